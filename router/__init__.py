@@ -1,0 +1,74 @@
+"""Evaluate prompts over many LLM vendors at once, as fast as they allow, without a key getting banned.
+
+    async with Router.from_file("providers.yaml") as router:
+        completion = await router.complete("What is 3 + 4?")
+
+Names are imported when they are first used, so that `router --help` starts at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from router.faults import (
+        AttemptsExhausted,
+        CallError,
+        ConfigError,
+        DeadlineExceeded,
+        Fault,
+        ItemRefused,
+        Kind,
+        NothingServes,
+        RouterError,
+        Stopped,
+    )
+    from router.router import Router
+    from router.types import Attempt, Completion, Message, Outcome, Request, Usage
+
+_HOMES = {
+    "Attempt": "types",
+    "AttemptsExhausted": "faults",
+    "CallError": "faults",
+    "Completion": "types",
+    "ConfigError": "faults",
+    "DeadlineExceeded": "faults",
+    "Fault": "faults",
+    "ItemRefused": "faults",
+    "Kind": "faults",
+    "Message": "types",
+    "NothingServes": "faults",
+    "Outcome": "types",
+    "Request": "types",
+    "Router": "router",
+    "RouterError": "faults",
+    "Stopped": "faults",
+    "Usage": "types",
+}
+
+__all__ = [
+    "Attempt",
+    "AttemptsExhausted",
+    "CallError",
+    "Completion",
+    "ConfigError",
+    "DeadlineExceeded",
+    "Fault",
+    "ItemRefused",
+    "Kind",
+    "Message",
+    "NothingServes",
+    "Outcome",
+    "Request",
+    "Router",
+    "RouterError",
+    "Stopped",
+    "Usage",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"router.{_HOMES[name]}"), name)

@@ -1,0 +1,184 @@
+"""What a reply says, dug out of wherever vendors put it: codes with their places, words, headers, hints of a wall."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from html import unescape
+
+from router.classify.bodies import LONGEST, documents, embedded
+from router.types import Reply
+
+DEEPEST = 12
+MOST_LEAVES = 400
+MOST_TEXT = 6000
+MOST_OPENINGS = 3
+"""How many times JSON inside a string is opened: relays over relays wrap an error twice."""
+
+_CODE_NAMES = frozenset(
+    "code type status reason error_code errorcode err_code errcode status_code statuscode error_type errortype"
+    " __type quotaid limit_source blockreason block_reason finish_reason finishreason status_name"
+    " provider_code claim subtype error_key".split()
+)
+_WORD_NAMES = frozenset(
+    "message msg error_msg errormsg err_msg errmsg error_message errormessage status_msg status_message"
+    " detail details raw error reason title error_description errors exception".split()
+)
+_HINT_NAMES = frozenset({"param", "description", "remedy_hint", "info"})
+"""Names of words that help to decide and are not what a person wants to read."""
+_EITHER = frozenset({"error", "reason", "status", "detail", "title", "code", "error_code", "type"})
+_WAIT_NAMES = re.compile(r"retry|reset|estimated_time|expires_at|wait", re.I)
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})", re.I)
+_HTML = re.compile(r"\s{0,50}(?:<!--.{0,500}?-->\s{0,50})?<(?:!doctype\s+html|html|head|body|center|h1|title|div|p)\b", re.I | re.S)
+_SUFFIX_CODE = re.compile(r"\((\d{4})\)\s*$|^<(\d{4,8})>")
+_WRAPPER = re.compile(r"^litellm\.\w{1,60}: (?:\w{1,60}: )?(?:\w{1,60} - )?")
+"""LiteLLM's own judgement before the vendor's words; it would be taken for theirs."""
+_SPACES = re.compile(r"\s+")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One code of a reply, as written, and its place: the last two names on the way to it (`error.code`)."""
+
+    value: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a reply says about its failure.
+
+    `words` are the human sentences, outermost first; `waits` are the fields that speak of times (name in
+    lower case, value as text); `page` is the readable text of an HTML page; `message` is what a person wants to
+    read: the innermost sentence, a page's title. `headers` include those that a relay repeats inside the body.
+    """
+
+    status: int | None
+    error: str = ""
+    provider: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    codes: tuple[Code, ...] = ()
+    words: tuple[str, ...] = ()
+    waits: tuple[tuple[str, str], ...] = ()
+    page: str = ""
+    message: str = ""
+    is_empty: bool = False
+
+    @property
+    def text(self) -> str:
+        """The words in one line of lower case, for the phrase rules; at most MOST_TEXT characters."""
+        return " | ".join(self.words)[:MOST_TEXT].lower()
+
+    @property
+    def code_words(self) -> str:
+        """The codes spelt as words: `AccountOverdueError` as `account overdue error`."""
+        spelt = (_CAMEL.sub(" ", code.value) for code in self.codes[:40])
+        return re.sub(r"[^0-9a-z一-鿿|]+", " ", " | ".join(spelt)[:MOST_TEXT].lower())
+
+
+def gather(reply: Reply, provider: str = "") -> Evidence:
+    """Dig the evidence out of a reply; never raises, whatever the body holds."""
+    body = reply.body[:LONGEST]
+    page = _readable(body) if _HTML.match(body) else ""
+    found = _Found()
+    for document in () if page else documents(body):
+        found.walk(document)
+    if not found.words and not found.codes and not page and body.strip():
+        found.word(_WRAPPER.sub("", body.strip()[:MOST_TEXT]))
+    aws = reply.headers.get("x-amzn-errortype", "").partition(":")[0]
+    if aws:
+        found.codes.insert(0, Code(aws, "x-amzn-errortype"))
+    return Evidence(
+        status=reply.status,
+        error=reply.error,
+        provider=provider.lower(),
+        headers={**found.headers, **reply.headers},
+        codes=tuple(dict.fromkeys(found.codes)),
+        words=tuple(dict.fromkeys(found.words)),
+        waits=tuple(found.waits),
+        page=page,
+        message=found.message or page[:200],
+        is_empty=not body.strip(),
+    )
+
+
+class _Found:
+    """Collects leaves on a bounded walk through a parsed body."""
+
+    def __init__(self) -> None:
+        self.codes: list[Code] = []
+        self.words: list[str] = []
+        self.message = ""
+        self.waits: list[tuple[str, str]] = []
+        self.headers: dict[str, str] = {}
+        self._leaves = 0
+        self._openings = 0
+
+    def walk(self, value: object, path: tuple[str, ...] = (), depth: int = 0) -> None:
+        if depth > DEEPEST or self._leaves > MOST_LEAVES:
+            return
+        if isinstance(value, Mapping):
+            for name, inner in _plain_first(value):
+                if name == "headers" and isinstance(inner, Mapping):
+                    self.headers.update({str(key).lower(): str(each) for key, each in inner.items()})
+                self.walk(inner, (*path, name), depth + 1)
+        elif isinstance(value, list):
+            for inner in value[:20]:
+                self.walk(inner, path, depth + 1)
+        elif path and value is not None and value != "":
+            self._leaves += 1
+            self._leaf(value, path)
+
+    def _leaf(self, value: object, path: tuple[str, ...]) -> None:
+        name, text = path[-1], str(value)
+        if _WAIT_NAMES.search(name):
+            self.waits.append((name, text[:100]))
+        is_sentence = isinstance(value, str) and (" " in text.strip() or len(text) > 64 or not text.isascii())
+        if name in _CODE_NAMES | _EITHER and not is_sentence and not isinstance(value, bool):
+            self.codes.append(Code(text, ".".join(path[-2:])))
+        elif name in _HINT_NAMES and isinstance(value, str):
+            self.words.append(_fold(text[:MOST_TEXT]))
+        elif name in _WORD_NAMES | _EITHER and isinstance(value, str):
+            self.word(text)
+
+    def word(self, text: str) -> None:
+        """Take a sentence, and what is inside it where it wraps another error."""
+        inner = embedded(text) if self._openings < MOST_OPENINGS and "{" in text else ()
+        if suffix := _SUFFIX_CODE.search(text):
+            self.codes.append(Code(suffix[1] or suffix[2], "suffix"))
+        self.message = _fold(text[:MOST_TEXT])
+        self.words.append(self.message)
+        if inner:
+            self._openings += 1
+            for value in inner:
+                self.walk(value)
+
+
+def _plain_first(value: Mapping[object, object]) -> Iterator[tuple[str, object]]:
+    """The entries with plain ones before nested ones, so that outer words precede inner ones."""
+    entries = [(str(name).lower(), inner) for name, inner in value.items()]
+    yield from (entry for entry in entries if not isinstance(entry[1], (Mapping, list)))
+    yield from (entry for entry in entries if isinstance(entry[1], (Mapping, list)))
+
+
+def _readable(page: str) -> str:
+    title = _TITLE.search(page)
+    shown = page
+    for opening, closing in (("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>")):
+        shown = _without(shown, opening, closing)
+    text = _TAG.sub(" ", shown)
+    said = unescape(title[1]) if title else ""
+    return _fold(f"{said} {unescape(text)}")[:MOST_TEXT]
+
+
+def _without(page: str, opening: str, closing: str) -> str:
+    """The page without those elements; linear even where they are never closed."""
+    first, *rest = page.split(opening)
+    return " ".join([first, *(piece.partition(closing)[2] for piece in rest)])
+
+
+def _fold(text: str) -> str:
+    return _SPACES.sub(" ", text).strip()

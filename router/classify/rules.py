@@ -1,0 +1,221 @@
+"""The decision: from a reply's evidence to a fault, the surest sign first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from router.classify import phrases, walls
+from router.classify.codes import table
+from router.classify.evidence import Code, Evidence, gather
+from router.classify.waits import retry_after
+from router.faults import REACTIONS, Family, Fault, Kind
+from router.types import Reply
+
+MESSAGE_CHARS = 500
+A_LONG_WAIT_S = 3600.0
+"""A throttle that is told to wait an hour has met a quota, whatever its vendor calls it."""
+
+STATUSES: Mapping[int, Kind] = {
+    401: Kind.INVALID_KEY,
+    402: Kind.NO_CREDIT,
+    403: Kind.PERMISSION,
+    404: Kind.MODEL_NOT_FOUND,
+    405: Kind.MODEL_NOT_FOUND,
+    407: Kind.CONNECTION,
+    408: Kind.TIMEOUT,
+    410: Kind.MODEL_NOT_FOUND,
+    413: Kind.CONTEXT_LENGTH,
+    425: Kind.OVERLOADED,
+    429: Kind.RATE_LIMIT,
+    451: Kind.REGION_BLOCKED,
+    498: Kind.OVERLOADED,
+    499: Kind.TIMEOUT,
+    500: Kind.SERVER_ERROR,
+    502: Kind.SERVER_ERROR,
+    503: Kind.OVERLOADED,
+    504: Kind.TIMEOUT,
+    520: Kind.SERVER_ERROR,
+    521: Kind.SERVER_ERROR,
+    522: Kind.TIMEOUT,
+    523: Kind.SERVER_ERROR,
+    524: Kind.TIMEOUT,
+    529: Kind.OVERLOADED,
+}
+"""The last resort. 520 to 524 are Cloudflare's: https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/"""
+
+_RELAYED = re.compile(r"provider returned error|error from provider|upstream (?:request|provider|error)|bad response status code", re.I)
+_SATURATED = re.compile(r"分组(?:上游)?负载已饱和")
+_OURS_ONLY = frozenset({Kind.NO_CREDIT, Kind.INVALID_KEY, Kind.REVOKED_KEY})
+_LIMIT_HEADERS = ("x-ratelimit", "anthropic-ratelimit", "ratelimit", "retry-after", "x-tokenlimit")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A kind and the code that told it, if one did."""
+
+    kind: Kind
+    code: str = ""
+
+
+Rule = Callable[[Evidence], Verdict | None]
+
+
+def classify(reply: Reply, *, provider: str = "", now: float) -> Fault:
+    """Decide what a failed reply means; never raises. `now` is in seconds since the epoch.
+
+    `provider` is LiteLLM's prefix; it only helps where a number means different things at different vendors.
+    """
+    evidence = gather(reply, provider)
+    verdict = decide(evidence)
+    wait = retry_after(evidence, now)
+    kind = _by_wait(verdict.kind, wait)
+    if wait == 0 and REACTIONS[kind].family is Family.QUOTA:
+        wait = None
+    return Fault(
+        kind=kind,
+        message=evidence.message[:MESSAGE_CHARS],
+        status=reply.status,
+        vendor_code=(verdict.code or _telling_code(evidence))[:100],
+        retry_after_s=wait,
+        limits=limits(reply.headers),
+    )
+
+
+def limits(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that tell a vendor's limits, as received."""
+    return {name: value for name, value in headers.items() if name.startswith(_LIMIT_HEADERS)}
+
+
+def decide(evidence: Evidence) -> Verdict:
+    """Ask the rules in order; the first that knows decides."""
+    verdict = next((said for rule in RULES if (said := rule(evidence))), Verdict(Kind.UNKNOWN))
+    if verdict.kind in _OURS_ONLY and _RELAYED.search(" ".join(evidence.words)):
+        return Verdict(Kind.OVERLOADED, verdict.code)
+    return verdict
+
+
+def _transport(evidence: Evidence) -> Verdict | None:
+    """No answer came: by the name of the failure."""
+    if evidence.status is not None:
+        return None
+    if "time" in evidence.error.lower():
+        return Verdict(Kind.TIMEOUT)
+    return Verdict(Kind.CONNECTION) if evidence.error else None
+
+
+def _wall(evidence: Evidence) -> Verdict | None:
+    """A page for people, or a challenge: something stands before the vendor; hardly ever the key's fault."""
+    if "cf-mitigated" in evidence.headers:
+        return Verdict(Kind.IP_BLOCKED)
+    if not evidence.page:
+        return None
+    kind = walls.meaning(evidence.page.lower(), evidence.status)
+    return Verdict(kind)
+
+
+def _google_quota(evidence: Evidence) -> Verdict | None:
+    """Google's quotaId says which window and what is counted; its words are the same for all."""
+    quota = [code.value for code in evidence.codes if code.place.endswith("quotaid")]
+    if not quota:
+        return None
+    told = " ".join(quota).lower()
+    if "perday" in told:
+        return Verdict(Kind.DAILY_QUOTA, quota[0])
+    return Verdict(Kind.TOKEN_LIMIT if "token" in told else Kind.RATE_LIMIT, quota[0])
+
+
+def _shed_by_anthropic(evidence: Evidence) -> Verdict | None:
+    """Anthropic's bare "Rate limited" is its own load, not this key's limit, which is always named.
+
+    https://github.com/anthropics/claude-code/issues shows it as "not your usage limit".
+    """
+    is_its_shape = Code("error", "type") in evidence.codes
+    return Verdict(Kind.OVERLOADED) if is_its_shape and evidence.words == ("Rate limited",) else None
+
+
+def _sure_code(evidence: Evidence) -> Verdict | None:
+    return _by_code(evidence, is_sure=True)
+
+
+def _likely_code(evidence: Evidence) -> Verdict | None:
+    return _by_code(evidence, is_sure=False)
+
+
+def _by_code(evidence: Evidence, *, is_sure: bool) -> Verdict | None:
+    """The innermost known code decides: what wraps it is a relay's envelope."""
+    for code in reversed(evidence.codes):
+        entry = table().find(code, evidence.provider)
+        if entry and entry.is_sure is is_sure:
+            return Verdict(entry.kind, code.value)
+    return None
+
+
+def _words(evidence: Evidence) -> Verdict | None:
+    kind = phrases.meaning(evidence.text)
+    return Verdict(kind) if kind else None
+
+
+def _hidden_by_a_relay(evidence: Evidence) -> Verdict | None:
+    """one-api replaces the words of each upstream 429 by "the group is full" and keeps the upstream's code.
+
+    Only a throttle among these codes is news; the upstream's account is not ours.
+    https://github.com/songquanpeng/one-api/blob/main/relay/controller/text.go
+    """
+    if not _SATURATED.search(evidence.text):
+        return None
+    said = _likely_code(evidence)
+    return said if said and said.kind is Kind.RATE_LIMIT else Verdict(Kind.OVERLOADED)
+
+
+def _code_words(evidence: Evidence) -> Verdict | None:
+    kind = phrases.meaning(evidence.code_words)
+    return Verdict(kind) if kind else None
+
+
+def _vendor_status(evidence: Evidence) -> Verdict | None:
+    kind = table().statuses.get((evidence.provider, evidence.status or 0))
+    return Verdict(kind) if kind else None
+
+
+def _status(evidence: Evidence) -> Verdict | None:
+    """The status alone, or the one that a body repeats where the outer one says nothing."""
+    inner = (int(c.value) for c in evidence.codes if re.fullmatch(r"[45]\d\d", c.value))
+    status = evidence.status if evidence.status and evidence.status >= 400 else next(inner, None)  # noqa: PLR2004
+    if status is None:
+        return Verdict(Kind.MALFORMED_REPLY) if evidence.status else None
+    if status == 429 and evidence.is_empty:  # noqa: PLR2004
+        return Verdict(Kind.IP_BLOCKED)
+    kind = STATUSES.get(status)
+    if kind is None and status >= 500:  # noqa: PLR2004
+        kind = Kind.SERVER_ERROR
+    if kind is None and not evidence.is_empty:
+        kind = Kind.BAD_REQUEST
+    return Verdict(kind) if kind else None
+
+
+RULES: tuple[Rule, ...] = (
+    _transport,
+    _wall,
+    _google_quota,
+    _hidden_by_a_relay,
+    _shed_by_anthropic,
+    _sure_code,
+    _words,
+    _vendor_status,
+    _likely_code,
+    _code_words,
+    _status,
+)
+
+
+def _by_wait(kind: Kind, wait: float | None) -> Kind:
+    is_long = wait is not None and wait >= A_LONG_WAIT_S
+    return Kind.DAILY_QUOTA if kind is Kind.RATE_LIMIT and is_long else kind
+
+
+def _telling_code(evidence: Evidence) -> str:
+    """Without a code that decided: the first that is more than a number, else the first."""
+    values = [code.value for code in evidence.codes if not code.place.endswith("finish_reason")]
+    return next((value for value in values if not value.isdigit()), values[0] if values else "")

@@ -1,0 +1,76 @@
+"""Blame by correlation: several keys of one provider that fail alike within seconds are not the cause.
+
+One block of an address makes every key look bad; a pool that believes each reply by itself is emptied by it
+(tbphp/gpt-load, issue 143). So a failure that could be the address's or the vendor's is remembered for a moment
+with the health from before it, and when enough accounts have failed alike with no success in between, their
+healths are put back and the provider rests instead.
+
+A key that says it is dead is only doubted while it has answered before in this run, and only once: after the
+rest, a second refusal counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from router.faults import Family, Fault
+from router.health import Health
+from router.keys import KeyState
+
+WITHIN_S = 5.0
+LEAST_ACCOUNTS = 2
+DOUBTED_IF_PROVEN = frozenset({Family.DEAD, Family.ACCESS})
+DOUBTED = DOUBTED_IF_PROVEN | {Family.THROTTLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """One failure that may be somebody else's: when, which key, and how key and account stood before."""
+
+    at: float
+    family: Family
+    key: KeyState
+    key_before: Health
+    account_before: Health
+
+
+class Suspects:
+    """The recent doubtful failures of one provider's keys."""
+
+    def __init__(self) -> None:
+        self._recent: list[Suspect] = []
+
+    def note(self, fault: Fault, key: KeyState, now: float) -> None:
+        """Remember a failure before it is acted upon."""
+        family = fault.reaction.family
+        if family in DOUBTED and (key.proven or family not in DOUBTED_IF_PROVEN):
+            self._recent.append(Suspect(now, family, key, key.health.at(now), key.account.health.at(now)))
+
+    def cleared(self) -> None:
+        """A key of this provider has answered: whatever failed, it was not the address."""
+        self._recent.clear()
+
+    def alike(self, family: Family, keys: Iterable[KeyState], now: float) -> tuple[Suspect, ...]:
+        """The failures of one family that enough accounts share within WITHIN_S; empty where too few do."""
+        self._recent = [suspect for suspect in self._recent if suspect.at > now - WITHIN_S]
+        same = tuple(suspect for suspect in self._recent if suspect.family is family)
+        failing = {suspect.key.account.name for suspect in same}
+        accounts = {key.account.name for key in keys if key.sent}
+        enough = max(LEAST_ACCOUNTS, (len(accounts) + 1) // 2)
+        return same if len(failing) >= enough else ()
+
+
+def exonerate(suspects: Iterable[Suspect], model: str) -> None:
+    """Put back how keys and accounts stood before the oldest doubtful failure of each."""
+    for suspect in reversed(tuple(suspects)):
+        key, account = suspect.key, suspect.key.account
+        key.health = _back(suspect.key_before, key.health)
+        account.health = _back(suspect.account_before, account.health)
+        key.denied.pop(model, None)
+        key.proven = False
+
+
+def _back(before: Health, now: Health) -> Health:
+    """The state from before in a generation of its own, so that calls still out say nothing about it."""
+    return before if before == now else replace(before, generation=now.generation + 1)

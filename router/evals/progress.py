@@ -1,0 +1,59 @@
+"""How far a run has come, as a frozen record for screens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from router.views import LaneView
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A run at one moment: items by outcome, time, and what every provider is doing.
+
+    `total` is None where the data set is read as it comes. `wall` is the time of the snapshot, in seconds since
+    the epoch; `notes` are sentences that a person should see all the time, such as that vendors are simulated.
+    """
+
+    run: str
+    total: int | None
+    right: int
+    wrong: int
+    unparsable: int
+    error: int
+    elapsed_s: float
+    wall: float
+    lanes: tuple[LaneView, ...]
+    simulated: bool
+    stopping: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def settled(self) -> int:
+        """Items that have their outcome."""
+        return self.right + self.wrong + self.unparsable + self.error
+
+    @property
+    def per_second(self) -> float:
+        """Items settled a second, over the whole run."""
+        return self.settled / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Time to the end at this rate, in seconds; None where nobody can say."""
+        if self.total is None or not self.settled:
+            return None
+        return (self.total - self.settled) / self.per_second
+
+
+class Screen(Protocol):
+    """Shows a run while it goes on. `show` is called some four times a second and must return at once."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show the run as it is now."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was; the last state stays readable."""
+        ...

@@ -1,0 +1,196 @@
+"""What a failed call means, and the table of what follows from it.
+
+RouterError
+├── ConfigError        a file or an option is wrong; nothing was sent
+└── CallError          a request got no answer; carries its attempts and the last fault
+    ├── ItemRefused        the request itself is at fault
+    ├── AttemptsExhausted  its charged attempts are used up
+    ├── DeadlineExceeded   its time is over
+    ├── NothingServes      no living key may serve it
+    └── Stopped            the run is being stopped; it was not sent, or not again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from router.types import Attempt
+
+
+class Kind(StrEnum):
+    """What happened, as the vendor meant it."""
+
+    RATE_LIMIT = "rate_limit"
+    TOKEN_LIMIT = "token_limit"  # noqa: S105 - tokens of text, not a credential
+    CONCURRENCY = "concurrency"
+    DAILY_QUOTA = "daily_quota"
+    NO_CREDIT = "no_credit"
+    INVALID_KEY = "invalid_key"
+    REVOKED_KEY = "revoked_key"
+    ACCOUNT_BANNED = "account_banned"
+    PERMISSION = "permission"
+    MODEL_NOT_FOUND = "model_not_found"
+    IP_BLOCKED = "ip_blocked"
+    REGION_BLOCKED = "region_blocked"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    CONNECTION = "connection"
+    TIMEOUT = "timeout"
+    MALFORMED_REPLY = "malformed_reply"
+    BAD_REQUEST = "bad_request"
+    CONTEXT_LENGTH = "context_length"
+    CONTENT_FILTER = "content_filter"
+    UNKNOWN = "unknown"
+
+
+class Family(StrEnum):
+    """Kinds that are treated alike."""
+
+    THROTTLE = "throttle"
+    QUOTA = "quota"
+    DEAD = "dead"
+    ACCESS = "access"
+    PATH = "path"
+    VENDOR = "vendor"
+    ITEM = "item"
+    UNKNOWN = "unknown"
+
+
+class Blame(StrEnum):
+    """Who has to wait or change."""
+
+    ACCOUNT = "account"
+    KEY = "key"
+    KEY_AND_MODEL = "key and model"
+    PROVIDER = "provider"
+    ITEM = "item"
+
+
+class Action(StrEnum):
+    """What the router does about it."""
+
+    SLOW_DOWN = "slow_down"
+    REST_KEY = "rest_key"
+    DROP_KEY = "drop_key"
+    RETRY_ELSEWHERE = "retry_elsewhere"
+    DROP_PROVIDER = "drop_provider"
+    REST_PROVIDER = "rest_provider"
+    GIVE_UP_ITEM = "give_up_item"
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """One row of the table: `charged` says whether the call uses up one of the item's attempts."""
+
+    family: Family
+    blame: Blame
+    action: Action
+    charged: bool
+
+
+_THROTTLE = Reaction(Family.THROTTLE, Blame.ACCOUNT, Action.SLOW_DOWN, charged=False)
+_QUOTA = Reaction(Family.QUOTA, Blame.ACCOUNT, Action.REST_KEY, charged=False)
+_DEAD = Reaction(Family.DEAD, Blame.KEY, Action.DROP_KEY, charged=False)
+_ACCESS = Reaction(Family.ACCESS, Blame.KEY_AND_MODEL, Action.RETRY_ELSEWHERE, charged=False)
+_PATH = Reaction(Family.PATH, Blame.PROVIDER, Action.REST_PROVIDER, charged=False)
+_VENDOR = Reaction(Family.VENDOR, Blame.PROVIDER, Action.RETRY_ELSEWHERE, charged=True)
+_ITEM = Reaction(Family.ITEM, Blame.ITEM, Action.GIVE_UP_ITEM, charged=True)
+_UNKNOWN = Reaction(Family.UNKNOWN, Blame.PROVIDER, Action.RETRY_ELSEWHERE, charged=True)
+
+REACTIONS: Mapping[Kind, Reaction] = {
+    Kind.RATE_LIMIT: _THROTTLE,
+    Kind.TOKEN_LIMIT: _THROTTLE,
+    Kind.CONCURRENCY: _THROTTLE,
+    Kind.DAILY_QUOTA: _QUOTA,
+    Kind.NO_CREDIT: _QUOTA,
+    Kind.INVALID_KEY: _DEAD,
+    Kind.REVOKED_KEY: _DEAD,
+    Kind.ACCOUNT_BANNED: _DEAD,
+    Kind.PERMISSION: _ACCESS,
+    Kind.MODEL_NOT_FOUND: _ACCESS,
+    Kind.IP_BLOCKED: _PATH,
+    Kind.REGION_BLOCKED: _PATH,
+    Kind.OVERLOADED: _VENDOR,
+    Kind.SERVER_ERROR: _VENDOR,
+    Kind.CONNECTION: _VENDOR,
+    Kind.TIMEOUT: _VENDOR,
+    Kind.MALFORMED_REPLY: _VENDOR,
+    Kind.BAD_REQUEST: _ITEM,
+    Kind.CONTEXT_LENGTH: _ITEM,
+    Kind.CONTENT_FILTER: _ITEM,
+    Kind.UNKNOWN: _UNKNOWN,
+}
+"""The whole of what follows from a fault; `docs/design.md` prints it and a test compares the two."""
+
+OTHER_VENDORS_MAY_TAKE_IT = frozenset({Kind.CONTEXT_LENGTH, Kind.CONTENT_FILTER})
+"""Item faults that depend on the vendor's model or filter: one other provider may try first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One failed call, decided: what it was, the vendor's own words and code, when it may be tried again.
+
+    `retry_after_s` is in seconds from now, None where the vendor named no time. `limits` holds the
+    vendor's limit headers as received. `message` is scrubbed of keys by the transport.
+    """
+
+    kind: Kind
+    message: str = ""
+    status: int | None = None
+    vendor_code: str = ""
+    retry_after_s: float | None = None
+    limits: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reaction(self) -> Reaction:
+        """Its row in the table."""
+        return REACTIONS[self.kind]
+
+    def __str__(self) -> str:
+        said = f": {self.message}" if self.message else ""
+        status = f" (HTTP {self.status})" if self.status else ""
+        return f"{self.kind}{status}{said}"
+
+
+class RouterError(Exception):
+    """The root of everything that router raises on purpose."""
+
+    fault: Fault | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+class ConfigError(RouterError):
+    """A file or option is wrong; the text names the place, the value and what to do."""
+
+
+class CallError(RouterError):
+    """A request got no answer."""
+
+    def __init__(self, why: str, attempts: tuple[Attempt, ...] = (), fault: Fault | None = None) -> None:
+        super().__init__(why)
+        self.attempts = attempts
+        self.fault = fault or next((a.fault for a in reversed(attempts) if a.fault), None)
+
+
+class ItemRefused(CallError):
+    """The request itself is at fault: no vendor will take it as it is."""
+
+
+class AttemptsExhausted(CallError):
+    """All charged attempts of the request failed."""
+
+
+class DeadlineExceeded(CallError):
+    """The request's time was over before an answer came."""
+
+
+class NothingServes(CallError):
+    """No living key may serve the request; the text says why for each."""
+
+
+class Stopped(CallError):
+    """The run is being stopped: the request was not sent, or not again."""

@@ -1,0 +1,170 @@
+"""When the next call may leave: AsyncLimiter for windows up to a minute, a counter for longer ones.
+
+A declared `N/T` means that in *no* window of length T more than N calls leave. `AsyncLimiter(N, T)` alone lets
+2N-1 out in the first T: it starts with N free and refills while they go. So the bucket here is small. With
+`burst` b and slack d its size is `b + r*d` and it leaks at `r = (N + 1 - b) / (T + d + j)`: in a window of length T
+fewer than `b + r*d + r*T` calls leave, which is at most N + 1, so at most N. The slack d lets calls that the event
+loop woke late catch up; j is for the vendor, who counts arrivals, not departures.
+
+aiolimiter serves small amounts first and lets newcomers pass, so each bucket has one waiter: its lane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from aiolimiter import AsyncLimiter
+
+from router.rates import Rate
+
+SLACK_SHARE = 0.004
+JITTER_SHARE = 0.010
+MOST_SLACK_S = 0.010
+MOST_JITTER_S = 0.100
+SHORT_S = 10.0
+TOKEN_BUCKET = 0.05
+
+
+class Bucket:
+    """One paced limit on calls. Not to be shared between tasks: one waiter each."""
+
+    def __init__(self, rate: Rate, burst: int = 1) -> None:
+        slack_s = min(MOST_SLACK_S, SLACK_SHARE * rate.period_s)
+        jitter_s = min(MOST_JITTER_S, JITTER_SHARE * rate.period_s)
+        amount = max(rate.amount, 1.0)
+        period_s = rate.period_s * amount / rate.amount
+        free = min(burst, amount)
+        self.per_second = (amount + 1 - free) / (period_s + slack_s + jitter_s)
+        self.size = free + self.per_second * slack_s
+        self.is_short = rate.period_s < SHORT_S
+        self._limiter = AsyncLimiter(self.size, self.size / self.per_second)
+        self._empty_at = 0.0
+
+    async def acquire(self) -> None:
+        """Wait until one more call may leave."""
+        await self._limiter.acquire()
+        self._charge(1.0)
+
+    async def renew(self, age_s: float) -> None:
+        """Make a permit that was bought `age_s` ago count as bought now.
+
+        What leaked since is charged again, so a call that leaves late is not followed too closely.
+        There is always room for that, so this does not wait.
+        """
+        again = min(1.0, age_s * self.per_second)
+        await self._limiter.acquire(again)
+        self._charge(again)
+
+    def ready_at(self) -> float:
+        """The loop time from which one more call may leave, in the past where it may leave now."""
+        return self._empty_at - (self.size - 1.0) / self.per_second
+
+    def _charge(self, amount: float) -> None:
+        now = asyncio.get_running_loop().time()
+        self._empty_at = max(now, self._empty_at) + amount / self.per_second
+
+
+class Pace:
+    """All paced limits on calls that one provider, or one account, has declared."""
+
+    def __init__(self, rates: Iterable[Rate], burst: int = 1) -> None:
+        paced = sorted((rate for rate in rates if rate.is_paced), key=lambda rate: rate.per_second)
+        self._buckets = tuple(Bucket(rate, burst) for rate in paced)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether any window is so short that a late call matters."""
+        return any(bucket.is_short for bucket in self._buckets)
+
+    async def acquire(self) -> None:
+        """Wait until one more call may leave under every limit."""
+        bought: list[tuple[Bucket, float]] = []
+        for bucket in self._buckets:
+            await bucket.acquire()
+            bought.append((bucket, _now()))
+        for bucket, at in bought[:-1]:
+            await bucket.renew(_now() - at)
+
+    async def renew(self, age_s: float) -> None:
+        """Make a permit that was bought `age_s` ago count as bought now; does not wait."""
+        for bucket in self._buckets:
+            await bucket.renew(age_s)
+
+    def ready_at(self) -> float:
+        """The loop time from which one more call may leave; 0 without limits."""
+        return max((bucket.ready_at() for bucket in self._buckets), default=0.0)
+
+
+class TokenPace:
+    """Limits on tokens: a call leaves when its own tokens have found room in the bucket.
+
+    The charge is an estimate; `correct` settles the difference when the vendor has counted. An item larger than
+    the whole limit waits for a full window and goes. The bucket is a twentieth of the limit and leaks the rest
+    in a period, so no window holds more than the limit of what was charged.
+    """
+
+    def __init__(self, rates: Iterable[Rate]) -> None:
+        self._rates = tuple(rate for rate in rates if rate.is_paced)
+        self._limiters = tuple(
+            AsyncLimiter(rate.amount * TOKEN_BUCKET, rate.period_s * TOKEN_BUCKET / (1 - TOKEN_BUCKET))
+            for rate in self._rates
+        )
+        self._owed = [0.0] * len(self._rates)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether any limit on tokens is declared."""
+        return bool(self._rates)
+
+    async def charge(self, tokens: float) -> None:
+        """Wait until the tokens have found room under every limit."""
+        for index, (rate, limiter) in enumerate(zip(self._rates, self._limiters, strict=True)):
+            due = min(tokens + self._owed[index], rate.amount)
+            self._owed[index] = min(0.0, due)
+            while due > 0:
+                part = min(due, limiter.max_rate)
+                await limiter.acquire(part)
+                due -= part
+
+    def correct(self, estimated: float, used: float | None) -> None:
+        """Settle an estimate with what the vendor counted: the difference falls to the next charge."""
+        if used is not None:
+            self._owed = [owed + used - estimated for owed in self._owed]
+
+
+class Budget:
+    """A limit over more than a minute: counted in fixed windows that start at 00:00 UTC, not smoothed."""
+
+    def __init__(self, rate: Rate, wall: Callable[[], float], used: int = 0) -> None:
+        self.rate = rate
+        self._wall = wall
+        self._window = self._window_now()
+        self.used = used
+
+    def take(self) -> None:
+        """Count one call."""
+        self._roll()
+        self.used += 1
+
+    @property
+    def left(self) -> int:
+        """Calls that may still leave in this window."""
+        self._roll()
+        return max(0, int(self.rate.amount) - self.used)
+
+    @property
+    def seconds_to_reset(self) -> float:
+        """Time to the next window."""
+        return (self._window_now() + 1) * self.rate.period_s - self._wall()
+
+    def _window_now(self) -> int:
+        return int(self._wall() // self.rate.period_s)
+
+    def _roll(self) -> None:
+        if (window := self._window_now()) != self._window:
+            self._window, self.used = window, 0
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,322 @@
+"""`complete` and `map` over lanes. Rings, one concern each: complete > retry > permit > send."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_none
+
+from router.clock import Clock, LoopClock
+from router.config import load
+from router.dispatch import Dispatcher, Ticket, Wish
+from router.events import Reporter
+from router.faults import CallError, DeadlineExceeded, Fault, NothingServes, Stopped
+from router.jobs import Job, give_up
+from router.keys import AccountState, KeyRing, KeyState
+from router.lanes import Lane, Permit
+from router.log import EventLog, NoLog
+from router.pace import Budget, Pace
+from router.providers import Config, Provider
+from router.rates import Rate
+from router.retries import RetryBudget
+from router.simulator.stage import rehearsal
+from router.standing import Standing
+from router.transport import Call, Transport
+from router.transport.doors import LiteLLMTransport
+from router.types import Answer, Attempt, Completion, Message, Outcome, Request
+from router.views import LaneView, view
+
+
+class _Failed(Exception):
+    """One attempt failed; what the retry ring sees and nobody else."""
+
+
+Vendors = Callable[[Config], AbstractAsyncContextManager[Config]]
+"""Puts other vendors in the place of the declared ones for a while, as a rehearsal does."""
+
+
+class Router:
+    """Spreads calls over the providers of a configuration. Use it as `async with`: it owns the lanes' tasks."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        vendors: Vendors | None = None,
+        transport: Transport | None = None,
+        log: EventLog | None = None,
+        rng: random.Random | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.config = config
+        self.lanes: tuple[Lane, ...] = ()
+        self.retries = RetryBudget()
+        self._vendors = vendors
+        self._transport = transport
+        self._log = log or NoLog()
+        self._rng = rng or random.Random()
+        self._clock = clock
+        self._line: Dispatcher[Lane, Permit] = Dispatcher(
+            on_paired=lambda lane, permit, ticket: lane.paired(permit, ticket), hopeless=self._hopeless
+        )
+        self._owned = AsyncExitStack()
+
+    @classmethod
+    def from_file(cls, path: str | Path | None = None, *, rehearse: bool | None = None) -> Router:
+        """Read `providers.yaml`; raises ConfigError.
+
+        Where the file says so (or `rehearse` does), the calls go to simulated vendors.
+        """
+        config = load(Path(path) if path else None, os.environ)
+        simulated = config.wants_rehearsal if rehearse is None else rehearse
+        return cls(config, vendors=rehearsal if simulated else None)
+
+    async def __aenter__(self) -> Self:
+        await self._owned.__aenter__()
+        try:
+            await self._open()
+        except BaseException:
+            await self._owned.__aexit__(*sys.exc_info())
+            raise
+        return self
+
+    async def _open(self) -> None:
+        self._clock = clock = self._clock or LoopClock.start()
+        self._reporter = Reporter(self._log, clock)
+        if self._vendors is not None:
+            self.config = await self._owned.enter_async_context(self._vendors(self.config))
+        self._transport = transport = self._transport or LiteLLMTransport(self.config, clock.wall)
+        self._owned.push_async_callback(transport.aclose)
+        await transport.prepare()
+        group = await self._owned.enter_async_context(asyncio.TaskGroup())
+        self.lanes = self._line.lanes = tuple(
+            self._lane(provider, rank, clock) for rank, provider in enumerate(self.config.usable)
+        )
+        tasks = [group.create_task(lane.run(), name=f"lane {lane.name}") for lane in self.lanes]
+        self._owned.callback(lambda: [task.cancel() for task in tasks])
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._owned.__aexit__(kind, error, trace)
+
+    def stop(self) -> None:
+        """Send nothing more: who waits fails with Stopped, calls that are out end as they will."""
+        self._line.close(Stopped("the run was stopped"))
+
+    def views(self) -> tuple[LaneView, ...]:
+        """What every lane is doing now, for a screen or a summary."""
+        return tuple(view(lane, self._time) for lane in self.lanes)
+
+    async def complete(
+        self,
+        prompt: str | Sequence[Message] | Request,
+        *,
+        only: Collection[str] | None = None,
+        avoid: Collection[str] = (),
+        model: str | None = None,
+        priority: int = 0,
+        deadline: float | None = None,
+    ) -> Completion:
+        """Ask one question and return its answer, from whichever provider can send first.
+
+        `only` and `avoid` name providers, `model` is a name under `models:`, lower `priority` goes first, `deadline`
+        is in seconds from now. Raises ItemRefused, AttemptsExhausted, DeadlineExceeded or NothingServes, each with
+        all `attempts` and the last `fault`.
+        """
+        request = Request.of(prompt)
+        wish = Wish(model, request.only if only is None else frozenset(only), frozenset(avoid))
+        job = Job(request, wish, priority, self._line.next_number(), self.config.attempts)
+        try:
+            async with asyncio.timeout(deadline):
+                return await self._retry_ring(job)
+        except TimeoutError:
+            raise DeadlineExceeded(f"no answer within {deadline:g} s", job.attempts) from None
+
+    async def map(
+        self,
+        requests: Iterable[Request | str] | AsyncIterable[Request | str],
+        *,
+        window: int = 256,
+        model: str | None = None,
+        deadline: float | None = None,
+    ) -> AsyncIterator[Outcome]:
+        """Ask many questions, `window` at a time, and yield each outcome as it is there; never raises for an item.
+
+        `requests` is read lazily, so it may be endless. Break out of it under `contextlib.aclosing`, then what is
+        in flight is cancelled at once.
+        """
+        outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue()
+        room = asyncio.Semaphore(window)
+
+        async def settle(request: Request) -> None:
+            outcomes.put_nowait(await self.outcome(request, model=model, deadline=deadline))
+
+        async def feed() -> None:
+            async with asyncio.TaskGroup() as group:
+                async for request in _each(requests):
+                    await room.acquire()
+                    group.create_task(settle(Request.of(request)))
+
+        feeder = asyncio.create_task(feed())
+        feeder.add_done_callback(lambda _task: outcomes.put_nowait(None))
+        try:
+            while (outcome := await outcomes.get()) is not None:
+                room.release()
+                yield outcome
+            await feeder
+        finally:
+            feeder.cancel()
+            await asyncio.gather(feeder, return_exceptions=True)
+
+    async def outcome(self, request: Request, *, model: str | None = None, deadline: float | None = None) -> Outcome:
+        """Like `complete`, with the error as a value."""
+        try:
+            return Outcome(request, await self.complete(request, model=model, deadline=deadline))
+        except CallError as error:
+            return Outcome(request, error=error)
+
+    # The rings.
+
+    async def _retry_ring(self, job: Job) -> Completion:
+        """Try again, at once: it is the lane that waits."""
+        verdict: list[type[CallError]] = []
+
+        def must_stop(_state: RetryCallState) -> bool:
+            if (error := give_up(job.attempts, job.most_charged)) is not None:
+                verdict.append(error)
+            return bool(verdict)
+
+        ring = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, _Failed)),
+            stop=must_stop,
+            wait=wait_none(),
+            sleep=asyncio.sleep,
+            reraise=True,
+        )
+        try:
+            return await ring(self._attempt, job)
+        except _Failed:
+            raise verdict[0](_why(job.attempts), job.attempts) from None
+
+    async def _attempt(self, job: Job) -> Completion:
+        async with self.retries.passing(first=not job.attempts):
+            asked_at = self._time.now()
+            async with await self._permit(job) as permit:
+                sent_at = self._time.now()
+                result = await self._sends.send(
+                    Call(permit.provider, permit.key.key, permit.model, job.request), permit.sent
+                )
+                permit.settle(result)
+                attempt = self._attempted(job, permit, result, sent_at - asked_at, self._time.now() - sent_at)
+                job.attempts = (*job.attempts, attempt)
+                self._reporter.attempt(job.request.id, attempt, permit, result)
+        if isinstance(result, Fault):
+            raise _Failed
+        return _completion(attempt, result, job.attempts)
+
+    async def _permit(self, job: Job) -> Permit:
+        """Wait in the line, with the old number."""
+        paired: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
+        ticket = Ticket(job.priority, job.number, job.next_wish, job.request.estimated_tokens, paired)
+        self._line.submit(ticket)
+        try:
+            return await paired
+        except CallError as error:
+            raise type(error)(str(error), job.attempts, error.fault) from None
+        except asyncio.CancelledError:
+            # Paired in the same turn as the caller was cancelled: the permit is ours to give back.
+            if paired.done() and not paired.cancelled() and paired.exception() is None:
+                paired.result().lane.release(paired.result())
+            self._line.withdraw(ticket)
+            raise
+
+    # Small parts.
+
+    @property
+    def _time(self) -> Clock:
+        assert self._clock is not None, "enter the router with `async with` first"  # noqa: S101
+        return self._clock
+
+    @property
+    def _sends(self) -> Transport:
+        assert self._transport is not None, "enter the router with `async with` first"  # noqa: S101
+        return self._transport
+
+    def _lane(self, provider: Provider, rank: int, clock: Clock) -> Lane:
+        names = dict.fromkeys(key.account for key in provider.keys)
+        accounts = {
+            name: AccountState(name, Pace(provider.key_rates, provider.burst), _budgets(provider.key_rates, clock))
+            for name in names
+        }
+        ring = KeyRing(KeyState(key, accounts[key.account]) for key in provider.keys)
+        standing = Standing(provider, ring, clock=clock, rng=self._rng, on_change=self._reporter.change)
+        budgets = _budgets(provider.rates, clock)
+        return Lane(standing, rank=rank, line=self._line, clock=clock, budgets=budgets)
+
+    def _attempted(
+        self, job: Job, permit: Permit, result: Answer | Fault, waited_s: float, latency_s: float
+    ) -> Attempt:
+        return Attempt(
+            number=len(job.attempts) + 1,
+            provider=permit.provider.name,
+            key=permit.key.key.name,
+            key_hash=permit.key.key.fingerprint,
+            model=permit.model,
+            latency_s=latency_s,
+            waited_s=waited_s,
+            waited_for=permit.waited_for,
+            fault=result if isinstance(result, Fault) else None,
+        )
+
+    def _hopeless(self, wish: Wish) -> NothingServes:
+        lanes = [lane for lane in self.lanes if wish.only is None or lane.name in wish.only]
+        reasons = [reason for lane in lanes for reason in lane.standing.reasons(wish)]
+        unknown = sorted((wish.only or set()) - {lane.name for lane in self.lanes})
+        reasons += [f"{name}: takes no part in this run" for name in unknown]
+        return NothingServes("nothing can serve this: " + ("; ".join(reasons) or "no provider takes part"))
+
+
+def _budgets(rates: Iterable[Rate], clock: Clock) -> tuple[Budget, ...]:
+    return tuple(Budget(rate, clock.wall) for rate in rates if not rate.is_paced)
+
+
+def _completion(attempt: Attempt, answer: Answer, attempts: tuple[Attempt, ...]) -> Completion:
+    return Completion(
+        text=answer.text,
+        provider=attempt.provider,
+        key=attempt.key,
+        key_hash=attempt.key_hash,
+        model=answer.model or attempt.model,
+        usage=answer.usage,
+        finish_reason=answer.finish_reason,
+        latency_s=attempt.latency_s,
+        waited_s=sum(each.waited_s for each in attempts),
+        attempts=attempts,
+        cost_usd=answer.cost_usd,
+    )
+
+
+def _why(attempts: Sequence[Attempt]) -> str:
+    last = attempts[-1]
+    tries = "attempt" if len(attempts) == 1 else "attempts"
+    return f"no answer after {len(attempts)} {tries}; the last at {last.key}: {last.fault}"
+
+
+async def _each(
+    requests: Iterable[Request | str] | AsyncIterable[Request | str],
+) -> AsyncIterator[Request | str]:
+    if isinstance(requests, AsyncIterable):
+        async for request in requests:
+            yield request
+        return
+    for request in requests:
+        yield request

@@ -1,0 +1,1 @@
+"""Simulated vendors: real HTTP servers on loopback that keep limits, fail and answer as the real ones do."""

@@ -1,0 +1,209 @@
+"""How one provider stands: its health, its keys' and accounts', what was sent, and who is to blame for a failure.
+
+What a finished call means is `Standing.report`; a state that has changed is noticed in one place, `announce`,
+whoever changed it, the clock included.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import NamedTuple
+
+from router.clock import Clock
+from router.correlation import Suspects, exonerate
+from router.dispatch import Wish
+from router.faults import Blame, Fault, Kind
+from router.health import SIGNAL_OF, Health, News, Signal, State, told_rest_s, transition
+from router.history import History
+from router.keys import KeyRing, KeyState
+from router.providers import Provider
+from router.types import Answer
+
+DAY_S = 86400.0
+
+
+class Change(NamedTuple):
+    """A key's or the provider's state changed, or the share of its rate: what the log tells of it."""
+
+    provider: str
+    key: str | None
+    key_hash: str | None
+    before: State
+    after: State
+    share_before: float
+    share_after: float
+    health: Health
+    fields: dict[str, object]
+
+
+class Leave(NamedTuple):
+    """With what a call left: its key, its model, and the generations of the healths that let it go."""
+
+    key: KeyState
+    model: str
+    born: int
+    account_born: int
+
+
+class Standing:
+    """One provider's standing. Its mutable state: `health`, the ring, the counts, and what it announced last."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        ring: KeyRing,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        on_change: Callable[[Change], None],
+    ) -> None:
+        self.provider = provider
+        self.ring = ring
+        self.health = Health()
+        self.history = History()
+        self.in_flight = 0
+        self.sent = 0
+        self.answered = 0
+        self.faults = 0
+        self.throttled = 0
+        self._clock = clock
+        self._rng = rng
+        self._on_change = on_change
+        self._suspects = Suspects()
+        self._announced: dict[str | None, tuple[State, float]] = {}
+
+    @property
+    def default_model(self) -> str:
+        """The model of a call that names none."""
+        return next(iter(self.provider.models.values()))
+
+    def state(self, now: float) -> State:
+        """The provider's own state; `dropped` without a living key, `resting` while all living keys rest."""
+        own = self.health.at(now).state
+        keys = {key.state(now) for key in self.ring if key.serves(self.default_model)}
+        if not keys:
+            return State.DROPPED
+        return State.RESTING if keys == {State.RESTING} and own is not State.DROPPED else own
+
+    def could_serve(self, wish: Wish) -> bool:
+        """Whether any key may ever serve this wish in this run."""
+        if wish.only is not None and self.provider.name not in wish.only:
+            return False
+        model = self.provider.model_for(wish.model)
+        rests_for_good = self.health.state is State.RESTING and math.isinf(self.health.until)
+        return model is not None and not rests_for_good and self.ring.serves(model)
+
+    def reasons(self, wish: Wish) -> list[str]:
+        """Why nothing here can serve a wish, key by key."""
+        name, model = self.provider.name, self.provider.model_for(wish.model)
+        if model is None:
+            return [f"{name}: has no model {wish.model!r} (it has {', '.join(self.provider.models)})"]
+        if self.health.state is State.RESTING and self.health.cause:
+            return [f"{name}: {self.health.cause}"]
+        faults = ((key.key.name, key.denied.get(model) or key.health.cause) for key in self.ring)
+        return [f"{key}: {fault}" for key, fault in faults if fault]
+
+    def left(self, key: KeyState, now: float) -> None:
+        """Count a call that leaves now."""
+        self.in_flight += 1
+        self.sent += 1
+        key.account.in_flight += 1
+        self.ring.took(key)
+        self.history.sent(now, key.key.name, key.account.name)
+
+    def returned(self, leave: Leave, result: Answer | Fault | None) -> None:
+        """Count a call that is back, and report its result; None where its caller went away."""
+        self.in_flight -= 1
+        leave.key.account.in_flight -= 1
+        if result is not None:
+            self.report(leave, result)
+
+    def report(self, leave: Leave, result: Answer | Fault) -> None:
+        """Move the health of whoever is to blame, or of everybody who has just proved to work."""
+        now = self._clock.now()
+        name = leave.key.key.name
+        if isinstance(result, Answer):
+            self.answered += 1
+            leave.key.proven = True
+            self.history.answered(name, "200")
+            self._signal_both(leave, Signal.OK, now)
+        else:
+            self.faults += 1
+            self.throttled += result.status == 429  # noqa: PLR2004 - HTTP's own number
+            self.history.answered(name, str(result.status or result.kind))
+            self._blame(leave, result, now)
+        self.announce(now)
+
+    def _blame(self, leave: Leave, fault: Fault, now: float) -> None:
+        family = fault.reaction.family
+        self._suspects.note(fault, leave.key, now)
+        match fault.reaction.blame:
+            case Blame.ITEM:
+                self._signal_both(leave, SIGNAL_OF[family], now)
+            case Blame.PROVIDER:
+                self._signal_provider(leave, SIGNAL_OF[family], now, fault)
+            case Blame.ACCOUNT:
+                self._signal_account(leave, SIGNAL_OF[family], now, fault)
+            case Blame.KEY_AND_MODEL:
+                leave.key.denied[leave.model] = fault
+            case Blame.KEY:
+                self._refuse(leave, fault, now)
+        if alike := self._suspects.alike(family, self.ring, now):
+            exonerate(alike, leave.model)
+            self._suspects.cleared()
+            self._signal_provider(leave, Signal.BLOCKED, now, fault)
+
+    def _refuse(self, leave: Leave, fault: Fault, now: float) -> None:
+        banned = fault.kind is Kind.ACCOUNT_BANNED
+        dead = self.ring.of_account(leave.key.account) if banned else (leave.key,)
+        for key in dead:
+            key.health = transition(key.health, News(Signal.REFUSED, now, born=0, fault=fault))
+
+    def _signal_both(self, leave: Leave, signal: Signal, now: float) -> None:
+        self._signal_provider(leave, signal, now, None)
+        self._signal_account(leave, signal, now, None)
+        self._suspects.cleared()
+
+    def _signal_provider(self, leave: Leave, signal: Signal, now: float, fault: Fault | None) -> None:
+        self.health = transition(self.health, self._news(signal, now, leave.born, fault))
+
+    def _signal_account(self, leave: Leave, signal: Signal, now: float, fault: Fault | None) -> None:
+        account = leave.key.account
+        account.health = transition(account.health, self._news(signal, now, leave.account_born, fault))
+
+    def _news(self, signal: Signal, now: float, born: int, fault: Fault | None) -> News:
+        told_s = told_rest_s(fault, DAY_S - self._clock.wall() % DAY_S) if fault else None
+        return News(signal, now, born, self._rng.random(), fault, told_s)
+
+    def announce(self, now: float) -> None:
+        """Tell of every state or share that is not what it was when last told."""
+        for key in self.ring:
+            own = key.health.at(now)
+            health = own if own.state is State.DROPPED else key.account.health.at(now)
+            self._tell(key, key.state(now), health, now)
+        self._tell(None, self.state(now), self.health.at(now), now)
+
+    def _tell(self, key: KeyState | None, state: State, health: Health, now: float) -> None:
+        name = key.key.name if key else None
+        before, share = self._announced.get(name, (State.READY, 1.0))
+        used = health.share if health.is_open else share
+        if (state, used) == (before, share):
+            return
+        self._announced[name] = (state, used)
+        fields = self._before(key, now) if state is not before else {}
+        hash_ = key.key.fingerprint if key else None
+        self._on_change(Change(self.provider.name, name, hash_, before, state, share, used, health, fields))
+
+    def _before(self, key: KeyState | None, now: float) -> dict[str, object]:
+        """What came before a change of state, for the log."""
+        account = key.account if key else None
+        before = self.history.before(now, key=key.key.name if key else None, account=account.name if account else None)
+        in_flight = account.in_flight if account else self.in_flight
+        return {**before, "in_flight": in_flight, "declared_rate": self.declared_rate(key)}
+
+    def declared_rate(self, key: KeyState | None = None) -> str | None:
+        """The limits declared for the provider, or for each account where the file has them."""
+        rates = self.provider.key_rates if key and self.provider.key_rates else self.provider.rates
+        return ", ".join(str(rate) for rate in rates) or None

@@ -1,0 +1,84 @@
+"""Shipped for tests of programs that use router: a loop whose clock jumps, and a transport that answers by script."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TypeVar
+
+from router.faults import Fault
+from router.transport import Call
+from router.types import Answer
+
+T = TypeVar("T")
+
+TICK_S = 1e-6
+"""Time goes on by this much a turn: a rounding error of a timer must not keep it due for ever."""
+
+
+class _Jump(selectors.DefaultSelector):
+    """Waits for nothing: where the loop would sleep, its clock jumps."""
+
+    loop: VirtualLoop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise RuntimeError("everybody waits, and nothing will ever happen")
+        self.loop.virtual_time += max(timeout, TICK_S)
+        return super().select(0)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop in which hours pass in milliseconds."""
+
+    def __init__(self) -> None:
+        self.virtual_time = 0.0
+        selector = _Jump()
+        selector.loop = self
+        super().__init__(selector)
+
+    def time(self) -> float:
+        """Seconds since the loop was made."""
+        return self.virtual_time
+
+
+def run_virtual(main: Coroutine[object, object, T]) -> T:
+    """Run a coroutine on a virtual clock; raises RuntimeError where it would wait for ever."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
+
+
+Script = Callable[[Call], "Answer | Fault | tuple[float, Answer | Fault]"]
+"""What a scripted vendor says to a call: a result, or (seconds that it takes, result)."""
+
+
+class ScriptedTransport:
+    """A transport without a network: `script` decides every reply, and `calls` keeps what was sent and when."""
+
+    def __init__(self, script: Script, latency_s: float = 1.0) -> None:
+        self._script = script
+        self._latency_s = latency_s
+        self.calls: list[tuple[float, Call]] = []
+
+    async def prepare(self) -> None:
+        """Nothing to warm up."""
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
+        """Answer by the script after its latency."""
+        on_sent()
+        self.calls.append((asyncio.get_running_loop().time(), call))
+        said = self._script(call)
+        latency_s, result = said if isinstance(said, tuple) else (self._latency_s, said)
+        await asyncio.sleep(latency_s)
+        return result
+
+    def counts(self) -> Mapping[str, int]:
+        """Calls by key."""
+        counts: dict[str, int] = {}
+        for _, call in self.calls:
+            counts[call.key.name] = counts.get(call.key.name, 0) + 1
+        return counts

@@ -1,0 +1,141 @@
+"""The transport that real calls take: it chooses the door, bounds the call, and decides what came back."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from router.classify import classify, examine, limits
+from router.faults import Fault, Kind
+from router.jsonl import decode
+from router.providers import Config, Key
+from router.scrub import Scrubber
+from router.transport.acompletion import WideDoor
+from router.transport.calls import Call
+from router.transport.dialect import answer_of
+from router.transport.direct import PREFIXES, DirectDoor, prefix_of
+from router.transport.failures import wire_failure
+from router.transport.library import load
+from router.transport.session import open_session, telling
+from router.types import Answer, Reply, Request, Secret
+
+SPARE_CONNECTIONS = 16
+NOWHERE = "http://127.0.0.1:9/v1"
+"""A port on which nothing listens: the discard service of old, refused at once."""
+NO_KEY = Key("nobody#1", Secret("warming-up"), "nobody")
+
+
+class LiteLLMTransport:
+    """Sends calls through LiteLLM's knowledge of each vendor; opens its session in `prepare`."""
+
+    def __init__(self, config: Config, wall: Callable[[], float] = time.time) -> None:
+        self._config = config
+        self._wall = wall
+        self._scrub = Scrubber(key for provider in config.providers for key in provider.keys)
+
+    async def prepare(self) -> None:
+        """Import LiteLLM beside the loop and open the one session."""
+        await asyncio.to_thread(load)
+        most = sum(provider.most_in_flight for provider in self._config.usable) + SPARE_CONNECTIONS
+        self._session = open_session(most_connections=most, trust_env=not self._config.simulated)
+        self._direct = DirectDoor(self._session)
+        self._wide = WideDoor(self._session)
+        await self._warm()
+
+    async def _warm(self) -> None:
+        """Have each door work once for every key, so that no first call is late and bunches up with the next.
+
+        The wide door imports and builds as it goes; a call to a closed port of this machine takes it through all
+        of that and reaches nobody.
+        """
+        hello = Request.of("warming up")
+        wide: dict[str, Call] = {}
+        for provider in self._config.usable:
+            for key, model in itertools.product(provider.keys, provider.models.values()):
+                call = Call(provider, key, model, hello)
+                if self._is_direct(call):
+                    self._direct.warm(call)
+                else:
+                    nowhere = replace(provider, base_url=NOWHERE)
+                    wide.setdefault(prefix_of(model), Call(nowhere, NO_KEY, model, hello))
+        for call in wide.values():
+            await self._wide.send(call)
+
+    def _is_direct(self, call: Call) -> bool:
+        return call.provider.door == "auto" and prefix_of(call.model) in PREFIXES
+
+    async def aclose(self) -> None:
+        """Close the session; the transport cannot be used after that."""
+        if hasattr(self, "_session"):
+            await self._session.close()
+
+    async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
+        """Send once: an Answer, or the Fault that says what its failure means."""
+        try:
+            async with asyncio.timeout(call.provider.timeout_s):
+                with telling(on_sent):
+                    result = await self._through(call)
+        except TimeoutError:
+            silent = Reply(None, error="timeout", body=f"no whole reply within {call.provider.timeout_s:g} s")
+            result = self._fault(call, silent)
+        return self._clean(result)
+
+    async def _through(self, call: Call) -> Answer | Fault:
+        if self._is_direct(call):
+            return await self._through_direct(call)
+        reply, answer = await self._wide.send(call)
+        if (fault := self._examined(call, reply, answer)) is not None:
+            return fault
+        return replace(answer or Answer(""), limits=limits(reply.headers))
+
+    async def _through_direct(self, call: Call) -> Answer | Fault:
+        try:
+            reply = await self._direct.send(call)
+        except Exception as error:
+            if wire := wire_failure(error):
+                return self._fault(call, Reply(None, error=wire, body=_said(error)))
+            raise
+        parsed = _parsed(reply.body)
+        if fault := examine(reply, provider=prefix_of(call.model), now=self._wall(), parsed=parsed):
+            return fault
+        return (
+            replace(answer_of(parsed), limits=limits(reply.headers)) if isinstance(parsed, dict) else Answer(reply.body)
+        )
+
+    def _examined(self, call: Call, reply: Reply, answer: Answer | None) -> Fault | None:
+        if reply.status is None or reply.body or answer is None:
+            fault = examine(reply, provider=prefix_of(call.model), now=self._wall())
+            if fault is None and answer is None:
+                return Fault(Kind.MALFORMED_REPLY, "LiteLLM found no answer in the reply", reply.status)
+            return fault
+        return None
+
+    def _fault(self, call: Call, reply: Reply) -> Fault:
+        return classify(reply, provider=prefix_of(call.model), now=self._wall())
+
+    def _clean(self, result: Answer | Fault) -> Answer | Fault:
+        """Take keys out of everything that a vendor can have echoed, once, at the border."""
+        if isinstance(result, Answer):
+            text = self._scrub(result.text)
+            return result if text is result.text else replace(result, text=text)
+        limits_ = {name: self._scrub(value) for name, value in result.limits.items()}
+        return replace(
+            result,
+            message=self._scrub(result.message),
+            vendor_code=self._scrub(result.vendor_code),
+            limits=limits_,
+        )
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:500]
+
+
+def _parsed(body: str) -> object:
+    try:
+        return decode(body)
+    except ValueError:
+        return None

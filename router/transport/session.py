@@ -1,0 +1,113 @@
+"""One aiohttp session for every vendor and key, which shows each reply as it came off the wire.
+
+Without cookies: a shared jar would send the `__cf_bm` that one key was given with the next key, and so link the
+accounts behind them. LiteLLM is handed this session too, so that its door shows the same Reply as ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Self
+
+import aiohttp
+import httpx
+from aiohttp.base_protocol import BaseProtocol
+
+from router.types import Reply
+
+MOST_BODY = 262_144
+"""Characters of a body that are looked at; answers beyond it are read whole by whoever parses them."""
+
+_caught: ContextVar[list[Reply] | None] = ContextVar("caught replies", default=None)
+
+
+class Catch:
+    """While it is entered, `replies` collects what this task's requests were answered, in order."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = []
+
+    def __enter__(self) -> Self:
+        self._token = _caught.set(self.replies)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        _caught.reset(self._token)
+
+    @property
+    def last(self) -> Reply | None:
+        """The last reply, None where none came."""
+        return self.replies[-1] if self.replies else None
+
+
+_on_sent: ContextVar[Callable[[], None] | None] = ContextVar("tells of a sent request", default=None)
+
+
+@contextmanager
+def telling(on_sent: Callable[[], None]) -> Iterator[None]:
+    """Call `on_sent` whenever this task's request is on the wire."""
+    token = _on_sent.set(on_sent)
+    try:
+        yield
+    finally:
+        _on_sent.reset(token)
+
+
+async def _sent(_session: aiohttp.ClientSession, _context: object, _params: object) -> None:
+    if (tell := _on_sent.get()) is not None:
+        tell()
+
+
+def _trace() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_sent)
+    return trace
+
+
+async def _catch(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    response = await handler(request)
+    replies = _caught.get()
+    if replies is not None:
+        body = await response.read()
+        replies.append(Reply(response.status, lower(response.headers), _text(response, body)))
+        _replay(response, body)
+    return response
+
+
+def lower(headers: aiohttp.typedefs.LooseHeaders | httpx.Headers) -> dict[str, str]:
+    """Headers with lower-case names; of a repeated one the last value."""
+    return {str(name).lower(): str(value) for name, value in headers.items()}  # type: ignore[union-attr]
+
+
+def _text(response: aiohttp.ClientResponse, body: bytes) -> str:
+    """The body as text. LiteLLM asks aiohttp not to unpack it, so it is unpacked here, by httpx's decoders."""
+    encoding = response.headers.get("content-encoding")
+    if encoding and body:
+        unpacked = httpx.Response(200, headers={"content-encoding": encoding}, stream=httpx.ByteStream(body))
+        with suppress(httpx.DecodingError):
+            body = unpacked.read()
+    return body.decode("utf-8", errors="replace")[:MOST_BODY]
+
+
+def _replay(response: aiohttp.ClientResponse, body: bytes) -> None:
+    """Let whoever reads the response after us read it from the start."""
+    loop = asyncio.get_running_loop()
+    stream = aiohttp.StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    stream.feed_data(body)
+    stream.feed_eof()
+    response.content = stream
+
+
+def open_session(*, most_connections: int, trust_env: bool) -> aiohttp.ClientSession:
+    """Open the session. `trust_env` heeds proxy variables, which simulated vendors on loopback must not."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=most_connections, limit_per_host=0, ttl_dns_cache=300),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=trust_env,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
+        middlewares=(_catch,),
+        trace_configs=[_trace()],
+    )

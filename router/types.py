@@ -1,0 +1,172 @@
+"""The values that travel: what is asked, what came back, what was tried. Frozen; times in seconds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from router.faults import Fault, RouterError
+
+Json: TypeAlias = "str | int | float | bool | None | Sequence[Json] | Mapping[str, Json]"
+"""Anything that JSON can say."""
+
+Message: TypeAlias = Mapping[str, Json]
+"""One chat message, `{"role": "user", "content": "…"}`."""
+
+
+class Secret:
+    """A credential that shows only its fingerprint, however it is printed."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the credential itself; only the transport and the log's scrubber have a use for it."""
+        return self._value
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 8 hex digits of its SHA-256: enough to tell keys apart, useless to a thief."""
+        return hashlib.sha256(self._value.encode()).hexdigest()[:8]
+
+    def __repr__(self) -> str:
+        return f"Secret({self.fingerprint})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question for a model: messages, parameters for LiteLLM, an id that names it in logs.
+
+    `only` names the providers that may be asked, None for any.
+    """
+
+    messages: tuple[Message, ...]
+    id: str = ""
+    only: frozenset[str] | None = None
+    params: Mapping[str, Json] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, prompt: str | Sequence[Message] | Request) -> Request:
+        """Take what a caller has at hand: a text, a list of messages, or a request."""
+        if isinstance(prompt, Request):
+            return prompt
+        if isinstance(prompt, str):
+            return cls(({"role": "user", "content": prompt},))
+        return cls(tuple(prompt))
+
+    @property
+    def estimated_tokens(self) -> int:
+        """Guess the tokens that vendors reserve: a token for 3 bytes of text, and the reply's ceiling."""
+        text = sum(len(str(message.get("content", "")).encode()) for message in self.messages)
+        ceiling = self.params.get("max_tokens", self.params.get("max_completion_tokens", 256))
+        return text // 3 + 4 * len(self.messages) + (ceiling if isinstance(ceiling, int) else 256)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a vendor says it counted; None where it did not say."""
+
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+    @property
+    def total(self) -> int | None:
+        """Both together, or None where either is missing."""
+        if self.tokens_in is None or self.tokens_out is None:
+            return None
+        return self.tokens_in + self.tokens_out
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a vendor's server really answered, through whichever door it came.
+
+    `status` is None where no answer came; `error` then names the failure (`connect`, `timeout`, `cut`).
+    Header names are lower case. `body` is text as received, at most some 64 KiB of it.
+    """
+
+    status: int | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One good reply: text, usage and why the model stopped."""
+
+    text: str
+    usage: Usage = Usage()
+    finish_reason: str = ""
+    model: str = ""
+    cost_usd: float | None = None
+    limits: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call that was sent: where, for how long, and the fault or None."""
+
+    number: int
+    provider: str
+    key: str
+    key_hash: str
+    model: str
+    latency_s: float
+    waited_s: float
+    waited_for: str
+    fault: Fault | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether an answer came back."""
+        return self.fault is None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer with where it came from and what it took."""
+
+    text: str
+    provider: str
+    key: str
+    key_hash: str
+    model: str
+    usage: Usage
+    finish_reason: str
+    latency_s: float
+    waited_s: float
+    attempts: tuple[Attempt, ...]
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one request of `Router.map` ended: a completion, or the error that `complete` would raise."""
+
+    request: Request
+    completion: Completion | None = None
+    error: RouterError | None = None
+
+    @property
+    def fault(self) -> Fault | None:
+        """The last fault of a request that got no answer."""
+        return self.error.fault if self.error else None
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every call that was sent for it, in order."""
+        if self.completion is not None:
+            return self.completion.attempts
+        return self.error.attempts if self.error else ()

@@ -1,0 +1,62 @@
+"""What a lane is doing now, as a frozen record for screens and summaries."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from router.clock import Clock
+from router.health import State
+from router.lanes import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """One provider at one moment. `waiting_until` is wall time in seconds, None where nobody knows."""
+
+    name: str
+    state: State
+    in_flight: int
+    most_in_flight: int
+    sent: int
+    answered: int
+    faults: int
+    throttled: int
+    keys_ready: int
+    keys_resting: int
+    keys_dropped: int
+    waiting_for: str
+    waiting_until: float | None
+    declared_per_second: float | None
+
+    @property
+    def keys_alive(self) -> int:
+        """Keys that are not dropped."""
+        return self.keys_ready + self.keys_resting
+
+
+def view(lane: Lane, clock: Clock) -> LaneView:
+    """Look at a lane."""
+    now = clock.now()
+    standing = lane.standing
+    states = [key.state(now) for key in standing.ring]
+    rate = lane.provider.paced_rate
+    until = lane.waiting.until
+    dropped = states.count(State.DROPPED)
+    resting = states.count(State.RESTING)
+    return LaneView(
+        name=lane.name,
+        state=standing.state(now),
+        in_flight=standing.in_flight,
+        most_in_flight=lane.most_in_flight(now),
+        sent=standing.sent,
+        answered=standing.answered,
+        faults=standing.faults,
+        throttled=standing.throttled,
+        keys_ready=len(states) - dropped - resting,
+        keys_resting=resting,
+        keys_dropped=dropped,
+        waiting_for=lane.waiting.what,
+        waiting_until=None if math.isinf(until) else clock.wall() + until - now,
+        declared_per_second=rate.per_second if rate else None,
+    )

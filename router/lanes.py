@@ -154,6 +154,8 @@ class Lane:
             return Obstacle("provider rests", health.until)
         if self.standing.in_flight >= self.most_in_flight(now):
             return Obstacle("one trial" if health.state is State.TRIAL else "in flight full")
+        if self.standing.silence.lasts(now):
+            return Obstacle("vendor is silent")
         if self._spaced_until > now:
             return Obstacle("ramp", self._spaced_until)
         if resets := [budget.seconds_to_reset for budget in self._budgets if not budget.left]:
@@ -246,7 +248,7 @@ class Lane:
         now = self._clock.now()
         born = self.standing.health.at(now).generation
         account_born = key.account.health.at(now).generation
-        leave = Leave(key, self._model(ticket.wish), born, account_born)
+        leave = Leave(self.standing.sent + 1, key, self._model(ticket.wish), born, account_born)
         permit = Permit(self, leave, self.waiting.what, tokens)
         return permit if self._line.match(self, permit) is not None else None
 
@@ -254,7 +256,7 @@ class Lane:
         """Count a permit as out; called in the moment of pairing."""
         now = self._clock.now()
         account = permit.key.account
-        self.standing.left(permit.key, now)
+        self.standing.left(permit.leave, now)
         for budget in (*self._budgets, *account.budgets):
             budget.take()
         self._space(account, now)

@@ -18,6 +18,7 @@ EVENTS: Mapping[str, str] = {
     "run.started": "a run begins: its configuration, providers, keys",
     "run.finished": "a run has ended: totals, duration, and why it ended",
     "provider.left_out": "a declared provider takes no part, and why",
+    "memory.unavailable": "what earlier runs learnt cannot be read; the run goes on without it",
     "attempt.finished": "one call has come back, or failed",
     "key.state": "a key changed its state",
     "provider.state": "a provider changed its state",

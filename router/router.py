@@ -20,15 +20,13 @@ from router.dispatch import Dispatcher, Ticket, Wish
 from router.events import Reporter
 from router.faults import CallError, DeadlineExceeded, Fault, NothingServes, Stopped
 from router.jobs import Job, give_up
-from router.keys import AccountState, KeyRing, KeyState
 from router.lanes import Lane, Permit
 from router.log import EventLog, NoLog
-from router.pace import Budget, Pace
-from router.providers import Config, Provider
-from router.rates import Rate
+from router.memory import Memory
+from router.providers import Config
 from router.retries import RetryBudget
+from router.roster import Roster
 from router.simulator.stage import rehearsal
-from router.standing import Standing
 from router.transport import Call, Transport
 from router.transport.doors import LiteLLMTransport
 from router.types import Answer, Attempt, Completion, Message, Outcome, Request
@@ -55,6 +53,7 @@ class Router:
         log: EventLog | None = None,
         rng: random.Random | None = None,
         clock: Clock | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.config = config
         self.lanes: tuple[Lane, ...] = ()
@@ -64,6 +63,7 @@ class Router:
         self._log = log or NoLog()
         self._rng = rng or random.Random()
         self._clock = clock
+        self._memory = memory
         self._line: Dispatcher[Lane, Permit] = Dispatcher(
             on_paired=lambda lane, permit, ticket: lane.paired(permit, ticket), hopeless=self._hopeless
         )
@@ -77,7 +77,7 @@ class Router:
         """
         config = load(Path(path) if path else None, os.environ)
         simulated = config.wants_rehearsal if rehearse is None else rehearse
-        return cls(config, vendors=rehearsal if simulated else None)
+        return cls(config, vendors=rehearsal) if simulated else cls(config, memory=Memory.open())
 
     async def __aenter__(self) -> Self:
         await self._owned.__aenter__()
@@ -95,11 +95,12 @@ class Router:
             self.config = await self._owned.enter_async_context(self._vendors(self.config))
         self._transport = transport = self._transport or LiteLLMTransport(self.config, clock.wall)
         self._owned.push_async_callback(transport.aclose)
+        if self._memory is not None:
+            self._owned.callback(self._memory.close)
         await transport.prepare()
         group = await self._owned.enter_async_context(asyncio.TaskGroup())
-        self.lanes = self._line.lanes = tuple(
-            self._lane(provider, rank, clock) for rank, provider in enumerate(self.config.usable)
-        )
+        roster = Roster(self.config, self._line, clock, self._rng, self._reporter.change, self._memory)
+        self.lanes = self._line.lanes = roster.lanes()
         tasks = [group.create_task(lane.run(), name=f"lane {lane.name}") for lane in self.lanes]
         self._owned.callback(lambda: [task.cancel() for task in tasks])
 
@@ -251,17 +252,6 @@ class Router:
         assert self._transport is not None, "enter the router with `async with` first"  # noqa: S101
         return self._transport
 
-    def _lane(self, provider: Provider, rank: int, clock: Clock) -> Lane:
-        names = dict.fromkeys(key.account for key in provider.keys)
-        accounts = {
-            name: AccountState(name, Pace(provider.key_rates, provider.burst), _budgets(provider.key_rates, clock))
-            for name in names
-        }
-        ring = KeyRing(KeyState(key, accounts[key.account]) for key in provider.keys)
-        standing = Standing(provider, ring, clock=clock, rng=self._rng, on_change=self._reporter.change)
-        budgets = _budgets(provider.rates, clock)
-        return Lane(standing, rank=rank, line=self._line, clock=clock, budgets=budgets)
-
     def _attempted(
         self, job: Job, permit: Permit, result: Answer | Fault, waited_s: float, latency_s: float
     ) -> Attempt:
@@ -283,10 +273,6 @@ class Router:
         unknown = sorted((wish.only or set()) - {lane.name for lane in self.lanes})
         reasons += [f"{name}: takes no part in this run" for name in unknown]
         return NothingServes("nothing can serve this: " + ("; ".join(reasons) or "no provider takes part"))
-
-
-def _budgets(rates: Iterable[Rate], clock: Clock) -> tuple[Budget, ...]:
-    return tuple(Budget(rate, clock.wall) for rate in rates if not rate.is_paced)
 
 
 def _completion(attempt: Attempt, answer: Answer, attempts: tuple[Attempt, ...]) -> Completion:

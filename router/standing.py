@@ -19,6 +19,7 @@ from router.health import SIGNAL_OF, Health, News, Signal, State, told_rest_s, t
 from router.history import History
 from router.keys import KeyRing, KeyState
 from router.providers import Provider
+from router.silence import Silence
 from router.types import Answer
 
 DAY_S = 86400.0
@@ -39,8 +40,9 @@ class Change(NamedTuple):
 
 
 class Leave(NamedTuple):
-    """With what a call left: its key, its model, and the generations of the healths that let it go."""
+    """With what a call left: its number here, its key and model, and the generations of the healths that let it go."""
 
+    number: int
     key: KeyState
     model: str
     born: int
@@ -63,6 +65,7 @@ class Standing:
         self.ring = ring
         self.health = Health()
         self.history = History()
+        self.silence = Silence()
         self.in_flight = 0
         self.sent = 0
         self.answered = 0
@@ -105,8 +108,10 @@ class Standing:
         faults = ((key.key.name, key.denied.get(model) or key.health.cause) for key in self.ring)
         return [f"{key}: {fault}" for key, fault in faults if fault]
 
-    def left(self, key: KeyState, now: float) -> None:
+    def left(self, leave: Leave, now: float) -> None:
         """Count a call that leaves now."""
+        key = leave.key
+        self.silence.left(leave.number, now)
         self.in_flight += 1
         self.sent += 1
         key.account.in_flight += 1
@@ -117,6 +122,8 @@ class Standing:
         """Count a call that is back, and report its result; None where its caller went away."""
         self.in_flight -= 1
         leave.key.account.in_flight -= 1
+        alive = isinstance(result, Answer) or (result is not None and result.status is not None)
+        self.silence.back(leave.number, self._clock.now(), alive=alive)
         if result is not None:
             self.report(leave, result)
 

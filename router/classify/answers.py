@@ -11,6 +11,8 @@ from router.jsonl import decode
 from router.types import Reply
 
 _LENGTH = frozenset({"length", "max_tokens", "MAX_TOKENS"})
+_OTHER_DIALECTS = ("response", "generated_text", "text", "result", "output", "generations", "payload", "Response")
+"""Where Ollama, Hugging Face, Cohere, Qianfan, DashScope, Bedrock, Spark and Hunyuan put their answers."""
 _END = "data: [DONE]"
 
 
@@ -35,7 +37,9 @@ def is_fault(reply: Reply, parsed: object = None) -> bool:
 
 def is_answer(value: object) -> bool:
     """Whether a parsed body holds an answer: text, a tool call, or an end at the token ceiling."""
-    if not isinstance(value, Mapping) or value.get("error") or value.get("type") == "error":
+    if isinstance(value, list):
+        value = _first(value)
+    if not isinstance(value, Mapping) or _says_error(value):
         return False
     if choices := value.get("choices"):
         return isinstance(choices, Sequence) and _is_choice(choices[0])
@@ -44,7 +48,17 @@ def is_answer(value: object) -> bool:
     if value.get("type") == "message" or value.get("object") == "response":
         blocks = value.get("content") or value.get("output")
         return bool(blocks) or value.get("stop_reason") in _LENGTH
-    return _has_words(value.get("message")) or bool(value.get("response") or value.get("generated_text"))
+    return _has_words(value.get("message")) or any(value.get(name) for name in _OTHER_DIALECTS)
+
+
+def _says_error(value: Mapping[object, object]) -> bool:
+    """Vendors' ways to fail with a 200: OpenAI's and Anthropic's error, MiniMax's and Tencent's status inside."""
+    if value.get("error") or value.get("type") == "error" or value.get("error_code"):
+        return True
+    status, response = value.get("base_resp"), value.get("Response")
+    return (isinstance(status, Mapping) and bool(status.get("status_code"))) or (
+        isinstance(response, Mapping) and "Error" in response
+    )
 
 
 def _is_choice(choice: object) -> bool:
@@ -88,7 +102,7 @@ def _is_whole_stream(body: str) -> bool:
 
 
 def _is_error(piece: object) -> bool:
-    if not isinstance(piece, Mapping) or piece.get("error") or piece.get("type") == "error":
+    if not isinstance(piece, Mapping) or _says_error(piece):
         return True
     choice = _first(piece.get("choices"))
     return bool(choice.get("error")) or choice.get("finish_reason") == "error"
@@ -99,7 +113,12 @@ def _says_something(piece: object) -> bool:
         return False
     choice, delta = _first(piece.get("choices")), piece.get("delta")
     says = _has_words(choice.get("delta")) or bool(choice.get("text")) or choice.get("finish_reason") in _LENGTH
-    return says or bool(delta) or piece.get("type") == "content_block_start" or _is_candidate(_first(piece.get("candidates")))
+    return (
+        says
+        or bool(delta)
+        or piece.get("type") == "content_block_start"
+        or _is_candidate(_first(piece.get("candidates")))
+    )
 
 
 def _is_end(piece: object) -> bool:

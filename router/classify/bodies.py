@@ -9,12 +9,10 @@ from router.jsonl import decode
 LONGEST = 65536
 """Characters of a body that are looked at."""
 
-_TOKEN = re.compile(
-    r"""'(?:[^'\\]|\\.)*+(?:'|\Z)|"(?:[^"\\]|\\.)*+(?:"|\Z)|\b(?:True|False|None)\b""", re.DOTALL
-)
+_TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*+(?:'|\\?\Z)|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|\b(?:True|False|None)\b""", re.DOTALL)
 _LITERALS = {"True": "true", "False": "false", "None": "null"}
 _STREAM_FIELD = re.compile(r"(?:data|event|id|retry)?:")
-_LOOKS_LIKE_A_VALUE = re.compile(r"[\[{]\s*[\]}\[{\"']")
+_LOOKS_LIKE_A_VALUE = re.compile(r"[\[{](?:\s|\\n)*[\]}\[{\"']")
 
 
 def documents(text: str) -> tuple[object, ...]:

@@ -13,25 +13,31 @@ from router.types import Reply
 DEEPEST = 12
 MOST_LEAVES = 400
 MOST_TEXT = 6000
+LONGEST_CODE = 64
 MOST_OPENINGS = 3
 """How many times JSON inside a string is opened: relays over relays wrap an error twice."""
 
-_CODE_NAMES = frozenset(
-    "code type status reason error_code errorcode err_code errcode status_code statuscode error_type errortype"
-    " __type quotaid limit_source blockreason block_reason finish_reason finishreason status_name"
-    " provider_code claim subtype error_key".split()
-)
-_WORD_NAMES = frozenset(
-    "message msg error_msg errormsg err_msg errmsg error_message errormessage status_msg status_message"
-    " detail details raw error reason title error_description errors exception".split()
-)
+_CODE_NAMES = frozenset({
+    "code", "type", "status", "reason", "error_code", "errorcode", "err_code", "errcode", "status_code",
+    "statuscode", "error_type", "errortype", "__type", "quotaid", "limit_source", "blockreason", "block_reason",
+    "stop_reason", "finish_reason", "finishreason", "status_name", "provider_code", "subtype", "error", "detail",
+    "title",
+})  # fmt: skip
+_WORD_NAMES = frozenset({
+    "message", "msg", "error_msg", "errormsg", "err_msg", "errmsg", "error_message", "errormessage", "status_msg",
+    "status_message", "detail", "details", "raw", "error", "reason", "title", "error_description", "errors",
+    "status", "code", "error_code", "type",
+})  # fmt: skip
+"""A name in both sets holds a code where its value is one word, else a sentence."""
 _HINT_NAMES = frozenset({"param", "description", "remedy_hint", "info"})
 """Names of words that help to decide and are not what a person wants to read."""
-_EITHER = frozenset({"error", "reason", "status", "detail", "title", "code", "error_code", "type"})
-_WAIT_NAMES = re.compile(r"retry|reset|estimated_time|expires_at|wait", re.I)
+_WAIT_NAMES = re.compile(r"retry|reset|estimated_time|expires_at|wait", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,2000}>")
-_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})", re.I)
-_HTML = re.compile(r"\s{0,50}(?:<!--.{0,500}?-->\s{0,50})?<(?:!doctype\s+html|html|head|body|center|h1|title|div|p)\b", re.I | re.S)
+_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})", re.IGNORECASE)
+_HTML = re.compile(
+    r"\s{0,50}(?:<!--.{0,500}?-->\s{0,50})?<(?:!doctype\s*html|html|head|body|center|h1|title|div|p)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _SUFFIX_CODE = re.compile(r"\((\d{4})\)\s*$|^<(\d{4,8})>")
 _WRAPPER = re.compile(r"^litellm\.\w{1,60}: (?:\w{1,60}: )?(?:\w{1,60} - )?")
 """LiteLLM's own judgement before the vendor's words; it would be taken for theirs."""
@@ -136,12 +142,14 @@ class _Found:
         name, text = path[-1], str(value)
         if _WAIT_NAMES.search(name):
             self.waits.append((name, text[:100]))
-        is_sentence = isinstance(value, str) and (" " in text.strip() or len(text) > 64 or not text.isascii())
-        if name in _CODE_NAMES | _EITHER and not is_sentence and not isinstance(value, bool):
+        is_sentence = isinstance(value, str) and (" " in text.strip() or len(text) > LONGEST_CODE or not text.isascii())
+        if name in _CODE_NAMES and not is_sentence and not isinstance(value, bool):
             self.codes.append(Code(text, ".".join(path[-2:])))
         elif name in _HINT_NAMES and isinstance(value, str):
             self.words.append(_fold(text[:MOST_TEXT]))
-        elif name in _WORD_NAMES | _EITHER and isinstance(value, str):
+        elif name in _WORD_NAMES and isinstance(value, str):
+            if not is_sentence:
+                self.codes.append(Code(text, ".".join(path[-2:])))
             self.word(text)
 
     def word(self, text: str) -> None:

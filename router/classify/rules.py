@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from router.classify import phrases, walls
 from router.classify.codes import table
 from router.classify.evidence import Code, Evidence, gather
-from router.classify.waits import retry_after
+from router.classify.waits import TOO_MANY, exhausted, retry_after
 from router.faults import REACTIONS, Family, Fault, Kind
 from router.types import Reply
 
@@ -43,10 +43,20 @@ STATUSES: Mapping[int, Kind] = {
     524: Kind.TIMEOUT,
     529: Kind.OVERLOADED,
 }
-"""The last resort. 520 to 524 are Cloudflare's: https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/"""
+"""The last resort. 520 to 524 are Cloudflare's:
+https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
+"""
 
-_RELAYED = re.compile(r"provider returned error|error from provider|upstream (?:request|provider|error)|bad response status code", re.I)
+_A_LONG_WINDOW = re.compile(r"day|7d|5h|week|month")
+_RELAYED = re.compile(
+    r"provider returned error|error from provider|upstream (?:request|provider|error)|bad response status code",
+    re.IGNORECASE,
+)
 _SATURATED = re.compile(r"分组(?:上游)?负载已饱和")
+_STATUSES_OF_BAD_REQUESTS = frozenset({200, 400, 409, 411, 414, 415, 422, None})
+"""`invalid_request_error` is many vendors' envelope for everything: elsewhere the status says more."""
+_HTTP_STATUS = re.compile(r"[1-5]\d\d")
+_ENDINGS = ("finish_reason", "finishreason", "stop_reason")
 _OURS_ONLY = frozenset({Kind.NO_CREDIT, Kind.INVALID_KEY, Kind.REVOKED_KEY})
 _LIMIT_HEADERS = ("x-ratelimit", "anthropic-ratelimit", "ratelimit", "retry-after", "x-tokenlimit")
 
@@ -70,7 +80,7 @@ def classify(reply: Reply, *, provider: str = "", now: float) -> Fault:
     evidence = gather(reply, provider)
     verdict = decide(evidence)
     wait = retry_after(evidence, now)
-    kind = _by_wait(verdict.kind, wait)
+    kind = _named_limit(evidence, wait) if verdict.kind is Kind.RATE_LIMIT else verdict.kind
     if wait == 0 and REACTIONS[kind].family is Family.QUOTA:
         wait = None
     return Fault(
@@ -115,6 +125,12 @@ def _wall(evidence: Evidence) -> Verdict | None:
     return Verdict(kind)
 
 
+def _blocked_prompt(evidence: Evidence) -> Verdict | None:
+    """Gemini answers a prompt that it refuses with a reason and no candidates; any reason will do."""
+    reason = next((code.value for code in evidence.codes if code.place.endswith("blockreason")), None)
+    return Verdict(Kind.CONTENT_FILTER, reason) if reason else None
+
+
 def _google_quota(evidence: Evidence) -> Verdict | None:
     """Google's quotaId says which window and what is counted; its words are the same for all."""
     quota = [code.value for code in evidence.codes if code.place.endswith("quotaid")]
@@ -147,7 +163,9 @@ def _by_code(evidence: Evidence, *, is_sure: bool) -> Verdict | None:
     """The innermost known code decides: what wraps it is a relay's envelope."""
     for code in reversed(evidence.codes):
         entry = table().find(code, evidence.provider)
-        if entry and entry.is_sure is is_sure:
+        if not entry or entry.is_sure is not is_sure:
+            continue
+        if is_sure or entry.kind is not Kind.BAD_REQUEST or evidence.status in _STATUSES_OF_BAD_REQUESTS:
             return Verdict(entry.kind, code.value)
     return None
 
@@ -171,7 +189,8 @@ def _hidden_by_a_relay(evidence: Evidence) -> Verdict | None:
 
 def _code_words(evidence: Evidence) -> Verdict | None:
     kind = phrases.meaning(evidence.code_words)
-    return Verdict(kind) if kind else None
+    is_envelope = kind is Kind.BAD_REQUEST and evidence.status not in _STATUSES_OF_BAD_REQUESTS
+    return Verdict(kind) if kind and not is_envelope else None
 
 
 def _vendor_status(evidence: Evidence) -> Verdict | None:
@@ -185,7 +204,7 @@ def _status(evidence: Evidence) -> Verdict | None:
     status = evidence.status if evidence.status and evidence.status >= 400 else next(inner, None)  # noqa: PLR2004
     if status is None:
         return Verdict(Kind.MALFORMED_REPLY) if evidence.status else None
-    if status == 429 and evidence.is_empty:  # noqa: PLR2004
+    if status == TOO_MANY and evidence.is_empty:
         return Verdict(Kind.IP_BLOCKED)
     kind = STATUSES.get(status)
     if kind is None and status >= 500:  # noqa: PLR2004
@@ -198,6 +217,7 @@ def _status(evidence: Evidence) -> Verdict | None:
 RULES: tuple[Rule, ...] = (
     _transport,
     _wall,
+    _blocked_prompt,
     _google_quota,
     _hidden_by_a_relay,
     _shed_by_anthropic,
@@ -210,12 +230,21 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _by_wait(kind: Kind, wait: float | None) -> Kind:
-    is_long = wait is not None and wait >= A_LONG_WAIT_S
-    return Kind.DAILY_QUOTA if kind is Kind.RATE_LIMIT and is_long else kind
+def _named_limit(evidence: Evidence, wait: float | None) -> Kind:
+    """Which limit a plain throttle has met: the headers of the one that is used up tell, and a long wait does."""
+    used_up = exhausted(evidence.headers) if evidence.status == TOO_MANY else []
+    if (wait or 0) >= A_LONG_WAIT_S or any(_A_LONG_WINDOW.search(name) for name in used_up):
+        return Kind.DAILY_QUOTA
+    return Kind.TOKEN_LIMIT if used_up and all("token" in name for name in used_up) else Kind.RATE_LIMIT
 
 
 def _telling_code(evidence: Evidence) -> str:
-    """Without a code that decided: the first that is more than a number, else the first."""
-    values = [code.value for code in evidence.codes if not code.place.endswith("finish_reason")]
-    return next((value for value in values if not value.isdigit()), values[0] if values else "")
+    """Without a code that decided: what stands under a name with "code", then reasons and types, then numbers."""
+    codes = [code for code in evidence.codes if not code.place.endswith(_ENDINGS)]
+    return min(codes, key=_rank, default=Code("", "")).value
+
+
+def _rank(code: Code) -> int:
+    if _HTTP_STATUS.fullmatch(code.value):
+        return 2
+    return 0 if "code" in code.place.rpartition(".")[2] else 1

@@ -5,49 +5,57 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from router.classify.evidence import Evidence
 
+OK, TOO_MANY = 200, 429
 LONGEST_WAIT_S = 31 * 86400.0
-SHANGHAI = timezone(timedelta(hours=8))
-"""Zhipu, MiniMax and others name clock times without a zone and mean Beijing's."""
 
+_BEIJING = "+08:00"
+_NAMES_BEIJINGS_TIME = frozenset({"zai", "zhipu", "zhipuai", "bigmodel", "minimax", "dashscope", "volcengine"})
+"""Vendors whose clock times without a zone are Beijing's, in English too: https://docs.bigmodel.cn/cn/api/api-code"""
 _EPOCH_S, _EPOCH_MS = 1e9, 1e11
 _UNITS = {
     "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "millisecond": 1e-3, "毫秒": 1e-3,
     "s": 1, "sec": 1, "second": 1, "秒": 1, "秒钟": 1,
     "m": 60, "min": 60, "minute": 60, "分": 60, "分钟": 60,
-    "h": 3600, "hr": 3600, "hour": 3600, "小时": 3600, "个小时": 3600, "时": 3600,
+    "h": 3600, "hr": 3600, "hour": 3600, "小时": 3600, "个小时": 3600,
     "d": 86400, "day": 86400, "天": 86400, "日": 86400, "week": 604800, "w": 604800, "周": 604800,
 }  # fmt: skip
 _UNIT = (
     r"(?:milliseconds?|ms|µs|us|ns|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d|weeks?|w"
     r"|毫秒|秒钟?|分钟?|个?小时|天|日|周)(?![a-z])"
 )
-_PART = re.compile(rf"(\d{{1,12}}(?:\.\d{{1,12}})?)\s?({_UNIT})", re.I)
-_SPAN = rf"\d{{1,12}}(?:\.\d{{1,12}})?\s?{_UNIT}(?:(?:\s|,|and|零){{0,6}}\d{{1,6}}(?:\.\d{{1,12}})?\s?{_UNIT}){{0,3}}"
-_GO_SPAN = re.compile(
-    r"(?:\d{1,9}(?:\.\d{1,12})?(?:ns|us|µs|ms|s|m|h|d|w)){1,5}", re.I
+_NUMBER = r"\d{1,12}(?:\.\d{1,12})?"
+_SPAN = rf"(?P<span>{_NUMBER}\s?{_UNIT}(?:(?:\s|,|and|零){{0,6}}{_NUMBER}\s?{_UNIT}){{0,3}})"
+_PART = re.compile(rf"({_NUMBER})\s?({_UNIT})", re.IGNORECASE)
+_GO_SPAN = re.compile(rf"(?:{_NUMBER}(?:ns|us|µs|ms|s|m|h|d|w)){{1,5}}", re.IGNORECASE)
+_TOLD = (
+    re.compile(
+        r"(?:again|retry|retrying|wait|resets?|reset time|available|regain access|resumed?|back off|expires?)"
+        r"(?: your request| the request| again| later| period)?:? (?:in|after|for|at least|within)? ?"
+        rf"(?:about |approximately |at least |another |~ ?)?{_SPAN}",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"(?:in|after|wait) {_SPAN}(?: and| then|,)? (?:before|try|retry|and try)", re.IGNORECASE),
+    re.compile(rf"{_SPAN}\s{{0,3}}(?:之?后|以后|再试|重试)", re.IGNORECASE),
 )
-_TOLD = re.compile(
-    r"(?:again|retry|retrying|wait|resets?|reset time|available|regain access|request|requests|resume[sd]?|back off|expires?)"
-    r"(?: your request| the request| again| later| period)?:? (?:in|after|for|at least|within)? ?"
-    rf"(?:about |approximately |at least |another |~ ?)?(?P<span>{_SPAN})",
-    re.I,
+_BARE_SECONDS = re.compile(
+    r"(?:retry[-_ ]after|retry_in)[\"']?\s?[:=]?\s?(\d{1,9}(?:\.\d{1,9})?)(?![\d.]*\s?[a-z:/-])", re.IGNORECASE
 )
-_TOLD_BEFORE = re.compile(rf"(?:in|after|wait) (?P<span>{_SPAN})(?: and| then|,)? (?:before|try|retry|and try)", re.I)
-_TOLD_CHINESE = re.compile(rf"(?P<span>{_SPAN})\s{{0,3}}(?:之?后|以后|再试|重试|后重试)", re.I)
-_BARE_SECONDS = re.compile(r"(?:retry[-_ ]after|retry_in)[\"']?\s?[:=]?\s?(?P<span>\d{1,9}(?:\.\d{1,9})?)(?![\d.]*\s?[a-z:/-])", re.I)
+_EPOCH_AFTER_A_BAR = re.compile(r"\|(1\d{9})\b")
+"""Claude's subscriptions: `usage limit reached|1749924000`."""
 _CLOCK = re.compile(
     r"(?P<day>20\d\d-\d\d-\d\d)(?:\s?T?|,? at )(?P<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?"
     r"\s?(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d)?",
-    re.I,
+    re.IGNORECASE,
 )
-_SPEAKS_OF_RESET = re.compile(r"reset|regain|again|until|retry|available|after|重置|恢复|刷新|解除|之后|后再", re.I)
+_SPEAKS_OF_RESET = re.compile(
+    r"reset|regain|again|until|retry|available|after|重置|恢复|刷新|解除|之后|后再", re.IGNORECASE
+)
 _CHINESE = re.compile(r"[一-鿿]")
-_CHINESE_CLOCKS = frozenset({"zai", "zhipu", "zhipuai", "bigmodel", "minimax", "dashscope", "volcengine", "moonshot"})
 _REJECTED = frozenset({"rejected", "exceeded", "exhausted"})
 
 
@@ -61,7 +69,7 @@ def retry_after(evidence: Evidence, now: float) -> float | None:
     """
     if any(code.place.endswith("quotaid") and "perday" in code.value.lower() for code in evidence.codes):
         return None
-    headers = {} if evidence.status == 200 else evidence.headers  # noqa: PLR2004 - HTTP's own number
+    headers = {} if evidence.status == OK else evidence.headers
     for wait in _in_order(evidence, headers, now):
         if wait is not None and not math.isnan(wait):
             return min(max(wait, 0.0), LONGEST_WAIT_S)
@@ -94,7 +102,7 @@ def _in_order(evidence: Evidence, headers: Mapping[str, str], now: float) -> Ite
     yield moment(headers["retry-after"], now) if "retry-after" in headers else None
     yield max(_resets(headers, now, exhausted=True), default=None)
     yield _said(evidence, now)
-    if evidence.status == 429:  # noqa: PLR2004 - HTTP's own number
+    if evidence.status == TOO_MANY:
         yield min(_resets(headers, now, exhausted=False), default=None)
 
 
@@ -102,13 +110,23 @@ def _resets(headers: Mapping[str, str], now: float, *, exhausted: bool) -> list[
     """Waits of the reset headers whose limit is used up, or of those that do not say how much is left."""
     waits = []
     for name, value in headers.items():
-        if "reset" not in name or not ("ratelimit" in name or "rate-limit" in name or "tokenlimit" in name):
+        if "reset" not in name or not _is_of_a_limit(name):
             continue
         used_up = _is_used_up(name, headers)
-        wait = moment(value, now) if used_up is exhausted or (used_up is None and not exhausted) else None
+        wait = moment(value, now) if used_up is (True if exhausted else None) else None
         if wait is not None:
             waits.append(wait)
     return waits
+
+
+def exhausted(headers: Mapping[str, str]) -> list[str]:
+    """The names of the limits that the headers call used up, as their reset or remaining headers are named."""
+    names = [name for name in headers if _is_of_a_limit(name)]
+    return [name for name in names if _is_used_up(re.sub("remaining|status", "reset", name), headers)]
+
+
+def _is_of_a_limit(name: str) -> bool:
+    return "ratelimit" in name or "rate-limit" in name or "tokenlimit" in name
 
 
 def _is_used_up(reset_name: str, headers: Mapping[str, str]) -> bool | None:
@@ -138,15 +156,18 @@ def _fields(evidence: Evidence, now: float) -> Iterator[float]:
 
 
 def _in_words(evidence: Evidence, now: float) -> float | None:
-    for words in (*reversed(evidence.words), evidence.page):
-        for pattern in (_TOLD, _TOLD_BEFORE, _TOLD_CHINESE):
-            if told := pattern.search(words):
-                return span(told["span"])
-        if told := _BARE_SECONDS.search(words):
-            return float(told["span"])
-        if (clock := _clock_time(words, evidence.provider, now)) is not None:
-            return clock
-    return None
+    said = (_in_a_sentence(words, evidence.provider, now) for words in (*reversed(evidence.words), evidence.page))
+    return next((wait for wait in said if wait is not None), None)
+
+
+def _in_a_sentence(words: str, provider: str, now: float) -> float | None:
+    if told := next((told for pattern in _TOLD if (told := pattern.search(words))), None):
+        return span(told["span"])
+    if seconds := _BARE_SECONDS.search(words):
+        return float(seconds[1])
+    if epoch := _EPOCH_AFTER_A_BAR.search(words):
+        return float(epoch[1]) - now
+    return _clock_time(words, provider, now)
 
 
 def _clock_time(words: str, provider: str, now: float) -> float | None:
@@ -154,8 +175,8 @@ def _clock_time(words: str, provider: str, now: float) -> float | None:
     if not found or not _SPEAKS_OF_RESET.search(words):
         return None
     zone = (found["zone"] or "").upper()
-    is_chinese = _CHINESE.search(words) is not None or provider in _CHINESE_CLOCKS
-    offset = "+08:00" if not zone and is_chinese else "+00:00" if zone in {"", "Z", "UTC", "GMT"} else zone
+    is_beijings = not zone and (_CHINESE.search(words) is not None or provider in _NAMES_BEIJINGS_TIME)
+    offset = _BEIJING if is_beijings else "+00:00" if zone in {"", "Z", "UTC", "GMT"} else zone
     return _date(f"{found['day']}T{found['time'] or '00:00'}{offset}", now)
 
 

@@ -7,12 +7,13 @@ import re
 from router.faults import Kind
 
 _COUNTRY = re.compile(
-    r"error (?:code:? )?1009|banned the country|country or region|not available in your (?:country|region)|access from your (?:country|region)"
+    r"error (?:code:? )?1009|banned the country|country or region|not available in your (?:country|region)"
+    r"|access from your (?:country|region)"
 )
 _WALL = re.compile(
-    r"just a moment|attention required|checking your browser|verify you are (?:a )?human|you have been blocked"
-    r"|access denied|been blocked|unusual traffic|automated quer|captcha|security (?:check|service|policy)|firewall|forbidden"
-    r"|error (?:code:? )?10(?:05|06|07|08|10|12|15|20)|rate limited|too many requests|request blocked|reference #"
+    r"just a moment|attention required|checking your browser|verify you are (?:a )?human|been blocked|access denied"
+    r"|unusual traffic|automated quer|captcha|security (?:check|service|policy)|firewall|forbidden|request blocked"
+    r"|error (?:code:? )?10(?:05|06|07|08|10|12|15|20)|rate limited|too many requests|reference #"
     r"|enable javascript and cookies|访问(?:被|受限|验证)|拦截|安全威胁|禁止访问"
 )
 _STATUSES = {

@@ -1,1 +1,9 @@
-"""evals."""
+"""Evaluations: prompts, data sets, scorers, runs.
+
+evaluation = await evaluate(Plan(config, prompts=(load_prompt(path),), task=arithmetic_task(limit=100)))
+"""
+
+from router.evals.plan import Plan, Task
+from router.evals.run import Evaluation, evaluate
+
+__all__ = ["Evaluation", "Plan", "Task", "evaluate"]

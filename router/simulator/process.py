@@ -63,6 +63,8 @@ class SimulatorProcess:
             )
             try:
                 line = await asyncio.wait_for(self._introduce(self._process), STARTS_WITHIN_S)
+            except TimeoutError:
+                line = b""
             except BaseException:
                 await self._end(self._process)
                 raise
@@ -107,4 +109,4 @@ def _environment() -> dict[str, str]:
 
 def _why(process: Process, stderr: bytes) -> str:
     said = stderr.decode(errors="replace").strip() or "it wrote nothing on stderr"
-    return f"the simulated vendors ended at their start (exit code {process.returncode}): {said}"
+    return f"the simulated vendors did not start (exit code {process.returncode}): {said}"

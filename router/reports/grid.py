@@ -1,0 +1,70 @@
+"""A table of figures that never wraps: on a narrow terminal it leaves out columns, and cuts the names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from rich.table import Table
+from rich.text import Text
+
+T = TypeVar("T")
+
+LEAST_NAME = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
+    """One column; `least` is its width in cells however short its cells are.
+
+    Of the columns with a `leaves` above 0, the highest leaves first when there is no room.
+    """
+
+    header: str
+    cell: Callable[[T], Text]
+    least: int = 0
+    align: Literal["left", "right"] = "right"
+    leaves: int = 0
+
+
+def grid(
+    columns: Sequence[Column[T]], items: Sequence[T], *, width: int, gap: int = 2, names: Literal["cut", "fold"] = "cut"
+) -> Table:
+    """Lay out `items`, at most `width` cells wide; the first column holds names and takes what is left.
+
+    Where even a short name has no room, the last column is cut.
+    """
+    rows = [[column.cell(item) for column in columns] for item in items]
+    widths = [
+        max(column.least, len(column.header), *(row[index].cell_len for row in rows), 0)
+        for index, column in enumerate(columns)
+    ]
+    kept = _kept(columns, widths, width, gap)
+    rest = sum(widths[index] for index in kept[1:]) + gap * (len(kept) - 1)
+    widths[0] = min(widths[0], max(LEAST_NAME, width - rest))
+    widths[kept[-1]] -= max(0, widths[0] + rest - width)
+    table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    for index in kept:
+        is_folded = names == "fold" and index == 0
+        table.add_column(
+            columns[index].header,
+            width=widths[index],
+            justify=columns[index].align,
+            no_wrap=not is_folded,
+            overflow="fold" if is_folded else "ellipsis",
+        )
+    for row in rows:
+        table.add_row(*(row[index] for index in kept))
+    return table
+
+
+def _kept(columns: Sequence[Column[T]], widths: Sequence[int], width: int, gap: int) -> list[int]:
+    """The indices of the columns for which there is room beside a short name."""
+    kept = list(range(len(columns)))
+    needed = min(widths[0], LEAST_NAME) + sum(widths[1:]) + gap * (len(columns) - 1)
+    for index in sorted(kept, key=lambda index: -columns[index].leaves):
+        if needed > width and columns[index].leaves:
+            kept.remove(index)
+            needed -= widths[index] + gap
+    return kept

@@ -1,0 +1,162 @@
+"""The live picture of a run in a terminal; imported only where it is shown, because it imports rich."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from router.evals.progress import Snapshot
+from router.health import State
+from router.reports.grid import Column, grid
+from router.reports.screen import busiest
+from router.reports.wording import calls_text, count_text, doing_text, duration_text, figure_text
+from router.views import LaneView
+
+STYLES = {
+    State.READY: "",
+    State.RESTING: "yellow",
+    State.TRIAL: "cyan",
+    State.RAMPING: "cyan",
+    State.DROPPED: "red",
+}
+ROOMY_WIDTH = 100
+"""From this many cells on there is air between the columns."""
+
+ROOMY_LINES = 12
+"""From this many lines on there is air above the providers, and a legend below."""
+
+LEAST_LANES = 4
+"""Lines that notes leave to the providers."""
+
+LEAST_DOING = len("budget used up until Tue 02:00")
+LEAST_BAR = 10
+LEGEND = "keys: ready/resting/dropped · faults: without the 429s"
+
+
+class LiveScreen:
+    """Redraws the picture in place; the cursor and the last picture are left when it is closed."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, highlight=False, force_jupyter=False)
+        # Data goes to stdout, which is somebody else's even where it is the same terminal.
+        self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, vertical_overflow="crop")
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw the run as it is now; the terminal's size is asked each time."""
+        width, height = self._console.size
+        self._live.update(picture(snapshot, width, height))
+        if self._live.is_started:
+            self._live.refresh()
+        else:
+            self._live.start(refresh=True)
+
+    def close(self) -> None:
+        """Leave the last picture; a second call does nothing."""
+        self._live.stop()
+
+
+def picture(snapshot: Snapshot, width: int, height: int) -> Group:
+    """A run as at most `height` lines of at most `width` cells."""
+    head = [_title(snapshot), _bar(snapshot, width), _pace(snapshot), _counts(snapshot)]
+    if snapshot.stopping:
+        head.append(_stopping(snapshot))
+    is_roomy = height >= ROOMY_LINES
+    # Below the head: the header, and where there is room an empty line above it and the legend.
+    below = 3 if is_roomy else 1
+    notes = list(_notes(snapshot, width))[: max(0, height - len(head) - below - LEAST_LANES)]
+    room = max(1, height - len(head) - len(notes) - below)
+    lanes = snapshot.lanes if len(snapshot.lanes) <= room else busiest(snapshot.lanes, max(1, room - 1))
+    table = list(_providers(snapshot, lanes, width)) if lanes else []
+    return Group(*head, *notes, *([Text(), *table, _line((LEGEND, "dim"))] if table and is_roomy else table))
+
+
+def _line(*parts: str | Text | tuple[str, str]) -> Text:
+    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+
+
+def _title(snapshot: Snapshot) -> Text:
+    if not snapshot.simulated:
+        return _line((snapshot.run, "bold"))
+    return _line(
+        (" SIMULATED ", "bold reverse yellow"), " ", (snapshot.run, "bold"), ("  no vendor is asked", "yellow")
+    )
+
+
+def _bar(snapshot: Snapshot, width: int) -> Text:
+    settled = count_text(snapshot.settled)
+    if snapshot.total is None:
+        return _line(f"{settled} items")
+    # Rounded down: 100 % stands there only when all is done.
+    share = 100 * snapshot.settled // snapshot.total if snapshot.total else 100
+    text = _line((f"{settled}/{count_text(snapshot.total)} items", "bold"), f"  {share:3} %")
+    length = width - text.cell_len - 2
+    if length < LEAST_BAR:
+        return text
+    # Drawn by hand: rich's own bar shows no end where there is no colour.
+    full = length * share // 100
+    return _line(("━" * full, "green"), ("─" * (length - full), "dim"), "  ", text)
+
+
+def _pace(snapshot: Snapshot) -> Text:
+    return _line(
+        f"{figure_text(snapshot.per_second)} items/s   elapsed {duration_text(snapshot.elapsed_s)}",
+        f"   left {duration_text(snapshot.left_s)}",
+    )
+
+
+def _counts(snapshot: Snapshot) -> Text:
+    counts = [
+        ("right", snapshot.right, "green"),
+        ("wrong", snapshot.wrong, "yellow"),
+        ("unparsable", snapshot.unparsable, "magenta"),
+        ("error", snapshot.error, "red"),
+    ]
+    parts = [(f"{name} {count_text(number)}", style if number else "dim") for name, number, style in counts]
+    return Text("   ", no_wrap=True, overflow="ellipsis").join(Text(*part) for part in parts)
+
+
+def _stopping(snapshot: Snapshot) -> Text:
+    out = sum(lane.in_flight for lane in snapshot.lanes)
+    return _line((f"Stopping: waits for {calls_text(out)} in flight. Ctrl-C again ends at once.", "bold red"))
+
+
+def _notes(snapshot: Snapshot, width: int) -> Iterator[Text]:
+    """The notes cut into lines here, so that their number is known."""
+    console = Console(width=width)
+    for note in snapshot.notes:
+        yield from Text(note, style="yellow").wrap(console, width)
+
+
+def _providers(snapshot: Snapshot, lanes: tuple[LaneView, ...], width: int) -> Iterator[RenderableType]:
+    yield grid(_columns(snapshot.wall), lanes, width=width, gap=2 if width >= ROOMY_WIDTH else 1)
+    if hidden := len(snapshot.lanes) - len(lanes):
+        yield _line((f"… and {hidden} more", "dim"))
+
+
+def _columns(now: float) -> tuple[Column[LaneView], ...]:
+    return (
+        Column("provider", lambda lane: Text(lane.name, style=STYLES[lane.state]), align="left"),
+        Column("in flight", lambda lane: Text(f"{lane.in_flight}/{lane.most_in_flight}")),
+        Column("done", lambda lane: Text(count_text(lane.answered)), least=6, leaves=3),
+        Column("faults", lambda lane: _alarm(lane.faults - lane.throttled, "red"), leaves=1),
+        Column("429s", lambda lane: _alarm(lane.throttled, "yellow"), leaves=2),
+        Column("keys", _keys, least=5, leaves=4),
+        Column(
+            "now",
+            lambda lane: Text(doing_text(lane, now), style=STYLES[lane.state]),
+            least=LEAST_DOING,
+            align="left",
+        ),
+    )
+
+
+def _alarm(number: int, style: str) -> Text:
+    return Text(count_text(number), style=style if number else "dim")
+
+
+def _keys(lane: LaneView) -> Text:
+    return Text(f"{lane.keys_ready}/{lane.keys_resting}/{lane.keys_dropped}")

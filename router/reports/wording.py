@@ -1,0 +1,94 @@
+"""The words and numbers in which screens and tables tell of a run."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+
+from router.health import State
+from router.views import LaneView
+
+DASH = "–"
+PACED = frozenset({"pace", "key pace", "ramp", "tokens"})
+"""Waits that are a part of normal work: when one is over is said only if it is long."""
+
+LONG_S = 10.0
+TEN, HUNDRED = 10, 100
+
+
+def count_text(number: float | None) -> str:
+    """A whole number with commas between thousands, or a dash."""
+    return DASH if number is None else f"{number:,.0f}"
+
+
+def figure_text(number: float | None) -> str:
+    """A number with about three digits: 0.05, 3.7, 1,234; a dash for None."""
+    if number is None:
+        return DASH
+    places = 2 if number < 1 else 1 if number < HUNDRED else 0
+    return f"{number:,.{places}f}"
+
+
+def seconds_text(seconds: float | None) -> str:
+    """A latency in seconds with about three digits: 0.41, 12.3, 140; a dash for None."""
+    if seconds is None:
+        return DASH
+    places = 2 if seconds < TEN else 1 if seconds < HUNDRED else 0
+    return f"{seconds:.{places}f}"
+
+
+def percent_text(share: float | None, places: int = 1) -> str:
+    """A share of 0…1 in percent, without the sign; a dash for None."""
+    return DASH if share is None else f"{100 * share:.{places}f}"
+
+
+def duration_text(seconds: float | None) -> str:
+    """A duration as 0:17 or 1:02:03, whole seconds; a dash for None."""
+    if seconds is None:
+        return DASH
+    minutes, second = divmod(max(0, round(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def moment_text(until: float, now: float, zone: tzinfo | None = None) -> str:
+    """A moment as people say it: 14:02:07 today, Tue 14:02 this week, 24 Nov later.
+
+    Both are seconds since the epoch; `zone` is the local one where none is given.
+    """
+    then, today = (datetime.fromtimestamp(moment, zone) for moment in (until, now))
+    if then.date() == today.date():
+        return f"{then:%H:%M:%S}"
+    is_this_week = then.date() - today.date() < timedelta(days=7)
+    return f"{then:%a %H:%M}" if is_this_week else f"{then:%d %b}"
+
+
+def doing_text(lane: LaneView, now: float, zone: tzinfo | None = None) -> str:
+    """What a provider waits for at `now` (seconds since the epoch), such as `key rests until 14:02:07`."""
+    if lane.keys_dropped and not lane.keys_alive:
+        return "all keys dropped"
+    if lane.state is State.DROPPED:
+        return "dropped"
+    if lane.waiting_for == "idle" and lane.state is State.RESTING:
+        return "resting"
+    if _is_over(lane, now):
+        return "awaits answers" if lane.in_flight else "idle"
+    if lane.waiting_until is None:
+        return f"{lane.waiting_for} for this run" if lane.waiting_for == "provider rests" else lane.waiting_for
+    if lane.waiting_for in PACED and lane.waiting_until - now < LONG_S:
+        return lane.waiting_for
+    return f"{lane.waiting_for} until {moment_text(lane.waiting_until, now, zone)}"
+
+
+def _is_over(lane: LaneView, now: float) -> bool:
+    """A lane says what it waited for last; while it sends without any wait, that stays and is over."""
+    if lane.waiting_for == "idle":
+        return True
+    if lane.waiting_for == "in flight full":
+        return lane.in_flight < lane.most_in_flight
+    is_past = lane.waiting_until is not None and lane.waiting_until <= now
+    return is_past and lane.waiting_for not in PACED
+
+
+def calls_text(number: int) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{number:,} call" if number == 1 else f"{number:,} calls"

@@ -1,0 +1,65 @@
+"""What several test files build: providers, configurations, answers. Hypothesis keeps no stopwatch on shared machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypothesis import settings
+
+from router.faults import Fault, Kind
+from router.providers import Config, Key, Provider
+from router.rates import parse_rate
+from router.types import Attempt, Json, Secret
+
+settings.register_profile("router", deadline=None)
+settings.load_profile("router")
+
+
+def make_provider(
+    name: str = "acme",
+    *,
+    keys: int = 1,
+    accounts: Sequence[str] = (),
+    rates: Sequence[str] = (),
+    key_rates: Sequence[str] = (),
+    tokens: Sequence[str] = (),
+    models: Sequence[str] = ("small",),
+    burst: int = 1,
+    concurrency: int | None = None,
+    params: dict[str, Json] | None = None,
+) -> Provider:
+    names = [f"{name}#{number}" for number in range(1, keys + 1)]
+    return Provider(
+        name=name,
+        models={model: f"openai/{name}-{model}" for model in models},
+        keys=tuple(
+            Key(each, Secret(f"sk-{each}-0123456789"), account)
+            for each, account in zip(names, accounts or names, strict=True)
+        ),
+        rates=tuple(map(parse_rate, rates)),
+        key_rates=tuple(map(parse_rate, key_rates)),
+        tokens=tuple(map(parse_rate, tokens)),
+        burst=burst,
+        concurrency=concurrency,
+        params=params or {},
+    )
+
+
+def make_config(*providers: Provider, attempts: int = 4) -> Config:
+    return Config(Path("providers.yaml"), providers, attempts=attempts)
+
+
+def make_attempt(provider: str = "acme", kind: Kind | None = None, *, status: int | None = None) -> Attempt:
+    fault = None if kind is None else Fault(kind, status=status)
+    return Attempt(1, provider, f"{provider}#1", "0" * 8, "openai/m", 0.5, 0.0, "idle", fault)
+
+
+def most_in_any_window(times: Sequence[float], window_s: float) -> int:
+    """The most of the ascending `times` in any half-open window of `window_s`."""
+    most = first = 0
+    for last, at in enumerate(times):
+        while times[first] <= at - window_s:
+            first += 1
+        most = max(most, last - first + 1)
+    return most

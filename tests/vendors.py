@@ -1,0 +1,170 @@
+"""A scripted vendor for tests: a real HTTP server on loopback that answers as it is told and records what arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from router.jsonl import decode, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """One scripted reply.
+
+    `hangs` never answers; `cuts` drops the connection, before the first byte or, with a body, in its middle;
+    `drip_s` sends the body in ten pieces with so many seconds between them.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    hangs: bool = False
+    cuts: bool = False
+    drip_s: float = 0.0
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    raw: bytes
+
+    @property
+    def json(self) -> Mapping[str, object]:
+        body = decode(self.raw)
+        assert isinstance(body, dict), body
+        return body
+
+    @property
+    def bearer(self) -> str:
+        return self.headers.get("authorization", "").removeprefix("Bearer ")
+
+
+Script = Callable[[Seen], Says]
+JSON = {"content-type": "application/json"}
+HTML = {"content-type": "text/html; charset=UTF-8", "server": "cloudflare", "cf-ray": "9f2a-FRA"}
+
+
+class ScriptedVendor:
+    """Answers from `script`, which may be replaced at any time, and keeps all that it saw."""
+
+    def __init__(self) -> None:
+        self.script: Script = lambda _seen: chat("fine")
+        self.seen: list[Seen] = []
+        self.accepted = 0
+        self.most_open = 0
+        self.url = ""
+        self._server = web.Server(self._handle, access_log=None, handler_cancellation=True)
+
+    @property
+    def open(self) -> int:
+        return len(self._server.connections)
+
+    def says(self, said: Says) -> None:
+        """Answer everything so, and forget what was seen."""
+        self.script = lambda _seen: said
+        self.seen.clear()
+
+    def accept(self) -> asyncio.BaseProtocol:
+        self.accepted += 1
+        return self._server()
+
+    async def close(self) -> None:
+        await self._server.shutdown(0.01)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        raw = await request.content.read()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        seen = Seen(request.method, request.path, request.query_string, headers, raw)
+        self.seen.append(seen)
+        self.most_open = max(self.most_open, self.open)
+        return await _send(request, self.script(seen))
+
+
+@asynccontextmanager
+async def scripted() -> AsyncIterator[ScriptedVendor]:
+    """Run a vendor while the block lasts."""
+    vendor = ScriptedVendor()
+    listener = await asyncio.get_running_loop().create_server(vendor.accept, "127.0.0.1", 0, backlog=1024)
+    vendor.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    try:
+        yield vendor
+    finally:
+        listener.close()
+        await vendor.close()
+
+
+async def _send(request: web.BaseRequest, said: Says) -> web.StreamResponse:
+    if said.delay_s:
+        await asyncio.sleep(said.delay_s)
+    if said.hangs:
+        await asyncio.Event().wait()
+    response = web.StreamResponse(status=said.status, headers=said.headers)
+    for name, value in said.cookies.items():
+        response.set_cookie(name, value)
+    response.content_length = len(said.body)
+    if said.cuts and not said.body:
+        return _hang_up(request, response)
+    await response.prepare(request)
+    if said.cuts:
+        await response.write(said.body[: len(said.body) // 2])
+        await asyncio.sleep(0.02)
+        return _hang_up(request, response)
+    for piece in _pieces(said):
+        await response.write(piece)
+        await asyncio.sleep(said.drip_s)
+    await response.write_eof()
+    return response
+
+
+def _hang_up(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+def _pieces(said: Says) -> list[bytes]:
+    size = max(1, len(said.body) // 10) if said.drip_s else max(1, len(said.body))
+    return [said.body[start : start + size] for start in range(0, len(said.body), size)]
+
+
+# What vendors say.
+
+
+def chat(text: str, *, model: str = "served-model", finish_reason: str = "stop", **more: object) -> Says:
+    """A good chat completion in OpenAI's dialect."""
+    message = {"role": "assistant", "content": text}
+    return said(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1764000000,
+            "model": model,
+            "choices": [{"index": 0, "message": message, "finish_reason": finish_reason}],
+            "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
+            **more,
+        }
+    )
+
+
+def said(body: object, status: int = 200, **headers: str) -> Says:
+    """A JSON body; header names with `_` for `-`."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Says(status, encode(body), {**JSON, **named})
+
+
+def zipped(plain: Says) -> Says:
+    """The same reply, packed."""
+    return Says(plain.status, gzip.compress(plain.body), {**plain.headers, "content-encoding": "gzip"})

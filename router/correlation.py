@@ -26,12 +26,16 @@ DOUBTED = DOUBTED_IF_PROVEN | {Family.THROTTLE}
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """One failure that may be somebody else's: when, which key, and how key and account stood before."""
+    """One failure that may be somebody else's: when, of which key and model, and how its account and keys stood before.
+
+    All keys of the account, since a ban of the account drops them all.
+    """
 
     at: float
-    family: Family
+    fault: Fault
+    model: str
     key: KeyState
-    key_before: Health
+    keys_before: tuple[tuple[KeyState, Health], ...]
     account_before: Health
 
 
@@ -41,11 +45,12 @@ class Suspects:
     def __init__(self) -> None:
         self._recent: list[Suspect] = []
 
-    def note(self, fault: Fault, key: KeyState, now: float) -> None:
-        """Remember a failure before it is acted upon."""
+    def note(self, fault: Fault, model: str, key: KeyState, siblings: Iterable[KeyState], now: float) -> None:
+        """Remember a failure before it is acted upon; `siblings` are the keys of its account, itself included."""
         family = fault.reaction.family
         if family in DOUBTED and (key.proven or family not in DOUBTED_IF_PROVEN):
-            self._recent.append(Suspect(now, family, key, key.health.at(now), key.account.health.at(now)))
+            before = tuple((each, each.health.at(now)) for each in siblings)
+            self._recent.append(Suspect(now, fault, model, key, before, key.account.health.at(now)))
 
     def cleared(self) -> None:
         """A key of this provider has answered: whatever failed, it was not the address."""
@@ -54,21 +59,28 @@ class Suspects:
     def alike(self, family: Family, keys: Iterable[KeyState], now: float) -> tuple[Suspect, ...]:
         """The failures of one family that enough accounts share within WITHIN_S; empty where too few do."""
         self._recent = [suspect for suspect in self._recent if suspect.at > now - WITHIN_S]
-        same = tuple(suspect for suspect in self._recent if suspect.family is family)
+        same = tuple(suspect for suspect in self._recent if suspect.fault.reaction.family is family)
         failing = {suspect.key.account.name for suspect in same}
         accounts = {key.account.name for key in keys if key.sent}
         enough = max(LEAST_ACCOUNTS, (len(accounts) + 1) // 2)
         return same if len(failing) >= enough else ()
 
 
-def exonerate(suspects: Iterable[Suspect], model: str) -> None:
+def exonerate(suspects: Iterable[Suspect]) -> None:
     """Put back how keys and accounts stood before the oldest doubtful failure of each."""
     for suspect in reversed(tuple(suspects)):
-        key, account = suspect.key, suspect.key.account
-        key.health = _back(suspect.key_before, key.health)
+        for key, before in suspect.keys_before:
+            key.health = _back(before, key.health)
+        account = suspect.key.account
         account.health = _back(suspect.account_before, account.health)
-        key.denied.pop(model, None)
-        key.proven = False
+        suspect.key.denied.pop(suspect.model, None)
+        suspect.key.proven = False
+
+
+def told_left_s(suspects: Iterable[Suspect], now: float) -> float | None:
+    """The longest time to wait from `now` that the vendor named in any of the failures; None without one to come."""
+    told = (s.at + s.fault.retry_after_s - now for s in suspects if s.fault.retry_after_s is not None)
+    return max((left for left in told if left > 0), default=None)
 
 
 def _back(before: Health, now: Health) -> Health:

@@ -59,6 +59,9 @@ class PermitLike(Protocol):
         ...
 
 
+FEW = 64
+"""So many callers who went away are not worth a tidying."""
+
 LaneT = TypeVar("LaneT", bound=LaneLike)
 PermitT = TypeVar("PermitT", bound=PermitLike)
 
@@ -96,6 +99,7 @@ class Dispatcher(Generic[LaneT, PermitT]):
         self._on_paired = on_paired
         self._hopeless = hopeless
         self._number = 0
+        self._gone = 0
         self._closed: Exception | None = None
 
     def __repr__(self) -> str:
@@ -124,6 +128,9 @@ class Dispatcher(Generic[LaneT, PermitT]):
         """Take a cancelled caller's ticket out of the line."""
         ticket.paired.cancel()
         self._clear(ticket.wish)
+        self._gone += 1
+        if self._gone > FEW + sum(map(len, self._waiting.values())) // 2:
+            self._tidy()
 
     def close(self, error: Exception) -> None:
         """Fail everybody who waits, and everybody who will come."""
@@ -170,6 +177,14 @@ class Dispatcher(Generic[LaneT, PermitT]):
         if not heap:
             self._waiting.pop(wish, None)
         return bool(heap)
+
+    def _tidy(self) -> None:
+        """Forget the callers who went away behind one who stays; their tickets would else lie there until he goes."""
+        self._gone = 0
+        for wish, heap in tuple(self._waiting.items()):
+            heap[:] = [ticket for ticket in heap if ticket.is_waiting]
+            heapq.heapify(heap)
+            self._clear(wish)
 
     def _fail_hopeless(self, wish: Wish) -> None:
         if wish not in self._waiting or any(lane.could_serve(wish) for lane in self.lanes):

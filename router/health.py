@@ -53,6 +53,7 @@ class Signal(StrEnum):
 
 
 BREAK_AFTER = 3
+BELIEVED = 2
 RAMP = (0.10, 0.25, 0.50, 1.0)
 ROUND = 3
 """Successes at one share before the next."""
@@ -134,10 +135,16 @@ class News:
     told_s: float | None = None
 
     def rest_until(self, strikes: int) -> float:
-        """The end of the rest that this news calls for."""
+        """The end of the rest that this news calls for.
+
+        A told time is believed twice in a row; a vendor that still refuses after that lies about it (a constant
+        second, a per-minute wait for a daily quota), and the ladder holds too.
+        """
         if self.told_s is None:
             return self.at + rest_s(self.signal, strikes, self.jitter)
-        return told_until(self.at, self.told_s, self.jitter)
+        told = told_until(self.at, self.told_s, self.jitter)
+        doubted = strikes - BELIEVED
+        return told if doubted <= 0 else max(told, self.at + rest_s(self.signal, doubted, self.jitter))
 
 
 def transition(health: Health, news: News) -> Health:

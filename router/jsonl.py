@@ -94,7 +94,8 @@ def read(path: Path, damaged: Callable[[int], None] = lambda _line: None) -> Ite
             if not line.strip():
                 continue
             try:
-                value = orjson.loads(line)
+                # A line without its end is torn, even one that parses: the next append will cut it away.
+                value = orjson.loads(line) if line.endswith(b"\n") else None
             except orjson.JSONDecodeError:
                 value = None
             if isinstance(value, dict):

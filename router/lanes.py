@@ -33,6 +33,7 @@ class Obstacle(NamedTuple):
 
 
 IDLE = Obstacle("idle")
+NOTHING = Obstacle("nothing")
 FOLLOWED_S = 1.0
 """A call that is not on the wire by then is not waited for any longer."""
 
@@ -185,7 +186,7 @@ class Lane:
             key = await self._opening()
             ticket = self._line.head(self)
             if self._tokens.is_limited and not tokens and ticket is not None:
-                tokens = float(ticket.tokens)
+                tokens = float(max(1, ticket.tokens))
                 self.waiting = Obstacle("tokens")
                 await self._tokens.charge(tokens)
             elif bought_at is None:
@@ -193,6 +194,7 @@ class Lane:
                 bought_at = self._clock.now()
             else:
                 await self._pace.renew(self._clock.now() - bought_at)
+                self._tokens.renew()
                 await key.account.pace.acquire()
                 bought_at = self._clock.now()
                 if (permit := self._offer(key, tokens)) is not None:
@@ -237,8 +239,8 @@ class Lane:
         with suppress(TimeoutError):
             await asyncio.wait_for(permit.is_sent.wait(), FOLLOWED_S)
         late_s = self._clock.now() - left_at
-        await self._pace.renew(late_s)
-        await permit.key.account.pace.renew(late_s)
+        await self._pace.late(late_s)
+        await permit.key.account.pace.late(late_s)
 
     def _offer(self, key: KeyState, tokens: float) -> Permit | None:
         """Make a permit and have it paired in this same turn of the loop."""
@@ -250,6 +252,7 @@ class Lane:
         account_born = key.account.health.at(now).generation
         leave = Leave(self.standing.sent + 1, key, self._model(ticket.wish), born, account_born)
         permit = Permit(self, leave, self.waiting.what, tokens)
+        self.waiting = NOTHING
         return permit if self._line.match(self, permit) is not None else None
 
     def paired(self, permit: Permit, _ticket: Ticket[Permit]) -> None:

@@ -12,6 +12,7 @@ aiolimiter serves small amounts first and lets newcomers pass, so each bucket ha
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -19,8 +20,8 @@ from aiolimiter import AsyncLimiter
 
 from router.rates import Rate
 
-SLACK_SHARE = 0.004
-JITTER_SHARE = 0.010
+SLACK_SHARE = 0.008
+JITTER_SHARE = 0.006
 MOST_SLACK_S = 0.010
 MOST_JITTER_S = 0.100
 SHORT_S = 10.0
@@ -39,6 +40,7 @@ class Bucket:
         self.per_second = (amount + 1 - free) / (period_s + slack_s + jitter_s)
         self.size = free + self.per_second * slack_s
         self.is_short = rate.period_s < SHORT_S
+        self.jitter_s = jitter_s
         self._limiter = AsyncLimiter(self.size, self.size / self.per_second)
         self._empty_at = 0.0
 
@@ -73,6 +75,12 @@ class Pace:
         paced = sorted((rate for rate in rates if rate.is_paced), key=lambda rate: rate.per_second)
         self._buckets = tuple(Bucket(rate, burst) for rate in paced)
 
+    async def late(self, late_s: float) -> None:
+        """Heed that the last call was on the wire so late; what the room for jitter covers costs nothing."""
+        for bucket in self._buckets:
+            if late_s > bucket.jitter_s:
+                await bucket.renew(late_s - bucket.jitter_s)
+
     @property
     def is_short(self) -> bool:
         """Whether any window is so short that a late call matters."""
@@ -97,41 +105,79 @@ class Pace:
         return max((bucket.ready_at() for bucket in self._buckets), default=0.0)
 
 
+class TokenLimit:
+    """One limit on tokens: a small bucket spreads them, and a memory of the last period keeps the limit.
+
+    The bucket alone would not: an item larger than it is paid for while it waits, so two that leave just a period
+    apart were paid for before the window in which they count.
+    """
+
+    def __init__(self, rate: Rate) -> None:
+        self.owed = 0.0
+        self._amount = rate.amount
+        self._window_s = rate.period_s + min(MOST_JITTER_S, JITTER_SHARE * rate.period_s)
+        self._bucket = AsyncLimiter(rate.amount * TOKEN_BUCKET, rate.period_s * TOKEN_BUCKET / (1 - TOKEN_BUCKET))
+        self._left: deque[tuple[float, float]] = deque()
+        self._held = 0.0
+
+    async def charge(self, tokens: float) -> None:
+        """Wait until the tokens, and what earlier calls owe, have found room."""
+        due = min(tokens + self.owed, self._amount)
+        self.owed = min(0.0, due)
+        if due <= 0:
+            return
+        rest = due
+        while rest > 0:
+            part = min(rest, self._bucket.max_rate)
+            await self._bucket.acquire(part)
+            rest -= part
+        while self._held_at(_now()) + due > self._amount:
+            await asyncio.sleep(self._left[0][0] + self._window_s - _now() + 1e-6)
+        self._left.append((_now(), due))
+        self._held += due
+
+    def renew(self) -> None:
+        """Let the last charge count from now on, since its call leaves now; there is always room for that."""
+        if self._left:
+            self._left[-1] = (_now(), self._left[-1][1])
+
+    def _held_at(self, now: float) -> float:
+        while self._left and self._left[0][0] <= now - self._window_s:
+            self._held -= self._left.popleft()[1]
+        return self._held if self._left else 0.0
+
+
 class TokenPace:
-    """Limits on tokens: a call leaves when its own tokens have found room in the bucket.
+    """Limits on tokens: a call leaves when its own tokens have found room under every limit.
 
     The charge is an estimate; `correct` settles the difference when the vendor has counted. An item larger than
-    the whole limit waits for a full window and goes. The bucket is a twentieth of the limit and leaks the rest
-    in a period, so no window holds more than the limit of what was charged.
+    the whole limit waits for a full window and goes.
     """
 
     def __init__(self, rates: Iterable[Rate]) -> None:
-        self._rates = tuple(rate for rate in rates if rate.is_paced)
-        self._limiters = tuple(
-            AsyncLimiter(rate.amount * TOKEN_BUCKET, rate.period_s * TOKEN_BUCKET / (1 - TOKEN_BUCKET))
-            for rate in self._rates
-        )
-        self._owed = [0.0] * len(self._rates)
+        self._limits = tuple(TokenLimit(rate) for rate in rates if rate.is_paced)
 
     @property
     def is_limited(self) -> bool:
         """Whether any limit on tokens is declared."""
-        return bool(self._rates)
+        return bool(self._limits)
 
     async def charge(self, tokens: float) -> None:
         """Wait until the tokens have found room under every limit."""
-        for index, (rate, limiter) in enumerate(zip(self._rates, self._limiters, strict=True)):
-            due = min(tokens + self._owed[index], rate.amount)
-            self._owed[index] = min(0.0, due)
-            while due > 0:
-                part = min(due, limiter.max_rate)
-                await limiter.acquire(part)
-                due -= part
+        for limit in self._limits:
+            await limit.charge(tokens)
+        self.renew()
+
+    def renew(self) -> None:
+        """Let the last charge count from now on: its call leaves now."""
+        for limit in self._limits:
+            limit.renew()
 
     def correct(self, estimated: float, used: float | None) -> None:
         """Settle an estimate with what the vendor counted: the difference falls to the next charge."""
         if used is not None:
-            self._owed = [owed + used - estimated for owed in self._owed]
+            for limit in self._limits:
+                limit.owed += used - estimated
 
 
 class Tally(Protocol):

@@ -10,9 +10,10 @@ from urllib.parse import quote
 from router.providers import Key
 
 TELLING = 8
-"""So many characters of a key's start or end are taken out even where the rest of it is missing."""
-SHORTEST = 6
-"""Shorter keys are taken out as a whole only: their parts are ordinary words."""
+"""So many characters of a long key's start or end are taken out even where the rest of it is missing.
+
+Keys of up to twice as many are taken out as a whole only: their parts may be ordinary words.
+"""
 _MASKED = r"[^\s\"'<>,;()\[\]{}\\]*"
 
 
@@ -38,11 +39,26 @@ class Scrubber:
 
 
 def _forms(secret: str) -> set[str]:
-    """A key as it stands, percent-encoded, as JSON escapes it, and in base64 of itself or of a basic header."""
-    plain = base64.b64encode(secret.encode()).decode().rstrip("=")
-    escaped = secret.replace("\\", "\\\\").replace('"', '\\"')
-    forms = {secret, quote(secret, safe=""), escaped}
-    return forms | ({plain} if len(secret) > SHORTEST else set())
+    """A key as it stands, percent-encoded, as JSON escapes it once or twice, and in base64 of any text around it."""
+    percent = quote(secret, safe="")
+    small = re.sub("%..", lambda code: code.group().lower(), percent)
+    once = _escaped(secret)
+    forms = {secret, percent, small, once, _escaped(once), once.replace("/", "\\/")}
+    return forms | {form for form in _base64(secret) if len(form) >= TELLING}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _base64(secret: str) -> set[str]:
+    """Base64 of the key, and what base64 of a longer text holds of it, for each of three places where it may begin."""
+    raw = secret.encode()
+    forms = {base64.b64encode(raw).decode().rstrip("=")}
+    for before in range(3):
+        coded = base64.b64encode(b"\0" * before + raw).decode()
+        forms.add(coded[4 if before else 0 : (before + len(raw)) // 3 * 4])
+    return forms | {form.replace("+", "-").replace("/", "_") for form in forms}
 
 
 def _fragments(secret: str) -> set[str]:
@@ -52,5 +68,6 @@ def _fragments(secret: str) -> set[str]:
 def _cut_short(secret: str) -> tuple[str, ...]:
     """A token that begins or ends as the key does, and one that shows its first characters before stars or dots."""
     head, tail = re.escape(secret[:TELLING]), re.escape(secret[-TELLING:])
-    starred = rf"{re.escape(secret[:3])}[\w-]{{0,40}}(?:\*{{2,}}|\.{{3,}}|…|•{{2,}}|[xX]{{4,}}){_MASKED}"
+    first = rf"(?<![A-Za-z0-9]){re.escape(secret[:3])}[\w-]{{0,40}}"
+    starred = rf"{first}(?:\*{{2,}}|\.{{3,}}|…|•{{2,}}|[xX]{{4,}}){_MASKED}"
     return (head + _MASKED, rf"[\w-]*{tail}", starred)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from router.clock import Clock
-from router.correlation import Suspects, exonerate
+from router.correlation import DOUBTED, Suspect, Suspects, exonerate, told_left_s
 from router.dispatch import Wish
 from router.faults import Blame, Fault, Kind
 from router.health import SIGNAL_OF, Health, News, Signal, State, told_rest_s, transition
@@ -75,6 +75,7 @@ class Standing:
         self._rng = rng
         self._on_change = on_change
         self._suspects = Suspects()
+        self._forgiven = 0
         self._announced: dict[str | None, tuple[State, float]] = {}
 
     @property
@@ -145,7 +146,11 @@ class Standing:
 
     def _blame(self, leave: Leave, fault: Fault, now: float) -> None:
         family = fault.reaction.family
-        self._suspects.note(fault, leave.key, now)
+        if family in DOUBTED and leave.born < self._forgiven:
+            # It was out when its like were forgiven, and is one of them: only a time that the vendor names is heard.
+            self._signal_provider(leave, Signal.BLOCKED, now, fault)
+            return
+        self._suspects.note(fault, leave.model, leave.key, self.ring.of_account(leave.key.account), now)
         match fault.reaction.blame:
             case Blame.ITEM:
                 self._signal_both(leave, SIGNAL_OF[family], now)
@@ -158,9 +163,16 @@ class Standing:
             case Blame.KEY:
                 self._refuse(leave, fault, now)
         if alike := self._suspects.alike(family, self.ring, now):
-            exonerate(alike, leave.model)
-            self._suspects.cleared()
-            self._signal_provider(leave, Signal.BLOCKED, now, fault)
+            self._rest_instead(alike, fault, now)
+
+    def _rest_instead(self, alike: tuple[Suspect, ...], fault: Fault, now: float) -> None:
+        """Rest the provider in the place of its keys, for as long as any of the failures asked for."""
+        exonerate(alike)
+        self._suspects.cleared()
+        born = self.health.at(now).generation
+        news = News(Signal.BLOCKED, now, born, self._rng.random(), fault, told_left_s(alike, now))
+        self.health = transition(self.health, news)
+        self._forgiven = self.health.generation
 
     def _refuse(self, leave: Leave, fault: Fault, now: float) -> None:
         banned = fault.kind is Kind.ACCOUNT_BANNED

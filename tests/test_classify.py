@@ -219,6 +219,35 @@ def test_a_throttle_of_hours_is_a_quota() -> None:
     assert (fault.kind, fault.retry_after_s) == (Kind.DAILY_QUOTA, 90000)
 
 
+@pytest.mark.parametrize(
+    ("status", "words", "kind"),
+    [
+        pytest.param(400, "Unexpected token '<' is not valid JSON", Kind.BAD_REQUEST, id="a-token-of-json"),
+        pytest.param(400, "Invalid stop token", Kind.BAD_REQUEST, id="a-token-of-text"),
+        pytest.param(400, "The 'location' parameter is not supported", Kind.BAD_REQUEST, id="a-location-field"),
+        pytest.param(400, "User input is blocked by content policy", Kind.CONTENT_FILTER, id="blocked-words"),
+        pytest.param(
+            429, "Too many requests: your API key is temporarily blocked", Kind.RATE_LIMIT, id="blocked-for-a-while"
+        ),
+        pytest.param(
+            429,
+            "Rate limit exceeded. Buy more credits to raise it: 5 requests per minute",
+            Kind.RATE_LIMIT,
+            id="an-offer",
+        ),
+        pytest.param(
+            429, "Limit of 1000 requests per day reached, add credits", Kind.DAILY_QUOTA, id="a-day-and-money"
+        ),
+        pytest.param(
+            403, "Your account is suspended because of an overdue balance", Kind.NO_CREDIT, id="suspended-for-money"
+        ),
+        pytest.param(400, "thinking budget limit exceeded: field must be lower", Kind.BAD_REQUEST, id="another-budget"),
+    ],
+)
+def test_words_that_mislead(status: int, words: str, kind: Kind) -> None:
+    assert classify(Reply(status, body=json.dumps({"error": {"message": words}})), now=NOW).kind is kind
+
+
 @pytest.mark.parametrize("provider", ["", "openai", "anthropic", "no-such-vendor"])
 @pytest.mark.parametrize(
     ("body", "kind"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import string
 from collections.abc import Callable
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from router.jsonl import encode
 from router.providers import Key
-from router.scrub import SHORTEST, Scrubber
+from router.scrub import TELLING, Scrubber
 from router.types import Secret
 
 SECRET = "sk-proj-A1b2/C3d4+E5f6=G7h8_I9j0-K1l2"
@@ -30,10 +31,10 @@ FORMS = [
     pytest.param(lambda key: key, id="whole"),
     pytest.param(lambda key: f"Bearer {key}", id="in a header"),
     pytest.param(lambda key: f"https://v.test/m?key={quote(key, safe='')}&alt=sse", id="percent-encoded"),
-    pytest.param(lambda key: quote(key, safe="").lower(), id="percent-encoded in small letters"),
+    pytest.param(lambda key: re.sub("%..", lambda code: code[0].lower(), quote(key, safe="")), id="percent-encoded in small letters"),
     pytest.param(lambda key: encode({"k": key}).decode(), id="JSON-escaped"),
     pytest.param(lambda key: encode(encode({"k": key}).decode()).decode(), id="JSON in JSON"),
-    pytest.param(lambda key: key.replace("/", "\\/"), id="JSON with escaped slashes"),
+    pytest.param(lambda key: encode(key).decode().replace("/", "\\/"), id="JSON with escaped slashes"),
     pytest.param(lambda key: base64.b64encode(key.encode()).decode(), id="base64"),
     pytest.param(lambda key: base64.b64encode(f"{key}:".encode()).decode(), id="basic, key as user"),
     pytest.param(basic("u"), id="basic, user of 1"),
@@ -108,9 +109,9 @@ def test_ordinary_text_is_untouched(text: str) -> None:
 
 
 def test_short_keys_are_taken_out_as_a_whole_only() -> None:
-    short = "abc"
-    assert len(short) < SHORTEST
-    assert scrubber(short)("abc abd ab...") == "[acme#1] abd ab..."
+    short = "wonderful-nights"
+    assert len(short) == 2 * TELLING
+    assert scrubber(short)(f"{short}! wonderful nights, won...") == "[acme#1]! wonderful nights, won..."
 
 
 def test_without_keys_nothing_happens() -> None:

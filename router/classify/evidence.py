@@ -19,9 +19,9 @@ MOST_OPENINGS = 3
 
 _CODE_NAMES = frozenset({
     "code", "type", "status", "reason", "error_code", "errorcode", "err_code", "errcode", "status_code",
-    "statuscode", "error_type", "errortype", "__type", "quotaid", "limit_source", "blockreason", "block_reason",
+    "statuscode", "error_type", "errortype", "__type", "quotaid", "quotavalue", "limit_source", "blockreason",
     "stop_reason", "finish_reason", "finishreason", "status_name", "provider_code", "subtype", "error", "detail",
-    "title",
+    "title", "block_reason",
 })  # fmt: skip
 _WORD_NAMES = frozenset({
     "message", "msg", "error_msg", "errormsg", "err_msg", "errmsg", "error_message", "errormessage", "status_msg",

@@ -1,62 +1,25 @@
 """What vendors' sentences mean, in English and Chinese: ordered rules, the first that matches decides.
 
 The wording is general on purpose: a vendor that nobody has seen yet speaks of its limits in much the same words.
-Patterns are searched in folded lower case, sentences are parted by ` | `. In a pattern `…` stands for up to 60
-characters of the same sentence and `‥` for up to 20, so that long bodies cost linear time.
+Patterns are written in the language of `patterns.py` and searched in folded lower case.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
+from router.classify.patterns import phrase
 from router.faults import Kind
 
-_WITHIN_A_SENTENCE = r"(?:[^.|。]|\.(?=\S))"
-_NAMES = {
-    "…": _WITHIN_A_SENTENCE + "{0,60}",
-    "‥": _WITHIN_A_SENTENCE + "{0,20}",
-    "WHO": r"(?:account|organi[sz]ation|org|user|workspace|project|team|tenant|consumer|resource|subscription"
-    r"|customer)s?",
-    "KEY": r"(?:api[ -_]?keys?|keys?|tokens?|credentials?|secret|x-api-key|licen[sc]e)",
-    "GONE": r"(?:suspended|banned|disabled|deactivated|terminated|blocked|locked|restricted|frozen|closed)",
-    "DEAD": r"(?:revoked|leaked|expired|disabled|deactivated|no longer valid|deleted|invalidated|compromised)",
-    "PLACE": r"(?:country|countries|region|territor(?:y|ies)|location|jurisdiction)s?",
-    "WINDOW": r"(?:daily|weekly|monthly|hourly|5[- ]?hour|5h|five[- ]hour|7[- ]day|\d+[- ]hour|hour|week|month)",
-}
 
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """One rule: `said` must be found and `unless` must not."""
-
-    kind: Kind
-    said: re.Pattern[str]
-    unless: re.Pattern[str] | None = None
-
-    def fits(self, text: str) -> bool:
-        """Whether the rule speaks of this text."""
-        return self.said.search(text) is not None and not (self.unless and self.unless.search(text))
-
-
-def meaning(text: str) -> Kind | None:
+def meaning(text: str, status: int | None) -> Kind | None:
     """What a text in folded lower case says, None where no rule speaks of it."""
-    return next((phrase.kind for phrase in PHRASES if phrase.fits(text)), None) if text else None
+    return next((rule.kind for rule in PHRASES if rule.fits(text, status)), None) if text else None
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    for name, meant in _NAMES.items():
-        text = text.replace(name, meant)
-    return re.compile(text)
-
-
-def _phrase(kind: Kind, *said: str, unless: str = "") -> Phrase:
-    return Phrase(kind, _pattern("|".join(said)), _pattern(unless) if unless else None)
-
+_REFUSED: frozenset[int | None] = frozenset({200, 401, 403, None})
 
 PHRASES = (
     # Where the caller sits: such sentences also say "not allowed", "access", "model".
-    _phrase(
+    phrase(
         Kind.REGION_BLOCKED,
         r"PLACE…(?:not (?:currently )?(?:supported|available|allowed)|unsupported|prohibited|forbidden)",
         r"(?:unsupported|restricted|prohibited|embargoed|sanctioned)…PLACE",
@@ -66,10 +29,11 @@ PHRASES = (
         r"|^request not allowed$",
         r"(?:国家|地区|区域)‥(?:不支持|不可用|受限|限制|无法|禁止)|不支持‥(?:国家|地区)",
         unless=r"servable in|(?:in|for) (?:the )?(?:region|location) [a-z]+-[a-z]|different region"
+        r"|parameter|field|argument"
         r"|deployment",
     ),
     # From which address. "IP" needs a word of refusal beside it.
-    _phrase(
+    phrase(
         Kind.IP_BLOCKED,
         r"\bip\b…(?:not (?:in|on|allowed|authori[sz]ed|permitted|whitelisted)|block|banned|forbidden"
         r"|denied|restrict"
@@ -81,15 +45,20 @@ PHRASES = (
         r"unusual traffic|automated queries|network settings|error code: 10(?:05|06|07|08|10|12|15|20)\b",
         r"\bip\b‥(?:不在|限制|禁止|封|拒绝|未授权|异常)|白名单|网段",
     ),
-    _phrase(
+    phrase(
         Kind.DAILY_QUOTA,
         r"limit exceeded \((?:daily|weekly|monthly)|usage limit…(?:billing cycle|current cycle)",
         r"WINDOW (?:allocated )?quota|WINDOW usage limit|reached your WINDOW usage",
     ),
     # Seen as a burst's throttle though it speaks of funds: https://github.com/XiaomiMiMo/MiMo/issues/99
-    _phrase(Kind.CONCURRENCY, r"^upstream request failed: insufficient account funds$"),
+    phrase(Kind.CONCURRENCY, r"^upstream request failed: insufficient account funds$"),
+    # A limit of nothing is no limit to wait for: this account may not use the model at all.
+    phrase(
+        Kind.PERMISSION,
+        r"\blimit(?: of|:| is| set to)? 0\b(?![.,]?\d)",
+    ),
     # Money, said outright. "Suspended due to insufficient balance" is money, not a ban.
-    _phrase(
+    phrase(
         Kind.NO_CREDIT,
         r"insufficient[ _](?:\S+[ _])?(?:balance|credits?|funds?)|not enough (?:credits?|balance|funds"
         r"|money)",
@@ -114,17 +83,18 @@ PHRASES = (
         r"|(?:active|valid)‥subscription (?:is )?required|not have a valid‥subscription",
         r"top[ -]?up\b|\brecharge\b|free (?:allocated |tier )?quota‥(?:exceed|exhaust|used)"
         r"|free tier‥exhausted",
-        r"(?:token|user|account)['s]* (?:remaining )?quota‥(?:not enough|insufficient|exhaust)|tokens\.total",
+        r"(?:token|user|account)['s]* (?:remaining )?quota‥(?:not enough|insufficient|exhaust)"
+        r"|tokens\.total",
         r"\bextra usage\b|max(?:imum)? budget|余额|欠费|充值|资源包|套餐‥(?:到期|过期|用尽|用完|耗尽)"
         r"|额度‥(?:不足|用完|用尽|耗尽)|扣费"
         r"|费用不足|未付|账单",
         r"免费额度|配额(?:不足|已用完|耗尽)",
         unless=r"credits? to unlock|per[- ]day|reduced to \d+ requests|less than \$"
-        r"|from your available balance|\bdaily\b"
-        r"|purchase more \S*(?:throughput|capacity)|rate limited",
+        r"|rate limit (?:exceeded|reached)|(?:requests|queries|calls) per min|from your available balance|\bdaily\b"
+        r"|thinking|purchase more \S*(?:throughput|capacity)|rate limited",
     ),
     # A window of hours or more that comes back by itself.
-    _phrase(
+    phrase(
         Kind.DAILY_QUOTA,
         r"\bper[ -_]?(?:day|24 ?h|week|month)|/ ?(?:day|week|month)\b|\b(?:rpd|tpd|ipd)\b|\bdaily\b"
         r"|by ?day\b|today",
@@ -135,20 +105,24 @@ PHRASES = (
         r"|the) usage limit|usage_limit_reached",
         r"(?:limit|quota) (?:will )?resets? (?:in|after|at|on)‥(?:\d ?(?:h|d)|hours?|days?|midnight)"
         r"|per 86400",
-        r"今日|今天|每日|当日|当天|每天|日限额|日配额|每周|每月|本月|本周|使用上限|小时‥(?:上限|限额)|套餐‥上限",
+        r"今日|今天|每日|当日|当天|每天|日限额|日配额|每周|每月|本月|本周|使用上限|小时‥(?:上限"
+        r"|限额)|套餐‥上限",
     ),
-    _phrase(
+    phrase(
         Kind.ACCOUNT_BANNED,
-        r"\bWHO\b…\bGONE\b|\bGONE (?:\S+ ){0,2}(?:account|organi[sz]ation|workspace|project)\b",
+        r"\bWHO\b…\b(?:been|is|was|are) (?:\S+ ){0,2}GONE\b|\b(?:account|organi[sz]ation|project"
+        r"|team) GONE\b",
+        r"\bGONE (?:\S+ ){0,2}(?:account|organi[sz]ation|workspace|project)\b",
         r"denied access|access (?:was|has been|is) (?:terminated|suspended|revoked)|(?:violat"
         r"|breach)…our (?:terms|polic)",
         # A project whose quota of this name is used up for ever is shut: https://github.com/songquanpeng/one-api/issues/1775
         r"request limit per minute for a region",
         r"(?:账户|账号|帐号|帐户|用户|组织)‥(?:封禁|封停|锁定|冻结|禁用|停用|被封|注销|受限|异常)",
         unless=r"\bKEY\b‥\bGONE\b(?!…WHO)|safety|prompt|flagged|was (?:disabled|restricted) for this model"
-        r"|function|tool|api (?:is|has been) disabled|or it is disabled",
+        r"|function|tool|user (?:input|message|prompt|content)|api (?:is|has been) disabled"
+        r"|or it is disabled",
     ),
-    _phrase(
+    phrase(
         Kind.CONTENT_FILTER,
         r"content[- _]?(?:management |safety )?(?:filter|polic|moderation|exists risk|violat)|moderation"
         r"|flagged"
@@ -163,21 +137,23 @@ PHRASES = (
         r"|due to safety"
         r"|blocked (?:input|output|by (?:a |the )?guardrail)|(?:input|output|prompt|response) (?:was |is "
         r"|has been )?blocked",
-        r"敏感|违规|违禁|涉黄|涉政|不安全|安全审核|内容审核|内容安全|审核不通过|不合规|违反‥(?:规定|政策|法规|策略)"
+        r"敏感|违规|违禁|涉黄|涉政|不安全|安全审核|内容审核|内容安全|审核不通过|不合规|违反‥(?:规定"
+        r"|政策|法规|策略)"
         r"|风险|不当内容|不合法内容",
     ),
     # Throttles with a name of their own.
-    _phrase(
+    phrase(
         Kind.TOKEN_LIMIT,
         r"tokens?[ -_]?(?:per|/|each)[ -_]?(?:1 ?)?(?:min|sec)|\b(?:tpm|tps|itpm|otpm)\b"
         r"|tokens?[ -]rate[ -]limit",
         r"number of (?:\S+ )?tokens has exceeded|too many tokens, please wait|#token-limit"
         r"|allocated quota exceeded",
-        r"tokens? (?:usage )?(?:quota|limit)‥(?:per|/) ?min|tokens?‥throttl|input tokens? (?:rate|quota)",
+        r"tokens? (?:usage )?(?:quota|limit)‥(?:per|/) ?min|tokens?‥throttl"
+        r"|input[ _]tokens?[ _](?:rate|quota|count, limit)",
         r"每分钟‥token|token‥(?:每分钟|速率|限流|频率)",
         unless=r"free allocated",
     ),
-    _phrase(
+    phrase(
         Kind.CONCURRENCY,
         r"concurren|simultaneous|parallel requests|in parallel|too many (?:open |active )?connections"
         r"|in[- ]flight",
@@ -185,8 +161,8 @@ PHRASES = (
         r"并发|同时(?:请求|调用|连接)",
         unless=r"(?:higher|more) concurrency",
     ),
-    _phrase(Kind.BAD_REQUEST, r"(?:payload|entity|body|content) (?:is )?too large", unless=r"\btokens?\b"),
-    _phrase(
+    phrase(Kind.BAD_REQUEST, r"(?:payload|entity|body|content) (?:is )?too large", unless=r"\btokens?\b"),
+    phrase(
         Kind.CONTEXT_LENGTH,
         r"context[ _-]?(?:length|window|size|limit)|maximum context|context‥overflow",
         r"max(?:imum)?[ _](?:model|input|sequence|prompt|message)s?[ _](?:length|len|token|character)",
@@ -196,14 +172,15 @@ PHRASES = (
         r"|prompt) tokens?‥(?:exceed|limit)",
         r"exceed(?:s|ed|ing)?‥(?:tokens allowed|max(?:imum)?‥tokens|number of tokens|model token limit"
         r"|token limit)",
-        r"tokens? (?:count )?(?:\S+ ){0,3}exceeds?|token count is|tokens long|sequence length"
+        r"tokens? (?:count )?(?:\S+ ){0,3}exceeds?|token count is|max length|tokens long|sequence length"
         r"|reduce (?:the )?(?:length|your (?:prompt|message|input))",
         r"tokens \+ .{0,5}max_new_tokens|must have less than \d+ tokens|max(?:imum)? size: \d+ tokens",
-        r"上下文|输入‥(?:过长|超长|长度|超过|超出)|超过‥(?:最大)?(?:长度|token)|(?:token|长度)‥(?:超限|超过|超出|过长|上限)|超长",
+        r"上下文|输入‥(?:过长|超长|长度|超过|超出)|超过‥(?:最大)?(?:长度|token)|(?:token"
+        r"|长度)‥(?:超限|超过|超出|过长|上限)|超长",
         unless=r"max_(?:completion_)?tokens (?:must|is too large|should)|per min|entity too large"
         r"|maximum tokens you requested",
     ),
-    _phrase(
+    phrase(
         Kind.MODEL_NOT_FOUND,
         r"\b(?:models?|deployment|engine|endpoint|function|publisher model)\b…(?:not (?:be )?found"
         r"|not exist|n't exist"
@@ -227,34 +204,56 @@ PHRASES = (
         r"|temporarily"
         r"|do(?:es)? not support|parameter|currently unavailable",
     ),
-    # The credential: needs an outright word.
-    _phrase(
-        Kind.REVOKED_KEY,
-        r"\bKEY\b…\b(?:DEAD|suspended|blocked)\b|\bDEAD (?:\S+ ){0,2}KEY\b",
-        r"(?:令牌|密钥|token|key|凭证)‥(?:过期|禁用|停用|失效|吊销|删除|状态不可用|泄露)",
-        unless=r"services?‥blocked|api.{0,20}methods?|requests to this api",
+    # The credential: needs an outright word, and where it is a mere "key" or "token" a status that blames it.
+    phrase(
+        Kind.INVALID_KEY,
+        r"\b(?:KEY|TOKEN)\b…(?:invalid|incorrect|missing|wrong)\S* or …(?:DEAD|expired)"
+        r"|invalid or (?:expired|revoked|disabled)",
+        statuses=_REFUSED,
     ),
-    _phrase(
+    phrase(
+        Kind.REVOKED_KEY,
+        r"\bKEY\b…\b(?:DEAD|suspended|blocked|restricted by)\b|\bDEAD (?:\S+ ){0,2}KEY\b",
+        r"(?:令牌|密钥|凭证|api ?key)‥(?:过期|禁用|停用|失效|吊销|删除|状态不可用|泄露)",
+        unless=r"temporar|services?‥blocked|api.{0,20}methods?|requests to this api",
+    ),
+    phrase(
+        Kind.REVOKED_KEY,
+        r"\bTOKEN\b…\b(?:DEAD|suspended|blocked)\b|\bDEAD (?:\S+ ){0,2}TOKEN\b|(?:token"
+        r"|key)‥(?:过期|失效|禁用)",
+        statuses=_REFUSED,
+    ),
+    phrase(
         Kind.INVALID_KEY,
         r"(?:invalid|incorrect|wrong|missing|malformed|bad|unknown|no|unrecogni[sz]ed|provide an?"
         r"|pass a valid|illegal"
-        r"|unauthori[sz]ed)[ _-](?:or \S+ )?(?:\S+ ){0,2}(?:KEY|authenticat|authori[sz]ation|signature"
-        r"|bearer|auth\b)",
+        r"|unauthori[sz]ed)[ _-](?:or \S+ )?(?:\S+ ){0,2}(?:KEY|authenticat|authori[sz]ation"
+        r"|signature|bearer|auth\b)",
         r"\bKEY\b…(?:invalid|incorrect|not valid|not found|missing|required|wrong|malformed"
         r"|does not exist|not provided"
         r"|not recogni[sz]ed|unauthori[sz]ed)",
-        r"authenticat\S*‥(?:fail|error|required|invalid|unsuccess)|auth(?:orization|entication)? fail"
-        r"|not authenticated"
+        r"authenticat\S*‥(?:fail|error|required|invalid|unsuccess)|auth(?:orization"
+        r"|entication)? fail|not authenticated"
         r"|not authenticate|unauthori[sz]ed|unauthenticated|user not found|no cookie auth"
         r"|certification failed"
         r"|didn't provide an api key|did not pass a valid|unregistered callers|invalid username"
         r"|signature‥not match",
-        r"(?:无效|错误|缺少|未提供|非法|不正确)的?‥(?:令牌|密钥|key|token|鉴权|签名|凭证)|鉴权失败|身份验证|认证失败|验证失败",
-        r"(?:令牌|密钥|key|token)‥(?:无效|错误|不存在|不正确|不合法|非法)|未授权|未登录|签名(?:错误|无效)",
+        r"(?:无效|错误|缺少|未提供|非法|不正确)的?‥(?:令牌|密钥|api ?key|鉴权|签名|凭证)|鉴权失败"
+        r"|身份验证|认证失败|验证失败",
+        r"(?:令牌|密钥|api ?key)‥(?:无效|错误|不存在|不正确|不合法|非法)|未授权|未登录|签名(?:错误|无效)",
         unless=r"insufficient (?:\S+ )?permission|sufficient permission|tool|function call",
     ),
+    phrase(
+        Kind.INVALID_KEY,
+        r"(?:invalid|incorrect|wrong|missing|malformed|bad|unknown|no"
+        r"|valid) (?:or \S+ )?(?:\S+ ){0,2}TOKEN\b",
+        r"\bTOKEN\b…(?:invalid|incorrect|not valid|not found|missing|required|wrong|malformed"
+        r"|does not exist|not provided)",
+        r"(?:无效|错误|缺少|未提供|非法)的?‥(?:token|key)|(?:token|key)‥(?:无效|错误|不存在|不正确|非法)",
+        statuses=_REFUSED,
+    ),
     # The vendor's own trouble, before the throttles: "too many requests at the moment" is its load, not ours.
-    _phrase(
+    phrase(
         Kind.OVERLOADED,
         r"overload|over capacity|at (?:full |max(?:imum)? )?capacity|capacity (?:exceeded|limits"
         r"|exhausted|constraint|issue)",
@@ -272,8 +271,8 @@ PHRASES = (
         r"|currently unavailable|aren't available right now|resource exhausted[.,] please try again",
         r"繁忙|负载|访问量过大|过载|拥挤|资源不足|排队|服务不可用|暂不可用|暂时不可用|拥堵",
     ),
-    _phrase(Kind.TIMEOUT, r"time[d]?[ -]?out|\bdeadline\b|took too long|超时"),
-    _phrase(
+    phrase(Kind.TIMEOUT, r"time[d]?[ -]?out|\bdeadline\b|took too long|超时"),
+    phrase(
         Kind.RATE_LIMIT,
         r"rate[ -_]?limit|too many requests|throttl|(?:requests?|calls|queries)[ -_]?(?:per"
         r"|/)[ -_]?(?:min|sec|hour|1m|s\b)",
@@ -286,7 +285,7 @@ PHRASES = (
         unless=r"exceed‥(?:the )?(?:size|file|image|upload|length)|output tokens|max(?:imum)? tokens"
         r"|maximum tokens",
     ),
-    _phrase(
+    phrase(
         Kind.PERMISSION,
         r"permission|not (?:authori[sz]ed|allowed|permitted|entitled|enabled|activated|granted"
         r"|subscribed)|\bdenied\b",
@@ -296,12 +295,13 @@ PHRASES = (
         r"|only authorized for",
         r"(?:requires?|upgrade)…(?:tier|plan|verif|subscription)|must be verified|cannot access"
         r"|unable to access"
-        r"|missing scopes?|prohibited by organization|are blocked|\bopt[- ]in\b|violation of provider",
+        r"|missing scopes?|prohibited by organization|are blocked|\bopt[- ]in\b"
+        r"|violation of provider|use case details",
         r"无权|没有权限|权限不足|无访问权限|未开通|未激活|未授予|暂无权限|实名|未订阅|未购买|禁用",
         unless=r"inputs? (?:is|are) not (?:permitted|allowed)|method not allowed",
     ),
     # Money in words that other vendors use for a minute's throttle: after the throttles.
-    _phrase(
+    phrase(
         Kind.NO_CREDIT,
         r"exceeded (?:your )?current quota|plan and billing|quota…(?:exhaust|exceed|used up|insufficient"
         r"|not enough|reached)",
@@ -309,7 +309,7 @@ PHRASES = (
         r"|usage limit|no quota|\bbilling\b",
         r"配额|额度|限额",
     ),
-    _phrase(
+    phrase(
         Kind.SERVER_ERROR,
         r"internal(?: server| service)?[ _]error|unknown error|unexpected error"
         r"|server[ _](?:had an )?error|system error",
@@ -318,7 +318,7 @@ PHRASES = (
         r"|provider unavailable|processing your request|provider returned error",
         r"内部错误|系统错误|服务异常|服务错误|未知错误|系统异常|服务器错误|网络错误",
     ),
-    _phrase(
+    phrase(
         Kind.BAD_REQUEST,
         r"no endpoints found that support|(?:un|not )support(?:ed)? (?:param|value|field|tool|image"
         r"|media)|tool call validation",

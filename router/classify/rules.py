@@ -47,6 +47,8 @@ STATUSES: Mapping[int, Kind] = {
 https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
 """
 
+ALL_WINDOWS = 3
+_OF_NOTHING = re.compile(r"\blimit: 0\b(?![.,]?\d)")
 _A_LONG_WINDOW = re.compile(r"day|7d|5h|week|month")
 _RELAYED = re.compile(
     r"provider returned error|error from provider|upstream (?:request|provider|error)|bad response status code",
@@ -132,11 +134,18 @@ def _blocked_prompt(evidence: Evidence) -> Verdict | None:
 
 
 def _google_quota(evidence: Evidence) -> Verdict | None:
-    """Google's quotaId says which window and what is counted; its words are the same for all."""
+    """Google's quotaId says which window and what is counted; its words are the same for all.
+
+    Three broken quotas without a value are quotas of nothing: no free tier for this model.
+    https://github.com/google-gemini/gemini-cli/issues/8437
+    """
     quota = [code.value for code in evidence.codes if code.place.endswith("quotaid")]
     if not quota:
         return None
     told = " ".join(quota).lower()
+    has_values = any(code.place.endswith("quotavalue") for code in evidence.codes)
+    if _OF_NOTHING.search(evidence.text) or (len(quota) >= ALL_WINDOWS and not has_values):
+        return Verdict(Kind.PERMISSION, quota[0])
     if "perday" in told:
         return Verdict(Kind.DAILY_QUOTA, quota[0])
     return Verdict(Kind.TOKEN_LIMIT if "token" in told else Kind.RATE_LIMIT, quota[0])
@@ -145,7 +154,7 @@ def _google_quota(evidence: Evidence) -> Verdict | None:
 def _shed_by_anthropic(evidence: Evidence) -> Verdict | None:
     """Anthropic's bare "Rate limited" is its own load, not this key's limit, which is always named.
 
-    https://github.com/anthropics/claude-code/issues shows it as "not your usage limit".
+    https://github.com/anthropics/claude-code/issues/71634
     """
     is_its_shape = Code("error", "type") in evidence.codes
     return Verdict(Kind.OVERLOADED) if is_its_shape and evidence.words == ("Rate limited",) else None
@@ -171,7 +180,7 @@ def _by_code(evidence: Evidence, *, is_sure: bool) -> Verdict | None:
 
 
 def _words(evidence: Evidence) -> Verdict | None:
-    kind = phrases.meaning(evidence.text)
+    kind = phrases.meaning(evidence.text, evidence.status)
     return Verdict(kind) if kind else None
 
 
@@ -179,7 +188,7 @@ def _hidden_by_a_relay(evidence: Evidence) -> Verdict | None:
     """one-api replaces the words of each upstream 429 by "the group is full" and keeps the upstream's code.
 
     Only a throttle among these codes is news; the upstream's account is not ours.
-    https://github.com/songquanpeng/one-api/blob/main/relay/controller/text.go
+    Seen in https://github.com/popjane/free_chatgpt_api/issues/7.
     """
     if not _SATURATED.search(evidence.text):
         return None
@@ -188,7 +197,7 @@ def _hidden_by_a_relay(evidence: Evidence) -> Verdict | None:
 
 
 def _code_words(evidence: Evidence) -> Verdict | None:
-    kind = phrases.meaning(evidence.code_words)
+    kind = phrases.meaning(evidence.code_words, evidence.status)
     is_envelope = kind is Kind.BAD_REQUEST and evidence.status not in _STATUSES_OF_BAD_REQUESTS
     return Verdict(kind) if kind and not is_envelope else None
 
@@ -199,7 +208,11 @@ def _vendor_status(evidence: Evidence) -> Verdict | None:
 
 
 def _status(evidence: Evidence) -> Verdict | None:
-    """The status alone, or the one that a body repeats where the outer one says nothing."""
+    """The status alone, or the one that a body repeats where the outer one says nothing.
+
+    A 429 without a word is a limiter in front of the vendor, which counts addresses:
+    https://github.com/songquanpeng/one-api/blob/main/middleware/rate-limit.go
+    """
     inner = (int(c.value) for c in evidence.codes if re.fullmatch(r"[45]\d\d", c.value))
     status = evidence.status if evidence.status and evidence.status >= 400 else next(inner, None)  # noqa: PLR2004
     if status is None:

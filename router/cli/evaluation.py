@@ -170,8 +170,6 @@ def _run(plan: Plan, display: Display) -> Evaluation:
     from router.reports.screen import open_screen
 
     screen = open_screen(display.value, stream=sys.stderr)
-    if plan.rehearse and display is not Display.NONE:
-        typer.echo("SIMULATED: rehearsing against simulated vendors on this machine; nothing leaves it.", err=True)
     try:
         return asyncio.run(evaluate_plan(plan, screen=screen, handle_signals=True))
     except asyncio.CancelledError:
@@ -192,7 +190,13 @@ def _print(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet:
         from router.reports.tables import summary_text
 
         width = shutil.get_terminal_size().columns
-        typer.echo(summary_text(evaluation.summary, width=width, color=sys.stdout.isatty()))
+        typer.echo(summary_text(evaluation.summary, width=width, color=_wants_color()))
+
+
+def _wants_color() -> bool:
+    import os
+
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _copy(results: Path, output: Path) -> None:

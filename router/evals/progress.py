@@ -42,7 +42,7 @@ class Snapshot:
     @property
     def left_s(self) -> float | None:
         """Time to the end at this rate, in seconds; None where nobody can say."""
-        if self.total is None or not self.settled:
+        if self.total is None or not self.per_second:
             return None
         return (self.total - self.settled) / self.per_second
 

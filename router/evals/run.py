@@ -28,6 +28,7 @@ from router.types import Outcome, Request
 from router.views import LaneView
 
 TICK_S = 0.25
+LOADING = "loading LiteLLM, which takes some seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +216,7 @@ class _Run:
             lanes=self.router.views(),
             simulated=self.config.simulated,
             stopping=self.interrupted,
-            notes=notes(self.plan, self.config),
+            notes=(*(() if self.router.lanes else (LOADING,)), *notes(self.plan, self.config)),
         )
 
     @property
@@ -277,7 +278,8 @@ def _traffic(view: LaneView, elapsed_s: float) -> dict[str, object]:
         "throttled": view.throttled,
         "keys_alive": view.keys_alive,
         "keys": view.keys_alive + view.keys_dropped,
-        "rate_used": round(view.sent / (rate * elapsed_s), 4) if rate and elapsed_s else None,
+        # One call may leave at the very start of any window, so a rate is full at rate x time + 1.
+        "rate_used": round(view.sent / (rate * elapsed_s + 1), 4) if rate and elapsed_s else None,
         "state": str(view.state),
     }
 
@@ -286,10 +288,10 @@ def notes(plan: Plan, config: Config) -> tuple[str, ...]:
     """What a person must know about this run: that it is simulated, and who takes no part."""
     said: list[str] = []
     if config.simulated:
-        said.append("SIMULATED: no call left this machine, and the accuracy says nothing about any model")
+        said.append("the vendors are simulated: no call leaves this machine, and the accuracy says nothing")
         if others := rewritten(plan.config):
             said.append(f"rehearsed in OpenAI's dialect instead of their own: {', '.join(others)}")
-    said += [f"{provider.name} takes no part: {provider.why_left_out}" for provider in config.left_out]
+    said += [f"{provider.name} is left out: {provider.why_left_out}" for provider in config.left_out]
     return tuple(said)
 
 

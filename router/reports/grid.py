@@ -29,18 +29,25 @@ class Column(Generic[T]):
 
 
 def grid(
-    columns: Sequence[Column[T]], items: Sequence[T], *, width: int, gap: int = 2, names: Literal["cut", "fold"] = "cut"
+    columns: Sequence[Column[T]],
+    items: Sequence[T],
+    *,
+    width: int,
+    gap: int = 2,
+    names: Literal["cut", "fold"] = "cut",
+    least_name: int = LEAST_NAME,
 ) -> Table:
     """Lay out `items`, at most `width` cells wide; the first column holds names and takes what is left.
 
-    Where even a short name has no room, the last column is cut.
+    Columns leave until a name has `least_name` cells, if it needs them. Where even LEAST_NAME cells are too many,
+    the last column is cut.
     """
     rows = [[column.cell(item) for column in columns] for item in items]
     widths = [
         max(column.least, len(column.header), *(row[index].cell_len for row in rows), 0)
         for index, column in enumerate(columns)
     ]
-    kept = _kept(columns, widths, width, gap)
+    kept = _kept(columns, widths, width - min(widths[0], least_name), gap)
     rest = sum(widths[index] for index in kept[1:]) + gap * (len(kept) - 1)
     widths[0] = min(widths[0], max(LEAST_NAME, width - rest))
     widths[kept[-1]] -= max(0, widths[0] + rest - width)
@@ -59,12 +66,12 @@ def grid(
     return table
 
 
-def _kept(columns: Sequence[Column[T]], widths: Sequence[int], width: int, gap: int) -> list[int]:
-    """The indices of the columns for which there is room beside a short name."""
+def _kept(columns: Sequence[Column[T]], widths: Sequence[int], room: int, gap: int) -> list[int]:
+    """The indices of the columns that stay when all but the first have `room` cells."""
     kept = list(range(len(columns)))
-    needed = min(widths[0], LEAST_NAME) + sum(widths[1:]) + gap * (len(columns) - 1)
+    needed = sum(widths[1:]) + gap * (len(columns) - 1)
     for index in sorted(kept, key=lambda index: -columns[index].leaves):
-        if needed > width and columns[index].leaves:
+        if needed > room and columns[index].leaves:
             kept.remove(index)
             needed -= widths[index] + gap
     return kept

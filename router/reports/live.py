@@ -13,7 +13,7 @@ from router.evals.progress import Snapshot
 from router.health import State
 from router.reports.grid import Column, grid
 from router.reports.screen import busiest
-from router.reports.wording import calls_text, count_text, doing_text, duration_text, figure_text
+from router.reports.wording import calls_text, count_text, doing_text, duration_text, figure_text, left_text
 from router.views import LaneView
 
 STYLES = {
@@ -41,7 +41,9 @@ class LiveScreen:
     """Redraws the picture in place; the cursor and the last picture are left when it is closed."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, highlight=False, force_jupyter=False)
+        # Said outright: a FORCE_COLOR meant for colours would have the cursor moved in a file, too.
+        is_terminal = stream.isatty()
+        self._console = Console(file=stream, force_terminal=is_terminal, force_jupyter=False, highlight=False)
         # Data goes to stdout, which is somebody else's even where it is the same terminal.
         self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, vertical_overflow="crop")
 
@@ -55,8 +57,10 @@ class LiveScreen:
             self._live.start(refresh=True)
 
     def close(self) -> None:
-        """Leave the last picture; a second call does nothing."""
-        self._live.stop()
+        """Leave the last picture with an empty line below; a second call does nothing."""
+        if self._live.is_started:
+            self._live.stop()
+            self._console.line()
 
 
 def picture(snapshot: Snapshot, width: int, height: int) -> Group:
@@ -104,7 +108,7 @@ def _bar(snapshot: Snapshot, width: int) -> Text:
 def _pace(snapshot: Snapshot) -> Text:
     return _line(
         f"{figure_text(snapshot.per_second)} items/s   elapsed {duration_text(snapshot.elapsed_s)}",
-        f"   left {duration_text(snapshot.left_s)}",
+        f"   left {left_text(snapshot)}",
     )
 
 
@@ -121,7 +125,8 @@ def _counts(snapshot: Snapshot) -> Text:
 
 def _stopping(snapshot: Snapshot) -> Text:
     out = sum(lane.in_flight for lane in snapshot.lanes)
-    return _line((f"Stopping: waits for {calls_text(out)} in flight. Ctrl-C again ends at once.", "bold red"))
+    told = f"waits for {calls_text(out)} in flight. Ctrl-C again ends at once." if out else "no call is in flight."
+    return _line((f"Stopping: {told}", "bold red"))
 
 
 def _notes(snapshot: Snapshot, width: int) -> Iterator[Text]:

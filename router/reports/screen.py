@@ -8,7 +8,16 @@ from typing import Literal, TextIO, TypeAlias
 
 from router.evals.progress import Screen, Snapshot
 from router.health import State
-from router.reports.wording import PACED, calls_text, count_text, doing_text, duration_text, figure_text
+from router.reports.wording import (
+    DASH,
+    PACED,
+    calls_text,
+    count_text,
+    doing_text,
+    duration_text,
+    figure_text,
+    left_text,
+)
 from router.views import LaneView
 
 Display: TypeAlias = Literal["auto", "rich", "plain", "none"]
@@ -94,11 +103,12 @@ class PlainScreen:
 def plain_line(snapshot: Snapshot) -> str:
     """One line on a run, such as `00:10  37/100 items  3.7/s  left 0:17  right 35 wrong 2  openai 12 in flight`."""
     total = "" if snapshot.total is None else f"/{count_text(snapshot.total)}"
+    left = left_text(snapshot)
     parts = [
         _head(snapshot),
         f"{count_text(snapshot.settled)}{total} items",
         f"{figure_text(snapshot.per_second)}/s",
-        "" if snapshot.left_s is None else f"left {duration_text(snapshot.left_s)}",
+        f"left {left}" if left != DASH else "",
         " ".join(_counts(snapshot)),
         _stopping(snapshot),
         ", ".join(_lanes(snapshot)),
@@ -122,7 +132,9 @@ def _counts(snapshot: Snapshot) -> Iterator[str]:
 
 def _stopping(snapshot: Snapshot) -> str:
     out = sum(lane.in_flight for lane in snapshot.lanes)
-    return f"stopping: waits for {calls_text(out)} in flight, Ctrl-C ends at once" if snapshot.stopping else ""
+    if not snapshot.stopping:
+        return ""
+    return f"stopping: waits for {calls_text(out)} in flight, Ctrl-C ends at once" if out else "stopping"
 
 
 def _lanes(snapshot: Snapshot) -> Iterator[str]:

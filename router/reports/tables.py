@@ -19,8 +19,12 @@ from router.reports.wording import DASH, count_text, figure_text, percent_text, 
 
 SIMULATED = "SIMULATED vendors: the accuracy says nothing about any prompt or model."
 STYLES = {"right": "green", "wrong": "yellow", "unparsable": "magenta", "error": "red"}
-RANGE = "(a–b): had all errors been wrong, or all right"
-LEGEND = "p50, p95: latency in seconds · keys: alive/all · rate: % of the declared rate used"
+INTERRUPTED = "Interrupted: some items have no outcome yet. --resume goes on."
+LEGEND = "p50, p95: seconds · keys: alive/all · rate: % of the declared rate used"
+LEAST_PROMPT = 24
+"""Cells of a prompt's name for which counts give way: prompts are told apart by their ends."""
+
+ACCURACY = len("100.0")
 
 Summary = Mapping[str, object]
 
@@ -49,21 +53,20 @@ def summary_text(summary: Summary, *, width: int, color: bool) -> str:
 
 
 def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
-    if summary.get("simulated"):
-        yield Text(SIMULATED, style="bold reverse yellow")
+    banners = [text for name, text in (("simulated", SIMULATED), ("interrupted", INTERRUPTED)) if summary.get(name)]
+    if banners:
+        yield from (Text(text, style="bold reverse yellow") for text in banners)
         yield Text()
     yield _facts(summary)
     prompts, providers = _parts(summary, "prompts"), _parts(summary, "providers")
-    if prompts:
+    if len(prompts) > 1:
         yield Text()
-        yield grid(_PROMPT_COLUMNS, prompts, width=width, names="fold")
+        yield grid(_prompt_columns(prompts), prompts, width=width, names="fold", least_name=LEAST_PROMPT)
     if providers:
         yield Text()
-        yield grid(_PROVIDER_COLUMNS, providers, width=width, names="fold")
+        yield grid(_provider_columns(providers), providers, width=width, names="fold")
         yield from _ends(providers)
         yield Text(LEGEND, style="dim")
-    if any(_number(part.summary, "error") for part in (*prompts, *providers)):
-        yield Text(RANGE, style="dim")
 
 
 # What stands above the tables.
@@ -89,8 +92,6 @@ def _lines(summary: Summary) -> Iterator[tuple[str, Text]]:
     if (cost := _cost(summary)) is not None:
         yield "cost", Text(cost)
     yield "files", Text(_word(summary, "directory"))
-    if summary.get("interrupted"):
-        yield "", Text("Interrupted: some items have no outcome yet. --resume goes on.", style="bold red")
 
 
 def _verdicts(summary: Summary) -> Text:
@@ -104,11 +105,13 @@ def _verdicts(summary: Summary) -> Text:
 def _accuracy_lines(summary: Summary) -> Iterator[tuple[str, Text]]:
     tag = ", simulated" if summary.get("simulated") else ""
     errors = _number(summary, "error")
-    accuracy = _accuracy(summary, " %")
-    yield "accuracy", Text.assemble((accuracy, "bold"), f"{tag}   95 % interval {_range(summary, 'interval')} %")
+    accuracy = Text(_accuracy(summary, " %"), style="bold").append(tag)
+    if _number(summary, "answered"):
+        accuracy.append(f"   95 % interval {_range(summary, 'interval')} %", style="not bold")
+    yield "accuracy", accuracy
     if errors:
-        noun = "error" if errors == 1 else f"{count_text(errors)} errors"
-        yield "", Text(f"in brackets: had the {noun} been wrong, or right", style="dim")
+        noun = "the error" if errors == 1 else f"all {count_text(errors)} errors"
+        yield "", Text(f"in brackets: had {noun} been wrong, or right", style="dim")
 
 
 def _cost(summary: Summary) -> str | None:
@@ -154,36 +157,73 @@ def _alive(part: Part) -> Text:
     return Text(f"{count_text(alive)}/{count_text(keys)}", style="red" if alive == 0 and keys else "")
 
 
-def _name(part: Part) -> Text:
-    return Text(part.name)
-
-
 def _items(part: Part) -> Text:
     return Text(count_text(_number(part.summary, "items") or None))
 
 
-_PROMPT_COLUMNS: tuple[Column[Part], ...] = (
-    Column("prompt", _name, align="left"),
-    Column("items", _items),
-    Column("right", lambda part: Text(count_text(_number(part.summary, "right"))), leaves=2),
-    Column("wrong", lambda part: Text(count_text(_number(part.summary, "wrong"))), leaves=2),
-    Column("unparsable", lambda part: Text(count_text(_number(part.summary, "unparsable"))), leaves=3),
-    Column("error", lambda part: Text(count_text(_number(part.summary, "error")))),
-    Column("accuracy %", lambda part: Text(_accuracy(part.summary))),
-    Column("95 %", _interval, leaves=1),
-)
+def _rate(part: Part) -> Text:
+    return Text(percent_text(_number(part.summary, "rate_used") if _was_asked(part) else None, 0))
 
-_PROVIDER_COLUMNS: tuple[Column[Part], ...] = (
-    Column("provider", _name, align="left"),
-    Column("items", _items),
-    Column("accuracy %", lambda part: Text(_accuracy(part.summary))),
-    Column("p50", lambda part: Text(seconds_text(_number(part.summary, "latency_p50_s"))), leaves=2),
-    Column("p95", lambda part: Text(seconds_text(_number(part.summary, "latency_p95_s"))), leaves=3),
-    Column("attempts", lambda part: Text(count_text(_number(part.summary, "attempts"))), leaves=5),
-    Column("429s", lambda part: Text(count_text(_number(part.summary, "throttled"))), leaves=1),
-    Column("keys", _alive, leaves=4),
-    Column("rate", lambda part: Text(percent_text(_number(part.summary, "rate_used"), 0)), leaves=6),
-)
+
+def _was_asked(part: Part) -> bool:
+    return _number(part.summary, "attempts") != 0
+
+
+def _name_column(header: str) -> Column[Part]:
+    return Column(header, lambda part: Text(part.name), align="left")
+
+
+def _count_column(header: str, name: str, leaves: int = 0) -> Column[Part]:
+    return Column(header, lambda part: Text(count_text(_number(part.summary, name))), leaves=leaves)
+
+
+def _sent_column(header: str, name: str, leaves: int) -> Column[Part]:
+    return Column(
+        header, lambda part: Text(count_text(_number(part.summary, name) if _was_asked(part) else None)), leaves=leaves
+    )
+
+
+def _seconds_column(header: str, name: str, leaves: int) -> Column[Part]:
+    return Column(header, lambda part: Text(seconds_text(_number(part.summary, name))), leaves=leaves)
+
+
+def _accuracy_column(parts: list[Part]) -> Column[Part]:
+    """With brackets behind some of the figures, the figures are aligned, not the brackets."""
+    if not any(_number(part.summary, "error") for part in parts):
+        return Column("accuracy %", lambda part: Text(_accuracy(part.summary)))
+    return Column("accuracy %", lambda part: Text(_aligned(_accuracy(part.summary))), align="left")
+
+
+def _aligned(accuracy: str) -> str:
+    figure, bracket, rest = accuracy.partition(" (")
+    return f"{figure:>{ACCURACY}}{bracket}{rest}"
+
+
+def _prompt_columns(parts: list[Part]) -> tuple[Column[Part], ...]:
+    return (
+        _name_column("prompt"),
+        Column("items", _items),
+        _count_column("right", "right", leaves=2),
+        _count_column("wrong", "wrong", leaves=3),
+        _count_column("unparsable", "unparsable", leaves=4),
+        _count_column("error", "error"),
+        _accuracy_column(parts),
+        Column("95 %", _interval, leaves=1),
+    )
+
+
+def _provider_columns(parts: list[Part]) -> tuple[Column[Part], ...]:
+    return (
+        _name_column("provider"),
+        Column("items", _items),
+        _accuracy_column(parts),
+        _seconds_column("p50", "latency_p50_s", leaves=2),
+        _seconds_column("p95", "latency_p95_s", leaves=3),
+        _sent_column("attempts", "attempts", leaves=5),
+        _sent_column("429s", "throttled", leaves=1),
+        Column("keys", _alive, leaves=4),
+        Column("rate", _rate, leaves=6),
+    )
 
 
 # A summary is read from a file, maybe of another version: what is not there, or of another type, is a dash.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 
+from router.evals.progress import Snapshot
 from router.health import State
 from router.views import LaneView
 
@@ -12,6 +13,7 @@ PACED = frozenset({"pace", "key pace", "ramp", "tokens"})
 """Waits that are a part of normal work: when one is over is said only if it is long."""
 
 LONG_S = 10.0
+PACE_SLACK_S = 1.0
 TEN, HUNDRED = 10, 100
 
 
@@ -50,6 +52,11 @@ def duration_text(seconds: float | None) -> str:
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
+def left_text(snapshot: Snapshot) -> str:
+    """The time to the end of a run at its rate so far; a dash where nobody can say, as in its first moment."""
+    return duration_text(snapshot.left_s if snapshot.per_second else None)
+
+
 def moment_text(until: float, now: float, zone: tzinfo | None = None) -> str:
     """A moment as people say it: 14:02:07 today, Tue 14:02 this week, 24 Nov later.
 
@@ -85,10 +92,11 @@ def _is_over(lane: LaneView, now: float) -> bool:
         return True
     if lane.waiting_for == "in flight full":
         return lane.in_flight < lane.most_in_flight
-    is_past = lane.waiting_until is not None and lane.waiting_until <= now
-    return is_past and lane.waiting_for not in PACED
+    # Between two calls the pace is over for a moment, which is no news.
+    slack = PACE_SLACK_S if lane.waiting_for in PACED else 0.0
+    return lane.waiting_until is not None and lane.waiting_until + slack <= now
 
 
 def calls_text(number: int) -> str:
-    """`1 call`, `2 calls`."""
-    return f"{number:,} call" if number == 1 else f"{number:,} calls"
+    """`no call`, `1 call`, `2 calls`."""
+    return f"{count_text(number) if number else 'no'} {'call' if number <= 1 else 'calls'}"

@@ -17,7 +17,10 @@ SCOPES: Mapping[str, str] = {"provider": "", "account": "account_", "key": "key_
 """What comes before `sent_…` for each scope of such a count."""
 
 _HEAD = frozenset(
-    "ts level event run simulated provider key key_hash before after fault until strikes status vendor_code message".split()
+    (
+        *("ts", "level", "event", "run", "simulated", "provider", "key", "key_hash", "before", "after"),
+        *("fault", "until", "strikes", "status", "vendor_code", "message"),
+    )
 )
 
 
@@ -126,7 +129,9 @@ def parse(row: Row) -> Event | None:
             return None if share is None else Share(at, text(row, "provider"), text(row, "key") or None, share)
         case "item.settled":
             elapsed_s = number(row, "elapsed_s") or 0.0
-            return Settled(at, text(row, "item"), text(row, "outcome"), _int(row, "attempts"), elapsed_s, text(row, "why"))
+            return Settled(
+                at, text(row, "item"), text(row, "outcome"), _int(row, "attempts"), elapsed_s, text(row, "why")
+            )
         case str() as event:
             return Note(at, event, row)
     return None

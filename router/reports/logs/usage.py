@@ -1,23 +1,12 @@
-"""What the calls add up to: by provider and key, by kind of error over time, and 429s against the declared rates."""
+"""What the calls add up to, by provider and by key."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
-from statistics import median_low
-from typing import Generic, TypeVar
+from dataclasses import dataclass
 
-from router.faults import Family
-from router.rates import Rate, parse_rate
-from router.reports.logs.rows import WINDOWS_S, Call, Note, Row, Turn, family_of, sent
+from router.reports.logs.rows import Call, Turn
 
-CELLS = 40
-EXAMPLES = 3
 TOO_MANY_REQUESTS = 429
-MOST_COUNTS = 10_000
-
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +24,6 @@ class Usage:
     status_429: int
     latency_mean_s: float | None
     latency_max_s: float | None
-    tokens_limit: bool
     unavailable_s: float
 
 

@@ -1,0 +1,368 @@
+"""The experiments of an article on asynchronous LLM calls, and what the router makes of them; under 3 minutes.
+
+Run it as `uv run python bench/article.py`, or with letters of experiments: `bench/article.py e f`. Vendors are
+simulated in a process of their own; every contender runs in another. `gather` is what the article does: one
+`AsyncOpenAI` for each key, with its default retries, and `asyncio.gather` over everything at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypedDict, cast
+
+import lab
+
+from router.rates import Rate
+from router.simulator.control import stats_of
+from router.simulator.endpoint import Endpoint
+from router.simulator.process import SimulatorProcess
+from router.simulator.spec import VendorSpec
+from router.types import Request
+
+MEDIAN_S = 0.4
+PROMPT = 'Work out the expression. Answer with JSON only, {{"infer": number}}: {question} = ?'
+CROWDS = (2_000, 5_000, 10_000)
+USUAL_FILES = 1_024
+STRICT_ITEMS = 400
+STRICT_RATES = (10, 5, 2)
+
+
+class Result(TypedDict):
+    """What a contender writes; `failures` counts those who got no answer by what they got instead."""
+
+    wall_s: float
+    cpu_s: float
+    rss_mb: float
+    ok: int
+    failures: dict[str, int]
+
+
+def questions(count: int) -> Iterator[Request]:
+    """Prompts of the article's arithmetic."""
+    from router.evals.arithmetic import arithmetic
+
+    for item in arithmetic(count):
+        yield Request.of(PROMPT.format(question=item.question))
+
+
+# The contenders.
+
+Ask = Callable[[Request, int], Awaitable[str | None]]
+
+
+async def plain(task: lab.Task) -> Result:
+    """The article's shape: a client for each key, everything gathered at once; window 1 asks one after another."""
+    from openai import APIStatusError, AsyncOpenAI, OpenAIError
+
+    vendor = task.vendors[0]
+    clients = [AsyncOpenAI(api_key=key, base_url=vendor.base_url) for key in vendor.keys]
+
+    async def ask(request: Request, number: int) -> str | None:
+        """None for an answer, else what came instead."""
+        content = str(request.messages[0]["content"])
+        try:
+            await clients[number % len(clients)].chat.completions.create(
+                model="simulated", messages=[{"role": "user", "content": content}]
+            )
+        except APIStatusError as error:
+            return f"{error.status_code}"
+        except OpenAIError as error:
+            return type(error).__name__
+
+    requests = list(questions(int(task.number)))
+    await lab.ready()
+    with lab.spending() as spent:
+        if task.window == 1:
+            ends = [await ask(request, number) for number, request in enumerate(requests)]
+        else:
+            ends = await asyncio.gather(*(ask(request, number) for number, request in enumerate(requests)))
+    for client in clients:
+        await client.close()
+    return _result(spent, ends)
+
+
+async def mapped(task: lab.Task) -> Result:
+    """`router.map`, with a window over everything or the given one."""
+    from router.router import Router
+
+    requests = list(questions(int(task.number)))
+    ends: list[str | None] = []
+    async with Router(lab.config(task.vendors)) as router:
+        await lab.ready()
+        with lab.spending() as spent:
+            async for outcome in router.map(requests, window=task.window or len(requests)):
+                fault = outcome.fault
+                ends.append(None if outcome.error is None else str(fault.kind) if fault else type(outcome.error).__name__)
+    return _result(spent, ends)
+
+
+def _result(spent: lab.Spent, ends: Sequence[str | None]) -> Result:
+    failures = Counter(end for end in ends if end is not None)
+    return Result(
+        wall_s=spent.wall_s,
+        cpu_s=spent.cpu_s,
+        rss_mb=lab.peak_rss_mb(),
+        ok=len(ends) - failures.total(),
+        failures=dict(failures),
+    )
+
+
+CONTENDERS: Mapping[str, lab.Contender] = {"plain": plain, "mapped": mapped}
+
+
+# The experiments.
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row: a vendor set of its own and a contender."""
+
+    title: str
+    specs: tuple[VendorSpec, ...]
+    task: lab.Task
+    rates: tuple[tuple[str, ...], ...] = ()
+    key_rates: tuple[str, ...] = ()
+    concurrency: int | None = None
+
+    def on(self, endpoints: Sequence[Endpoint]) -> lab.Task:
+        """The task against running vendors."""
+        rates = self.rates or ((),) * len(self.specs)
+        vendors = tuple(
+            lab.declared(
+                endpoint,
+                [key for key, _ in spec.keys],
+                rates=of_vendor,
+                key_rates=self.key_rates,
+                concurrency=self.concurrency,
+            )
+            for spec, endpoint, of_vendor in zip(self.specs, endpoints, rates, strict=True)
+        )
+        return replace(self.task, vendors=vendors)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a case came to: its result, None where it did not end, and what its vendors saw."""
+
+    case: Case
+    result: Result | None
+    peak_fds: int
+    stats: tuple[Mapping[str, object], ...]
+
+    def seen(self, field: str) -> dict[str, int]:
+        """One count of every key, such as `arrivals`, `ok` or `throttled`."""
+        keys: dict[str, int] = {}
+        for stats in self.stats:
+            for key, counts in cast("dict[str, dict[str, int]]", stats["keys"]).items():
+                keys[key] = counts[field]
+        return keys
+
+    def total(self, field: str) -> int:
+        """The same over all keys."""
+        return sum(self.seen(field).values())
+
+    @property
+    def suspended(self) -> int:
+        """How many keys the vendors have suspended for ignored 429s."""
+        return sum(len(cast("list[str]", stats["suspended"])) for stats in self.stats)
+
+    @property
+    def in_flight(self) -> int:
+        """The most calls that one vendor worked on at once."""
+        return max(cast("int", stats["peak_in_flight"]) for stats in self.stats)
+
+    @property
+    def peaks(self) -> str:
+        """The most arrivals in any window of each limit."""
+        tops: dict[str, int] = {}
+        for stats in self.stats:
+            for name, most in cast("dict[str, int]", stats["peaks"]).items():
+                owner = f"{name.split()[0]} {name.split()[-1]}"
+                tops[owner] = max(tops.get(owner, 0), most)
+        return ", ".join(f"{most} of {owner}" for owner, most in tops.items()) or "–"
+
+
+def keys(count: int) -> tuple[tuple[str, str], ...]:
+    """Made-up keys, each of an account of its own."""
+    return tuple((f"sk-bench-{number}", f"account-{number}") for number in range(1, count + 1))
+
+
+def vendor(name: str, key_count: int, **limits: object) -> VendorSpec:
+    """A simulated vendor of the article's latency."""
+    return replace(VendorSpec(name, keys=keys(key_count), latency_median_s=MEDIAN_S), **limits)  # type: ignore[arg-type]
+
+
+def task(contender: str, items: int, window: int = 0, open_files: int = 0) -> lab.Task:
+    """A task whose vendors are not running yet."""
+    return lab.Task(contender, number=items, window=window, open_files=open_files)
+
+
+PER_5 = (Rate(5, 1),)
+PER_15 = (Rate(15, 1),)
+
+
+def case_a(items: int = 90) -> list[Case]:
+    """One after another against all at once."""
+    return [
+        Case("a  one after another, openai", (vendor("a1", 1),), task("plain", items, 1)),
+        Case("a  all at once, openai gather", (vendor("a2", 1),), task("plain", items)),
+        Case("a  all at once, router.map", (vendor("a3", 1),), task("mapped", items)),
+    ]
+
+
+def case_b(items: int = 90) -> list[Case]:
+    """No limit declared where each account has one."""
+    return [
+        Case(
+            f"b  {contender}, {count} key{'s'[: count > 1]}, vendor {how}",
+            (vendor(f"b-{contender[0]}{count}{suspends}", count, account_limits=PER_5, suspend_after=suspends),),
+            task("plain" if contender == "openai gather" else "mapped", items),
+        )
+        for suspends, how in ((0, "forgives"), (20, "suspends"))
+        for contender in ("openai gather", "router.map")
+        for count in (1, 3)
+    ]
+
+
+def case_c() -> list[Case]:
+    """A declared limit at a vendor that enforces it."""
+    return [Case("c  5/s, 1 key", (vendor("c", 1, address_limits=PER_5),), task("mapped", 100, 256), (("5/s",),))]
+
+
+def case_d() -> list[Case]:
+    """A limit over three keys that have their own."""
+    both = vendor("d1", 3, address_limits=PER_15, account_limits=PER_5)
+    return [
+        Case("d  15/s over 3 keys", (both,), task("mapped", 100, 256), (("15/s",),)),
+        Case(
+            "d  15/s and 5/s a key", (replace(both, name="d2"),), task("mapped", 100, 256), (("15/s",),), ("5/s",)
+        ),
+    ]
+
+
+def case_f() -> list[Case]:
+    """Three strict vendors of different rates."""
+    specs = tuple(vendor(f"f{rate}", 1, address_limits=(Rate(rate, 1),)) for rate in STRICT_RATES)
+    rates = tuple((f"{rate}/s",) for rate in STRICT_RATES)
+    return [Case("f  10/s + 5/s + 2/s", specs, task("mapped", STRICT_ITEMS, 256), rates)]
+
+
+def case_e(items: int, open_files: int = 0) -> list[Case]:
+    """Thousands at once at a vendor without limits that takes a second."""
+    spec = vendor("e", 3, latency_median_s=1.0, latency_sigma=0.0)
+    named = f"e  {items:,}"
+    tail = f", ulimit -n {open_files}" if open_files else ""
+    return [
+        Case(f"{named} openai gather{tail}", (spec,), task("plain", items, 0, open_files)),
+        Case(f"{named} router.map, window=all, concurrency={items}{tail}", (spec,),
+             task("mapped", items, 0, open_files), concurrency=items),
+        Case(f"{named} router.map, as it is (256){tail}", (spec,), task("mapped", items, 256, open_files)),
+    ]  # fmt: skip
+
+
+async def run(cases: Sequence[Case], within_s: float = 80.0) -> list[Run]:
+    """Run cases together, each against vendors of its own."""
+    specs = [spec for case in cases for spec in case.specs]
+    async with SimulatorProcess(specs) as endpoints:
+        left = iter(endpoints)
+        groups = [tuple(next(left) for _ in case.specs) for case in cases]
+        race: lab.Race[Result] = lab.Race(
+            [case.on(group) for case, group in zip(cases, groups, strict=True)], within_s
+        )
+        results = await race.run()
+        stats = [tuple([await stats_of(endpoint) for endpoint in group]) for group in groups]
+    return [Run(*row) for row in zip(cases, results, race.peak_fds, stats, strict=True)]
+
+
+# The tables.
+
+
+def limits_table(runs: Sequence[Run]) -> str:
+    """Experiments a to d and f."""
+    columns = ("experiment", "items", "time s", "answered", "rate /s", "calls", "429s", "keys lost", "calls by key",
+               "most in a window", "failed")  # fmt: skip
+    return lab.table(columns, [_limits_row(run) for run in runs])
+
+
+def _limits_row(run: Run) -> tuple[object, ...]:
+    items = int(run.case.task.number)
+    arrivals = run.seen("arrivals")
+    by_key = "/".join(str(count) for count in arrivals.values())
+    if run.result is None:
+        return (run.case.title, items, None, None, None, run.total("arrivals"), run.total("throttled"), run.suspended,
+                by_key, run.peaks, "did not end")  # fmt: skip
+    wall_s, ok = run.result["wall_s"], run.result["ok"]
+    return (run.case.title, items, wall_s, ok, f"{ok / wall_s:.2f}", run.total("arrivals"), run.total("throttled"),
+            run.suspended, by_key, run.peaks, failed(run.result["failures"]))  # fmt: skip
+
+
+def crowd_table(runs: Sequence[Run]) -> str:
+    """Experiment e."""
+    columns = ("experiment", "time s", "answered", "calls", "most in flight", "peak fds", "peak RSS MB", "CPU s",
+               "CPU ms/item", "failed")  # fmt: skip
+    return lab.table(columns, [_crowd_row(run) for run in runs])
+
+
+def _crowd_row(run: Run) -> tuple[object, ...]:
+    if run.result is None:
+        return (run.case.title, None, None, run.total("arrivals"), run.in_flight, run.peak_fds, None, None, None,
+                "did not end")  # fmt: skip
+    result = run.result
+    return (run.case.title, result["wall_s"], result["ok"], run.total("arrivals"), run.in_flight, run.peak_fds,
+            round(result["rss_mb"]), result["cpu_s"], f"{1000 * result['cpu_s'] / run.case.task.number:.2f}",
+            failed(result["failures"]))  # fmt: skip
+
+
+def failed(failures: Mapping[str, int]) -> str:
+    """`12 429, 3 timeout`, or a dash."""
+    return ", ".join(f"{count} {kind}" for kind, count in failures.items()) or "–"
+
+
+def demand(runs: Sequence[Run]) -> str:
+    """Whether experiment f is within its bound: no 429, and at most 1.05 times what the limits allow."""
+    lines = []
+    for run in runs:
+        if run.case.title.startswith("f") and run.result is not None:
+            bound_s = STRICT_ITEMS / sum(STRICT_RATES) + MEDIAN_S
+            ratio = run.result["wall_s"] / bound_s
+            met = ratio <= 1.05 and not run.total("throttled")  # noqa: PLR2004 - the demand itself
+            lines.append(
+                f"f: {run.result['wall_s']:.2f} s of at least {bound_s:.2f} s = {ratio:.3f} (at most 1.05), "
+                f"{run.total('throttled')} 429s (none allowed): {'met' if met else 'NOT MET'}"
+            )
+    return "\n".join(lines)
+
+
+async def main(letters: str) -> None:
+    """Print the tables."""
+    began = time.monotonic()
+    print(lab.machine())
+    quiet = {"a": case_a, "c": case_c, "f": case_f}
+    runs: list[Run] = []
+    # What only waits runs together; what sends bursts runs after it, so that it disturbs no pace.
+    if slow := [case for letter in quiet if letter in letters for case in quiet[letter]()[:1]]:
+        runs += await run(slow)
+    more = [case for letter, cases in (("a", case_a()[1:]), ("d", case_d())) if letter in letters for case in cases]
+    for each in more:
+        runs += await run([each])
+    if "b" in letters:
+        runs += await run(case_b())
+    if runs:
+        print(limits_table(sorted(runs, key=lambda one: one.case.title[0])))
+        print(demand(runs))
+    if "e" in letters:
+        crowds = [case for items in CROWDS for case in case_e(items)] + case_e(CROWDS[0], USUAL_FILES)[:2]
+        print(crowd_table([one for each in crowds for one in await run([each])]))
+    print(f"{time.monotonic() - began:.0f} s in all")
+
+
+if __name__ == "__main__":
+    if lab.CONTEND in sys.argv:
+        lab.contend(CONTENDERS)
+    else:
+        asyncio.run(main("".join(sys.argv[1:]) or "abcdef"))

@@ -1,0 +1,168 @@
+"""429s against the declared rates: how many calls had left when a vendor said «too many»."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median_low
+
+from router.faults import Family
+from router.rates import Rate, parse_rate
+from router.reports.logs.rows import WINDOWS_S, Call, Row, Turn, family_of, sent, text
+from router.reports.logs.usage import TOO_MANY_REQUESTS
+
+SAME_INSTANT_S = 0.05
+MOST_COUNTS = 10_000
+
+_WINDOW_OF = {seconds: name for name, seconds in WINDOWS_S.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """The 429s of one key, or of keys that were throttled together as one account.
+
+    `status_429` counts replies with that status, `about_rate` the calls refused for rate, tokens or concurrency: a 429
+    may mean an empty balance, and another status a limit. `rests` is how often that made the key rest. `sent_low`,
+    `sent_median` and `sent_high` are the calls that had left in `window` before, counted for the `scope` that the
+    declared rate limits. `limits` are the limit headers of the last such call, `told_s` is the longest wait named.
+    """
+
+    provider: str
+    key: str
+    faults: dict[str, int]
+    calls: int
+    status_429: int
+    about_rate: int
+    declared: str | None
+    window: str | None
+    scope: str
+    rests: int
+    sent_low: int | None
+    sent_median: int | None
+    sent_high: int | None
+    peak_1s: int | None
+    in_flight: int | None
+    told_s: float | None
+    limits: dict[str, str]
+
+
+@dataclass(slots=True)
+class _Counted:
+    faults: dict[str, int] = field(default_factory=dict)
+    status_429: int = 0
+    about_rate: int = 0
+    told_s: float | None = None
+    limits: dict[str, str] = field(default_factory=dict)
+    declared: str | None = None
+    window: str | None = None
+    scope: str = "provider"
+    counts: list[int] = field(default_factory=list)
+    rests: int = 0
+    peak_1s: int | None = None
+    in_flight: int | None = None
+
+
+class Throttles:
+    """Reads calls and changes of state."""
+
+    def __init__(self) -> None:
+        self._counted: dict[tuple[str, str], _Counted] = {}
+        self._calls: dict[tuple[str, str], int] = {}
+        self._rates: dict[str, str] = {}
+        self._began_at = 0.0
+
+    def begin(self, row: Row, at: float) -> None:
+        """A run begins: what it declares."""
+        self._began_at = at
+        rates = row.get("rates")
+        if isinstance(rates, Mapping):
+            self._rates = {name: ", ".join(map(str, rate)) for name, rate in rates.items() if isinstance(rate, list)}
+
+    def call(self, call: Call) -> None:
+        """Count a call, and what it says about limits."""
+        name = (call.provider, call.key)
+        self._calls[name] = self._calls.get(name, 0) + 1
+        about_rate = not call.ok and call.family is Family.THROTTLE
+        if not about_rate and call.status != TOO_MANY_REQUESTS:
+            return
+        counted = self._counted.setdefault(name, _Counted(declared=self._rates.get(call.provider)))
+        counted.faults[call.fault] = counted.faults.get(call.fault, 0) + 1
+        counted.status_429 += call.status == TOO_MANY_REQUESTS
+        counted.about_rate += about_rate
+        if about_rate:
+            counted.told_s = max(counted.told_s or 0.0, call.retry_after_s or 0.0) or None
+            counted.limits = {str(name): str(value) for name, value in call.limits.items()} or counted.limits
+
+    def turn(self, turn: Turn) -> None:
+        """Count the calls before a throttle that made a key rest."""
+        counted = self._counted.get((turn.provider, turn.key or ""))
+        if counted is None:  # it rests with its account, for another key's sake
+            return
+        counted.declared = text(turn.came_before, "declared_rate") or counted.declared
+        if turn.after != "resting" or family_of(turn.fault) is not Family.THROTTLE:
+            return
+        per_account = (
+            counted.declared is not None and self._rates.get(turn.provider, counted.declared) != counted.declared
+        )
+        counted.scope = "account" if per_account else "provider"
+        counted.window = window_for(counted.declared, turn.at - self._began_at)
+        counted.rests += 1
+        found = sent(turn.came_before, counted.window or "60s", counted.scope)
+        if found is not None and len(counted.counts) < MOST_COUNTS:
+            counted.counts.append(found)
+        counted.peak_1s = _most(counted.peak_1s, turn.came_before.get("peak_1s"))
+        counted.in_flight = _most(counted.in_flight, turn.came_before.get("in_flight"))
+
+    def frozen(self) -> tuple[Throttle, ...]:
+        """By provider and key."""
+        return tuple(self._throttle(name, counted) for name, counted in sorted(self._counted.items()))
+
+    def _throttle(self, name: tuple[str, str], counted: _Counted) -> Throttle:
+        counts = counted.counts
+        return Throttle(
+            provider=name[0],
+            key=name[1],
+            faults=counted.faults,
+            calls=self._calls[name],
+            status_429=counted.status_429,
+            about_rate=counted.about_rate,
+            declared=counted.declared,
+            window=counted.window,
+            scope=counted.scope,
+            rests=counted.rests,
+            sent_low=min(counts, default=None),
+            sent_median=median_low(counts) if counts else None,
+            sent_high=max(counts, default=None),
+            peak_1s=counted.peak_1s,
+            in_flight=counted.in_flight,
+            told_s=counted.told_s,
+            limits=counted.limits,
+        )
+
+
+def _most(known: int | None, found: object) -> int | None:
+    return max(known or 0, found) if isinstance(found, int) else known
+
+
+def declared_rates(declared: str | None) -> list[Rate]:
+    """The rates of a `declared_rate` field, `300/min, 10000/day`; those that cannot be read are left out."""
+    rates = []
+    for words in (declared or "").split(","):
+        try:
+            rates.append(parse_rate(words))
+        except ValueError:
+            continue
+    return rates
+
+
+def paced_rate(declared: str | None) -> Rate | None:
+    """The first declared rate that is paced, which is the one that a 429 within a minute is about."""
+    return next((rate for rate in declared_rates(declared) if rate.is_paced), None)
+
+
+def window_for(declared: str | None, age_s: float) -> str:
+    """The counted window that a declared rate is judged by; a run younger than that is judged by a shorter one."""
+    rate = paced_rate(declared)
+    wanted_s = min(rate.period_s if rate else 60.0, max(1.0, age_s))
+    fitting: Sequence[float] = [seconds for seconds in _WINDOW_OF if seconds <= wanted_s]
+    return _WINDOW_OF[max(fitting)] if fitting else "1s"

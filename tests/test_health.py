@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.faults import Family, Fault, Kind
+from router.health import (
+    AFTER_REST,
+    BREAK_AFTER,
+    CUT,
+    LEAST_SHARE,
+    PAST_CEILING,
+    RESTS_S,
+    ROUND,
+    ROUND_PAST_CEILING,
+    SIGNAL_OF,
+    Health,
+    News,
+    Signal,
+    State,
+    rest_s,
+    told_rest_s,
+    told_until,
+    transition,
+)
+
+NOW = 1000.0
+HEALTHS = {
+    "ready": Health(generation=3),
+    "resting": Health(State.RESTING, 3, until=NOW + 500, then=State.TRIAL, strikes=2),
+    "trial": Health(State.TRIAL, 3, strikes=2, share=0.1),
+    "ramping": Health(State.RAMPING, 3, strikes=2, share=0.1),
+    "dropped": Health(State.DROPPED, 3, until=math.inf),
+}
+
+TABLE = """
+    state     ok        throttled  exhausted  refused   failed       blocked   neutral
+    ready     ready     resting    resting    dropped   ready        resting   ready
+    resting   resting   resting    resting    dropped   resting      resting   resting
+    trial     ramping   resting    resting    dropped   resting      resting   trial
+    ramping   ramping   resting    resting    dropped   resting      resting   ramping
+    dropped   dropped   dropped    dropped    dropped   dropped      dropped   dropped
+"""
+HEAD, *BODY = (line.split() for line in TABLE.strip().splitlines())
+ROWS = [
+    pytest.param(row[0], signal, after, id=f"{row[0]}-{signal}")
+    for row in BODY
+    for signal, after in zip(HEAD[1:], row[1:], strict=True)
+]
+
+
+def news(signal: Signal, *, at: float = NOW, born: int = 3, told_s: float | None = None, jitter: float = 0) -> News:
+    return News(signal, at, born, jitter, Fault(Kind.UNKNOWN), told_s)
+
+
+def test_the_table_is_whole() -> None:
+    assert {(row.values[0], row.values[1]) for row in ROWS} == {(state, signal) for state in State for signal in Signal}
+
+
+@pytest.mark.parametrize(("state", "signal", "after"), ROWS)
+def test_state_and_signal(state: str, signal: str, after: str) -> None:
+    before = HEALTHS[state]
+    health = transition(before, news(Signal(signal)))
+    assert health.state == after
+    moved = health.state is not before.state
+    assert health.generation == before.generation + moved
+    if not moved and signal not in {"failed", "ok"}:
+        assert health == before
+
+
+@pytest.mark.parametrize(("state", "signal", "after"), ROWS)
+def test_answers_from_before_the_last_change_are_neutral_but_refusals_are_heard(
+    state: str, signal: str, after: str
+) -> None:
+    health = transition(HEALTHS[state], news(Signal(signal), born=2))
+    if signal == "refused":
+        assert health.state == after == "dropped"
+    else:
+        assert health == HEALTHS[state]
+
+
+RESTED = [
+    pytest.param(signal, strikes, seconds, id=f"{signal}-{strikes + 1}")
+    for signal, ladder in {
+        Signal.THROTTLED: (10, 30, 60, 120, 300, 300, 300),
+        Signal.EXHAUSTED: (21600, 21600),
+        Signal.FAILED: (2, 5, 10, 20, 30, 60, 60, 60),
+        Signal.BLOCKED: (30, 60, 120, 300, 600, 600),
+    }.items()
+    for strikes, seconds in enumerate(ladder)
+]
+
+
+@pytest.mark.parametrize(("signal", "strikes", "seconds"), RESTED)
+def test_ladders(signal: Signal, strikes: int, seconds: float) -> None:
+    before = replace(HEALTHS["trial"], strikes=strikes)
+    health = transition(before, news(signal))
+    assert (health.state, health.until, health.strikes) == (State.RESTING, NOW + seconds, strikes + 1)
+    assert health.then is AFTER_REST[signal]
+    assert rest_s(signal, strikes + 1, 1.0) == pytest.approx(1.2 * seconds)
+
+
+@pytest.mark.parametrize("signal", RESTS_S)
+@given(told_s=st.floats(0, 1e6), jitter=st.floats(0, 1))
+def test_a_told_time_is_never_undercut_and_hardly_exceeded(signal: Signal, told_s: float, jitter: float) -> None:
+    health = transition(HEALTHS["trial"], news(signal, told_s=told_s, jitter=jitter))
+    assert health.until >= NOW + told_s
+    assert health.until <= NOW + told_s + min(1.0, 0.05 * told_s) + 1e-6
+    assert told_until(NOW, told_s, jitter) == health.until
+
+
+def test_a_rest_is_over_when_the_clock_says_so() -> None:
+    rest = HEALTHS["resting"]
+    assert rest.at(rest.until - 0.001) == rest
+    assert rest.at(rest.until) == replace(rest, state=State.TRIAL, generation=4)
+    assert not rest.is_open
+    assert rest.at(rest.until).is_open
+
+
+def test_ten_calls_that_fail_in_one_blip_are_one_strike_and_one_cut() -> None:
+    health = Health()
+    for number in range(10):
+        health = transition(health, news(Signal.THROTTLED, at=NOW + number / 100, born=0))
+    assert (health.strikes, health.share, health.generation) == (1, CUT, 1)
+    assert health.until == NOW + 10
+
+
+@pytest.mark.parametrize(
+    ("told_s", "until"),
+    [
+        pytest.param(None, NOW + 500, id="no time"),
+        pytest.param(400.0, NOW + 500, id="an earlier time"),
+        pytest.param(900.0, NOW + 900, id="a later time"),
+    ],
+)
+@pytest.mark.parametrize("signal", RESTS_S)
+@pytest.mark.parametrize("born", [2, 3])
+def test_a_rest_is_only_lengthened_by_a_later_told_time(
+    signal: Signal, told_s: float | None, until: float, born: int
+) -> None:
+    health = transition(HEALTHS["resting"], news(signal, told_s=told_s, born=born))
+    assert (health.until, health.strikes, health.generation) == (until, 2, 3)
+
+
+def test_a_late_told_time_does_not_put_an_open_target_to_rest_again() -> None:
+    assert transition(HEALTHS["ramping"], news(Signal.THROTTLED, told_s=900, born=2)) == HEALTHS["ramping"]
+
+
+def test_failures_break_at_the_third_in_a_row() -> None:
+    health = Health()
+    for _ in range(BREAK_AFTER - 1):
+        health = transition(health, news(Signal.FAILED, born=0))
+        assert health.state is State.READY
+    health = transition(health, news(Signal.FAILED, born=0))
+    assert (health.state, health.then) == (State.RESTING, State.TRIAL)
+
+
+def test_an_answer_between_failures_starts_the_row_again() -> None:
+    health = Health()
+    for signal in [Signal.FAILED, Signal.FAILED, Signal.OK] * 5:
+        health = transition(health, news(signal, born=0))
+    assert health == Health()
+
+
+def climb(health: Health, answers: int) -> list[float]:
+    shares = []
+    for _ in range(answers):
+        health = transition(health, news(Signal.OK, born=health.generation))
+        shares.append(health.share)
+    return shares
+
+
+def test_after_a_break_the_ramp_goes_10_25_50_100() -> None:
+    shares = climb(replace(HEALTHS["trial"], strikes=1), 1 + 3 * ROUND)
+    assert shares == [0.1] * ROUND + [0.25] * ROUND + [0.5] * ROUND + [1.0]
+
+
+def test_the_end_of_the_ramp_forgets_the_strikes() -> None:
+    health = Health(State.RAMPING, 3, strikes=4, share=0.5, streak=ROUND - 1, cause=Fault(Kind.TIMEOUT))
+    assert transition(health, news(Signal.OK)) == Health(generation=4)
+
+
+def test_after_a_throttle_it_goes_slowly_past_the_share_that_was_too_much() -> None:
+    rest = transition(Health(), news(Signal.THROTTLED, born=0))
+    ramp = rest.at(rest.until)
+    assert (ramp.state, ramp.share, ramp.ceiling) == (State.RAMPING, CUT, CUT)
+    shares = climb(ramp, ROUND_PAST_CEILING * 6)
+    assert shares[ROUND_PAST_CEILING - 2 : ROUND_PAST_CEILING] == [CUT, pytest.approx(CUT + PAST_CEILING)]
+    assert len(set(shares[:-1])) == 6
+    assert shares[-1] == 1.0
+
+
+def test_a_break_below_a_ceiling_ramps_up_to_it_by_the_steps() -> None:
+    health = replace(HEALTHS["trial"], ceiling=0.4)
+    assert sorted(set(climb(health, 1 + 2 * ROUND))) == [0.1, 0.25, 0.4]
+
+
+def test_cuts_multiply_down_to_a_least_share() -> None:
+    health = Health()
+    for _ in range(20):
+        health = transition(health, news(Signal.THROTTLED, at=health.until, born=health.at(health.until).generation))
+    assert health.share == health.ceiling == LEAST_SHARE
+
+
+@pytest.mark.parametrize(
+    ("family", "signal"),
+    [
+        pytest.param(Family.THROTTLE, Signal.THROTTLED, id="throttle"),
+        pytest.param(Family.QUOTA, Signal.EXHAUSTED, id="quota"),
+        pytest.param(Family.DEAD, Signal.REFUSED, id="dead"),
+        pytest.param(Family.ACCESS, Signal.NEUTRAL, id="access"),
+        pytest.param(Family.PATH, Signal.BLOCKED, id="path"),
+        pytest.param(Family.VENDOR, Signal.FAILED, id="vendor"),
+        pytest.param(Family.ITEM, Signal.OK, id="item"),
+        pytest.param(Family.UNKNOWN, Signal.FAILED, id="unknown"),
+    ],
+)
+def test_what_a_family_says_about_its_target(family: Family, signal: Signal) -> None:
+    assert SIGNAL_OF[family] is signal
+    assert set(SIGNAL_OF) == set(Family)
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds"),
+    [
+        pytest.param(Fault(Kind.RATE_LIMIT), None, id="nothing told"),
+        pytest.param(Fault(Kind.RATE_LIMIT, retry_after_s=7), 7, id="told"),
+        pytest.param(Fault(Kind.RATE_LIMIT, retry_after_s=0), 0, id="told none at all"),
+        pytest.param(Fault(Kind.DAILY_QUOTA), 3600, id="a day's quota without a time"),
+        pytest.param(Fault(Kind.DAILY_QUOTA, retry_after_s=40_000), 40_000, id="a day's quota with one"),
+        pytest.param(Fault(Kind.NO_CREDIT), None, id="no credit"),
+        pytest.param(Fault(Kind.REGION_BLOCKED), math.inf, id="a region"),
+        pytest.param(Fault(Kind.REGION_BLOCKED, retry_after_s=5), math.inf, id="a region, whatever it says"),
+        pytest.param(Fault(Kind.IP_BLOCKED), None, id="an address"),
+    ],
+)
+def test_the_rest_that_a_fault_asks_for(fault: Fault, seconds: float | None) -> None:
+    assert told_rest_s(fault, 3600) == seconds
+
+
+events = st.tuples(
+    st.sampled_from(Signal),
+    st.floats(0, 400),
+    st.integers(0, 3),
+    st.none() | st.floats(0, 500) | st.just(math.inf),
+    st.floats(0, 1),
+)
+
+
+@given(st.lists(events, max_size=60))
+def test_whatever_happens(steps: list[tuple[Signal, float, int, float | None, float]]) -> None:
+    health, now = Health(), 0.0
+    for signal, wait_s, behind, told_s, jitter in steps:
+        now += wait_s
+        before = health.at(now)
+        born = max(0, before.generation - behind)
+        health = transition(health, News(signal, now, born, jitter, Fault(Kind.UNKNOWN), told_s))
+        assert health.generation >= before.generation
+        assert 0 < health.share <= 1
+        assert 0 < health.ceiling <= 1
+        assert health.strikes >= 0
+        if before.state is State.RESTING:
+            assert health.state in {State.RESTING, State.DROPPED}
+            assert health.until >= before.until
+        if before.state is State.DROPPED:
+            assert health == before
+        if health.state is State.RESTING:
+            assert health.until >= now
+        if health.state is State.READY:
+            assert health.share == 1
+        if behind and before.is_open and signal is not Signal.REFUSED and born < before.generation:
+            assert health == before

@@ -117,7 +117,13 @@ class _Reading:
         self.needed(values)
         self.needed(defaults)
         providers = tuple(self.providers(root, values.nodes.get(rows.PROVIDERS.name), defaults))
-        return Config(path, providers, values.get(rows.REHEARSE, _NEVER), defaults.get(rows.ATTEMPTS, 4))
+        return Config(
+            path,
+            providers,
+            values.get(rows.REHEARSE, _NEVER),
+            defaults.get(rows.ATTEMPTS, 4),
+            simulated=values.get(rows.SIMULATED, fallback=False),
+        )
 
     def providers(self, root: Node, node: Node | None, defaults: _Values) -> Iterator[Provider]:
         if node is None:

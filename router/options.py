@@ -161,6 +161,13 @@ REHEARSE = Option(
     "When simulated vendors take the place of the real ones: when-no-keys, always, or never (the default).",
     {"anyOf": [{"enum": _REHEARSALS}, _VARIABLE]},
 )
+SIMULATED = Option(
+    "simulated",
+    parsers.flag,
+    "true or false",
+    "true where the addresses below are simulated vendors (`router simulate` writes it): every file of a run says so.",
+    {"anyOf": [{"type": "boolean"}, _VARIABLE]},
+)
 DEFAULTS = Option("defaults", parsers.mapping, "a mapping of options", "Options that hold where a provider has none.")
 PROVIDERS = Option(
     "providers",
@@ -174,7 +181,7 @@ OF_PROVIDER: Sequence[Option[object]] = (
     *(MODEL, MODELS, BASE_URL, KEYS, RATE, BURST, TOKENS, KEY_RATE),
     *(CONCURRENCY, TIMEOUT, PARAMS, TRANSPORT, ENABLED),
 )
-OF_FILE: Sequence[Option[object]] = (REHEARSE, DEFAULTS, PROVIDERS)
+OF_FILE: Sequence[Option[object]] = (REHEARSE, SIMULATED, DEFAULTS, PROVIDERS)
 
 
 def schema() -> dict[str, Json]:

@@ -96,15 +96,18 @@ class Standing:
         if wish.only is not None and self.provider.name not in wish.only:
             return False
         model = self.provider.model_for(wish.model)
-        rests_for_good = self.health.state is State.RESTING and math.isinf(self.health.until)
-        return model is not None and not rests_for_good and self.ring.serves(model)
+        return model is not None and not self._rests_for_good and self.ring.serves(model)
+
+    @property
+    def _rests_for_good(self) -> bool:
+        return self.health.state is State.RESTING and math.isinf(self.health.until)
 
     def reasons(self, wish: Wish) -> list[str]:
         """Why nothing here can serve a wish, key by key."""
         name, model = self.provider.name, self.provider.model_for(wish.model)
         if model is None:
             return [f"{name}: has no model {wish.model!r} (it has {', '.join(self.provider.models)})"]
-        if self.health.state is State.RESTING and self.health.cause:
+        if self._rests_for_good:
             return [f"{name}: {self.health.cause}"]
         faults = ((key.key.name, key.denied.get(model) or key.health.cause) for key in self.ring)
         return [f"{key}: {fault}" for key, fault in faults if fault]

@@ -125,7 +125,8 @@ HOSTS: Mapping[str, str] = {
 """Whose servers these are: a `base_url` says more than a prefix."""
 
 _PLACEHOLDER = re.compile(
-    r"your[-_ ]?.{0,20}(?:key|token)|\bkey[-_]?here\b|change[-_]?me|placeholder|x{6,}|\.{3}|…|\*{3,}|[<>]|^(?:todo|test|dummy|fake)$",
+    r"your[-_ ]?.{0,20}(?:key|token)|\bkey[-_]?here\b|change[-_]?me|placeholder|x{6,}|\.{3}|\*{3,}|[<>]"
+    r"|^(?:todo|test|dummy|fake)$",
     re.IGNORECASE,
 )
 

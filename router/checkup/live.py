@@ -94,7 +94,7 @@ async def _ask_provider(config: Config, provider: Provider, means: Means) -> dic
         for key in cheap.keys:
             if heard:
                 await means.sleep(_pause_s(provider, means.least_pause_s))
-            heard[key.name] = await _ask(cheap, key, transport, means)
+            heard[key.name] = await _ask(cheap, key, transport, means, is_first=not heard)
     except Exception as error:  # noqa: BLE001 - LiteLLM raises what it likes about a model or a parameter
         # It is the same for every key: what fails here fails before anything is sent.
         refused = _refused(provider, scrub(f"{type(error).__name__}: {error}"))
@@ -117,13 +117,15 @@ def _model(provider: Provider) -> str:
     return provider.model_for(None) or ""
 
 
-async def _ask(provider: Provider, key: Key, transport: Transport, means: Means) -> Heard:
+async def _ask(provider: Provider, key: Key, transport: Transport, means: Means, *, is_first: bool) -> Heard:
     """Ask one key, once more without the ceiling where the model refuses to have one."""
     heard, result = await _send(provider, key, transport, means, HI)
     if isinstance(result, Fault) and _refuses_ceiling(result):
         await means.sleep(_pause_s(provider, means.least_pause_s))
         heard, result = await _send(provider, key, transport, means, replace(HI, params={}))
-    if heard.verdict is Verdict.NO_ACCESS or heard.skew_s is None:
+    lacks_time = is_first and heard.skew_s is None and heard.verdict is not Verdict.UNREACHABLE
+    if heard.verdict is Verdict.NO_ACCESS or lacks_time:
+        await means.sleep(_pause_s(provider, means.least_pause_s))
         heard = await _with_listing(provider, key, heard, means)
     return heard
 
@@ -157,8 +159,6 @@ async def _send(
 
 async def _with_listing(provider: Provider, key: Key, heard: Heard, means: Means) -> Heard:
     """Add the models that the vendor lists for this key, and its clock where the answer did not tell it."""
-    if heard.verdict in {Verdict.UNREACHABLE, Verdict.INVALID}:
-        return heard
     started = means.wall()
     listing = await means.models(provider, key)
     skew_s = _skew_s(listing.date, started, means.wall()) if heard.skew_s is None else heard.skew_s
@@ -223,7 +223,7 @@ def _skew(heard: Iterable[Heard]) -> Iterator[Finding]:
     if abs(skew_s) > SKEWED_S:
         side = "ahead of" if skew_s > 0 else "behind"
         message = (
-            f"this machine's clock is {abs(skew_s):,.0f} s {side} the vendors' (by {len(skews)} of their Date headers): "
-            "waits that they tell as times, and days' budgets, are misread; set it, or switch NTP on"
+            f"this machine's clock is {abs(skew_s):,.0f} s {side} the vendors', by {len(skews)} of their Date headers; "
+            "it misreads waits that they tell as times: set it, or switch NTP on"
         )
         yield Finding(Level.WARNING, "clock_skew", "", message)

@@ -14,6 +14,7 @@ from router.checkup.findings import Checkup, Finding, KeyView, Level, ProviderVi
 from router.checkup.paces import pace_findings
 from router.memory import Dropped, Use, identity, scope_of
 from router.providers import Config, Key, Provider
+from router.rates import Rate
 
 STOLEN_LITELLM = frozenset({"1.82.7", "1.82.8"})
 """Releases with a credential stealer inside: https://github.com/BerriAI/litellm/issues/24512."""
@@ -46,9 +47,13 @@ def examine(
     now: float,
     dropped: Iterable[Dropped] = (),
     uses: Iterable[Use] = (),
+    unreadable: str = "",
     installation: Installation | None = None,
 ) -> Checkup:
-    """Examine a configuration; `now` is in seconds since the epoch, `dropped` and `uses` are what is remembered."""
+    """Examine a configuration; `now` is in seconds since the epoch.
+
+    `dropped` and `uses` are what earlier runs have learnt; `unreadable` says why that could not be read.
+    """
     known = {each.identity: _remembered(each) for each in dropped}
     used = {(use.scope, use.period_s, use.window): use.count for use in uses}
     providers = tuple(_view(provider, known, used, now) for provider in config.providers)
@@ -57,7 +62,7 @@ def examine(
         rehearse=config.rehearse,
         rehearses_now=config.wants_rehearsal,
         providers=providers,
-        findings=tuple(_findings(config, providers, installation or Installation.here())),
+        findings=(*_unread(unreadable), *_findings(config, providers, installation or Installation.here())),
         remembered=tuple(known.values()),
     )
 
@@ -95,7 +100,7 @@ def _remembered(dropped: Dropped) -> Remembered:
 def _uses(provider: Provider, used: Mapping[tuple[str, float, int], int], now: float) -> Iterator[UseView]:
     """The budgets of a provider, its own first, then those of its accounts that were used."""
     accounts = dict.fromkeys(key.account for key in provider.keys)
-    scopes = [(None, rate) for rate in provider.rates]
+    scopes: list[tuple[str | None, Rate]] = [(None, rate) for rate in provider.rates]
     scopes += [(account, rate) for account in accounts for rate in provider.key_rates]
     for account, rate in scopes:
         count = used.get((scope_of(provider, account), rate.period_s, int(now // rate.period_s)), 0)
@@ -114,6 +119,11 @@ def _findings(config: Config, views: Sequence[ProviderView], installation: Insta
     for provider, view in zip(config.providers, views, strict=True):
         yield from _of_provider(provider, view)
     yield from _twice(config)
+
+
+def _unread(why: str) -> Iterator[Finding]:
+    if why:
+        yield Finding(Level.WARNING, "memory_unreadable", "", f"what earlier runs learnt is not known: {why}")
 
 
 def stolen_litellm(installation: Installation) -> Iterator[Finding]:

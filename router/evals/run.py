@@ -61,7 +61,7 @@ async def evaluate(plan: Plan, *, screen: Screen | None = None, handle_signals: 
         stack.callback(record.close)
         record.whole("run.json", describe(plan, config, directory.name, clock.wall()))
         _tell_start(record, plan, config)
-        memory = None if config.simulated else _memory(record)
+        memory = None if plan.rehearse else _memory(record)
         router = Router(config, log=record.log, clock=clock, rng=random.Random(plan.seed), memory=memory)
         run = _Run(plan, config, record, clock, router)
         if handle_signals:
@@ -289,7 +289,7 @@ def notes(plan: Plan, config: Config) -> tuple[str, ...]:
     said: list[str] = []
     if config.simulated:
         said.append("the vendors are simulated: no call leaves this machine, and the accuracy says nothing")
-        if others := rewritten(plan.config):
+        if plan.rehearse and (others := rewritten(plan.config)):
             said.append(f"rehearsed in OpenAI's dialect instead of their own: {', '.join(others)}")
     said += [f"{provider.name} is left out: {provider.why_left_out}" for provider in config.left_out]
     return tuple(said)

@@ -105,6 +105,7 @@ def as_yaml(specs: Sequence[VendorSpec], endpoints: Sequence[Endpoint]) -> str:
     blocks = [_block(spec_of[endpoint.name], endpoint) for endpoint in endpoints]
     lines = [
         "# These vendors are simulated: no request leaves this machine.",
+        "simulated: true",
         "rehearse: never",
         "providers:",
     ]

@@ -60,10 +60,13 @@ async def list_models(provider: Provider, key: Key, *, trust_env: bool = True) -
         return Listing(problem="it is not known where this vendor lists its models")
     url, headers = _address(prefix, base.rstrip("/"), key.secret.reveal() if key.secret else "")
     try:
-        async with asyncio.timeout(TIMEOUT_S), open_session(most_connections=1, trust_env=trust_env) as session:
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            open_session(most_connections=1, trust_env=trust_env) as session,
             # A redirect would carry the key to wherever it points.
-            async with session.get(url, headers=headers, allow_redirects=False) as response:
-                return await _read(response)
+            session.get(url, headers=headers, allow_redirects=False) as response,
+        ):
+            return await _read(response)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         return Listing(problem=wire_failure(error) or type(error).__name__)
 

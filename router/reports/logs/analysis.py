@@ -52,18 +52,18 @@ class Analysis:
 
 
 def to_json(value: object) -> object:
-    """A record as plain values for JSON: wall times, known by names in `_at`, as ISO 8601."""
+    """A record as plain values for JSON: wall times, known by the names `at` and `…_at`, as ISO 8601."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: _field(each.name, getattr(value, each.name)) for each in dataclasses.fields(value)}
     if isinstance(value, tuple | list):
         return [to_json(each) for each in value]
     if isinstance(value, Mapping):
-        return {str(name): to_json(each) for name, each in value.items()}
+        return {str(name): _field(str(name), each) for name, each in value.items()}
     return value
 
 
 def _field(name: str, value: object) -> object:
-    return iso(value) if name.endswith("_at") and isinstance(value, float) else to_json(value)
+    return iso(value) if (name == "at" or name.endswith("_at")) and isinstance(value, float) else to_json(value)
 
 
 def analyse(paths: Sequence[Path]) -> Analysis:

@@ -40,7 +40,7 @@ class Story:
     ends: tuple[Settled, ...]
 
     def to_json(self) -> dict[str, object]:
-        """The same for programs; wall times, in `_at`, are ISO 8601."""
+        """The same for programs, wall times as ISO 8601."""
         from router.reports.logs.analysis import to_json
 
         attempts = [{"sent_at": call.sent_at, **call._asdict()} for call in self.attempts]

@@ -12,6 +12,17 @@ from router.reports.logs.rows import Call, Settled, iso
 from router.reports.logs.story import Story, waited_for
 from router.reports.logs.words import counted, seconds, time_of_day
 
+THEN = {
+    "slow_down": "the account rests, then goes on more slowly",
+    "rest_key": "the account rests until its quota is back",
+    "drop_key": "the key is not used any more",
+    "retry_elsewhere": "the item goes back into the line, for another provider",
+    "drop_provider": "no key of the provider serves this model: it is not asked any more",
+    "rest_provider": "the provider rests with all its keys",
+    "give_up_item": "the item is given up, or tried once elsewhere",
+}
+"""What the router did, in the words of the log and in a sentence's."""
+
 NOTICEABLE_S = 0.05
 """A shorter wait is the machine's own."""
 
@@ -51,7 +62,7 @@ def _failed(call: Call) -> dict[str, str]:
     said = f"«{call.message}»" if call.message else ""
     what = " ".join(filter(None, [f"HTTP {call.status}" if call.status else "", call.vendor_code, said]))
     told_wait = f"; told to wait {seconds(call.retry_after_s)}" if call.retry_after_s else ""
-    return {"result": f"{call.fault}: {what or 'no words'}{told_wait}", "then": call.action or "the log does not say"}
+    return {"result": f"{call.fault}: {what or 'no words'}{told_wait}", "then": THEN.get(call.action, call.action)}
 
 
 def _end(end: Settled) -> str:

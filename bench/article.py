@@ -1,6 +1,7 @@
 """The experiments of an article on asynchronous LLM calls, and what the router makes of them; under 3 minutes.
 
-Run it as `uv run python bench/article.py`, or with letters of experiments: `bench/article.py e f`. Vendors are
+Run it as `uv run python bench/article.py`, or with letters of experiments: `bench/article.py e f`; `g`, which is not
+among them by itself, is 2,000 at once where the system allows 1,024 open files, as many do. Vendors are
 simulated in a process of their own; every contender runs in another. `gather` is what the article does: one
 `AsyncOpenAI` for each key, with its default retries, and `asyncio.gather` over everything at once.
 """
@@ -28,6 +29,7 @@ MEDIAN_S = 0.4
 PROMPT = 'Work out the expression. Answer with JSON only, {{"infer": number}}: {question} = ?'
 CROWDS = (2_000, 5_000, 10_000)
 USUAL_FILES = 1_024
+CROWD_WITHIN_S = 20.0
 STRICT_ITEMS = 400
 STRICT_RATES = (10, 5, 2)
 
@@ -96,8 +98,8 @@ async def mapped(task: lab.Task) -> Result:
         await lab.ready()
         with lab.spending() as spent:
             async for outcome in router.map(requests, window=task.window or len(requests)):
-                fault = outcome.fault
-                ends.append(None if outcome.error is None else str(fault.kind) if fault else type(outcome.error).__name__)
+                fault, error = outcome.fault, outcome.error
+                ends.append(str(fault.kind) if fault else type(error).__name__ if error else None)
     return _result(spent, ends)
 
 
@@ -216,16 +218,16 @@ def case_a(items: int = 90) -> list[Case]:
 
 
 def case_b(items: int = 90) -> list[Case]:
-    """No limit declared where each account has one."""
+    """No limit declared where each account has one; the vendor forgives 429s, or suspends a key after 20 in a row."""
     return [
         Case(
-            f"b  {contender}, {count} key{'s'[: count > 1]}, vendor {how}",
+            f"b  {contender}, {count} key{'s'[: count > 1]}, vendor {'suspends' if suspends else 'forgives'}",
             (vendor(f"b-{contender[0]}{count}{suspends}", count, account_limits=PER_5, suspend_after=suspends),),
             task("plain" if contender == "openai gather" else "mapped", items),
         )
-        for suspends, how in ((0, "forgives"), (20, "suspends"))
+        for suspends, counts in ((0, (1, 3)), (20, (3,)))
         for contender in ("openai gather", "router.map")
-        for count in (1, 3)
+        for count in counts
     ]
 
 
@@ -239,9 +241,7 @@ def case_d() -> list[Case]:
     both = vendor("d1", 3, address_limits=PER_15, account_limits=PER_5)
     return [
         Case("d  15/s over 3 keys", (both,), task("mapped", 100, 256), (("15/s",),)),
-        Case(
-            "d  15/s and 5/s a key", (replace(both, name="d2"),), task("mapped", 100, 256), (("15/s",),), ("5/s",)
-        ),
+        Case("d  15/s and 5/s a key", (replace(both, name="d2"),), task("mapped", 100, 256), (("15/s",),), ("5/s",)),
     ]
 
 
@@ -271,9 +271,7 @@ async def run(cases: Sequence[Case], within_s: float = 80.0) -> list[Run]:
     async with SimulatorProcess(specs) as endpoints:
         left = iter(endpoints)
         groups = [tuple(next(left) for _ in case.specs) for case in cases]
-        race: lab.Race[Result] = lab.Race(
-            [case.on(group) for case, group in zip(cases, groups, strict=True)], within_s
-        )
+        race: lab.Race[Result] = lab.Race([case.on(group) for case, group in zip(cases, groups, strict=True)], within_s)
         results = await race.run()
         stats = [tuple([await stats_of(endpoint) for endpoint in group]) for group in groups]
     return [Run(*row) for row in zip(cases, results, race.peak_fds, stats, strict=True)]
@@ -338,26 +336,37 @@ def demand(runs: Sequence[Run]) -> str:
     return "\n".join(lines)
 
 
+async def limits(letters: str) -> list[Run]:
+    """Experiments a to d and f. What needs a quiet machine runs first; what only waits runs beside it."""
+    groups = ({"c": case_c, "d": case_d, "f": case_f}, {"a": case_a, "b": case_b})
+    cases = [[case for name, made in group.items() if name in letters for case in made()] for group in groups]
+    runs = [found for group in cases if group for found in await run(group)]
+    return sorted(runs, key=lambda one: one.case.title[0])
+
+
+async def crowds(files: int) -> list[Run]:
+    """Experiment e: each contender alone, the next size only for those that ended; the default window in one go."""
+    runs: list[Run] = []
+    given_up: set[str] = set()
+    for items in (CROWDS[0],) if files else CROWDS:
+        for case in case_e(items, files):
+            if case.task.contender not in given_up and not case.task.window:
+                runs += await run([case], CROWD_WITHIN_S)
+                given_up |= {case.task.contender} if runs[-1].result is None else set()
+    return runs + await run([case_e(items, files)[-1] for items in (CROWDS[:1] if files else CROWDS[:2])])
+
+
 async def main(letters: str) -> None:
     """Print the tables."""
     began = time.monotonic()
     print(lab.machine())
-    quiet = {"a": case_a, "c": case_c, "f": case_f}
-    runs: list[Run] = []
-    # What only waits runs together; what sends bursts runs after it, so that it disturbs no pace.
-    if slow := [case for letter in quiet if letter in letters for case in quiet[letter]()[:1]]:
-        runs += await run(slow)
-    more = [case for letter, cases in (("a", case_a()[1:]), ("d", case_d())) if letter in letters for case in cases]
-    for each in more:
-        runs += await run([each])
-    if "b" in letters:
-        runs += await run(case_b())
-    if runs:
-        print(limits_table(sorted(runs, key=lambda one: one.case.title[0])))
+    if runs := await limits(letters):
+        print(limits_table(runs))
         print(demand(runs))
-    if "e" in letters:
-        crowds = [case for items in CROWDS for case in case_e(items)] + case_e(CROWDS[0], USUAL_FILES)[:2]
-        print(crowd_table([one for each in crowds for one in await run([each])]))
+    for letter, files in (("e", 0), ("g", USUAL_FILES)):
+        if letter in letters:
+            print(crowd_table(await crowds(files)))
+            print(f"A contender that did not end in {CROWD_WITHIN_S:g} s is not asked for more.")
     print(f"{time.monotonic() - began:.0f} s in all")
 
 

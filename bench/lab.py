@@ -24,6 +24,7 @@ from router.jsonl import decode, encode
 from router.providers import Config, Key, Provider
 from router.rates import parse_rate
 from router.simulator.endpoint import Endpoint
+from router.simulator.process import LINE_LIMIT
 from router.types import Secret
 
 CONTEND = "--contend"
@@ -150,7 +151,7 @@ def peak_rss_mb() -> float:
 
 @dataclass(slots=True)
 class Race(Generic[ResultT]):
-    """Contenders that start together, each in a process of its own; `peak_fds` is what each had open beyond its start."""
+    """Contenders that start together, each in a process of its own; `peak_fds`: what each had open beyond its start."""
 
     tasks: Sequence[Task]
     within_s: float
@@ -176,8 +177,8 @@ class Race(Generic[ResultT]):
         child = self._children[number]
         assert child.stdin is not None
         assert child.stdout is not None
+        sampler = asyncio.create_task(self._watch(number, _open_files(child.pid)))
         child.stdin.write(b"go\n")
-        sampler = asyncio.create_task(self._watch(number))
         try:
             line = await asyncio.wait_for(child.stdout.readline(), self.within_s)
         except TimeoutError:
@@ -188,16 +189,25 @@ class Race(Generic[ResultT]):
         await child.wait()
         return cast("ResultT", decode(line))
 
-    async def _watch(self, number: int) -> None:
-        place = f"/proc/{self._children[number].pid}/fd"
-        before = len(os.listdir(place))
-        while Path(place).exists():
-            self.peak_fds[number] = max(self.peak_fds[number], len(os.listdir(place)) - before)
+    async def _watch(self, number: int, before: int) -> None:
+        pid = self._children[number].pid
+        while True:
+            self.peak_fds[number] = max(self.peak_fds[number], _open_files(pid) - before)
             await asyncio.sleep(SAMPLE_EVERY_S)
 
 
+def _open_files(pid: int) -> int:
+    """How many files and sockets a process has open; 0 where it has ended."""
+    try:
+        return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return 0
+
+
 async def _child(task: Task) -> Process:
-    child = await asyncio.create_subprocess_exec(sys.executable, sys.argv[0], CONTEND, stdin=PIPE, stdout=PIPE)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, sys.argv[0], CONTEND, stdin=PIPE, stdout=PIPE, limit=LINE_LIMIT
+    )
     assert child.stdin is not None
     child.stdin.write(encode(task) + b"\n")
     return child

@@ -171,7 +171,7 @@ def _late(health: Health, news: News) -> Health:
     """Heed a late answer only where it names a time later than the rest under way."""
     if news.told_s is None or news.signal not in RESTS_S or health.state is not State.RESTING:
         return health
-    until = news.rest_until(health.strikes)
+    until = told_until(news.at, news.told_s, news.jitter)
     return replace(health, until=until, cause=news.fault) if until > health.until else health
 
 

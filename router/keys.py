@@ -86,6 +86,12 @@ class KeyRing:
         """Whether any key may ever be asked for `model`."""
         return any(k.serves(model) for k in self._turn)
 
+    @property
+    def has_budget(self) -> bool:
+        """Whether the account of any living key may still send in the present window of each long limit."""
+        living = (k for k in self.keys if k.health.state is not State.DROPPED)
+        return any(all(budget.left for budget in k.account.budgets) for k in living)
+
     def of_account(self, account: AccountState) -> tuple[KeyState, ...]:
         """The keys that share an account."""
         return tuple(k for k in self.keys if k.account is account)

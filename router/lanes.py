@@ -127,8 +127,9 @@ class Lane:
 
     @property
     def is_up(self) -> bool:
-        """Whether it may send now or soon: the provider and one of its keys neither rest nor are dropped."""
-        return self.standing.state(self._clock.now()) not in {State.RESTING, State.DROPPED}
+        """Whether it may send now or soon: it and one of its keys neither rest nor are dropped nor out of budget."""
+        is_open = self.standing.state(self._clock.now()) not in {State.RESTING, State.DROPPED}
+        return is_open and all(budget.left for budget in self._budgets) and self.standing.ring.has_budget
 
     def could_serve(self, wish: Wish) -> bool:
         """Whether any key of it may ever serve this wish in this run."""
@@ -236,8 +237,9 @@ class Lane:
         """
         if not self._pace.is_short and not permit.key.account.pace.is_short:
             return
-        with suppress(TimeoutError):
-            await asyncio.wait_for(permit.is_sent.wait(), FOLLOWED_S)
+        with suppress(TimeoutError):  # wait_for would swallow a cancellation that comes together with the call
+            async with asyncio.timeout(FOLLOWED_S):
+                await permit.is_sent.wait()
         late_s = self._clock.now() - left_at
         await self._pace.late(late_s)
         await permit.key.account.pace.late(late_s)

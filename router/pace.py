@@ -131,7 +131,7 @@ class TokenLimit:
             part = min(rest, self._bucket.max_rate)
             await self._bucket.acquire(part)
             rest -= part
-        while self._held_at(_now()) + due > self._amount:
+        while self._held_at(_now()) + due > self._amount:  # noqa: ASYNC110 - it is time that is waited for
             await asyncio.sleep(self._left[0][0] + self._window_s - _now() + 1e-6)
         self._left.append((_now(), due))
         self._held += due

@@ -1,13 +1,15 @@
 """The run's retry budget: an outage must multiply nothing.
 
 Once FREE first tries are out, retries may be at most SHARE of them. Beyond that retries are not refused but go
-one at a time: every item still gets its attempts, and the vendors see a trickle instead of a wave.
+one at a time: every item still gets its attempts, and the vendors see a trickle instead of a wave. One at a time of
+those that ask for the same: one that waits for a vendor that rests must not hold up another that a vendor would take.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 FREE = 100
@@ -20,7 +22,7 @@ class RetryBudget:
     def __init__(self) -> None:
         self.firsts = 0
         self.retries = 0
-        self._one = asyncio.Lock()
+        self._one: defaultdict[Hashable, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     def is_spent(self) -> bool:
@@ -28,13 +30,13 @@ class RetryBudget:
         return self.firsts >= FREE and self.retries + 1 > SHARE * self.firsts
 
     @asynccontextmanager
-    async def passing(self, *, first: bool) -> AsyncIterator[None]:
-        """Let one call through: at once, or after the retries that wait before it where the budget is spent."""
+    async def passing(self, wish: Hashable, *, first: bool) -> AsyncIterator[None]:
+        """Let one call through: at once, or where the budget is spent after the retries before it of an equal wish."""
         if first:
             self.firsts += 1
             yield
         elif self.is_spent:
-            async with self._one:
+            async with self._one[wish]:
                 self.retries += 1
                 yield
         else:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -103,11 +103,17 @@ class Router:
         self.lanes = self._line.lanes = roster.lanes()
         tasks = [group.create_task(lane.run(), name=f"lane {lane.name}") for lane in self.lanes]
         self._owned.callback(lambda: [task.cancel() for task in tasks])
+        self._owned.callback(self.stop)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        return await self._owned.__aexit__(kind, error, trace)
+        try:
+            return await self._owned.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            if group.exceptions != (error,):
+                raise
+            return False  # the block's own error and no lane's: it goes on as it is, not wrapped in the lanes' group
 
     def stop(self) -> None:
         """Send nothing more: who waits fails with Stopped, calls that are out end as they will."""
@@ -149,7 +155,7 @@ class Router:
         window: int = 256,
         model: str | None = None,
         deadline: float | None = None,
-    ) -> AsyncIterator[Outcome]:
+    ) -> AsyncGenerator[Outcome, None]:
         """Ask many questions, `window` at a time, and yield each outcome as it is there; never raises for an item.
 
         `requests` is read lazily, so it may be endless. Break out of it under `contextlib.aclosing`, then what is
@@ -209,7 +215,7 @@ class Router:
             raise verdict[0](_why(job.attempts), job.attempts) from None
 
     async def _attempt(self, job: Job) -> Completion:
-        async with self.retries.passing(first=not job.attempts):
+        async with self.retries.passing(job.next_wish, first=not job.attempts):
             asked_at = self._time.now()
             async with await self._permit(job) as permit:
                 sent_at = self._time.now()

@@ -1,4 +1,4 @@
-"""What several test files build: providers, configurations, answers. Hypothesis keeps no stopwatch on shared machines."""
+"""What several test files build. Hypothesis keeps no stopwatch: the machine may be shared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ settings.register_profile("router", deadline=None)
 settings.load_profile("router")
 
 
-def make_provider(
+def make_provider(  # noqa: PLR0913 - a declaration's worth, all by name
     name: str = "acme",
     *,
     keys: int = 1,

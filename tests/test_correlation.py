@@ -27,9 +27,7 @@ class Vendor:
         self.time = 1000.0
         self.changes: list[Change] = []
         self.ring = KeyRing(KeyState(key, states[key.account]) for key in provider.keys)
-        self.standing = Standing(
-            provider, self.ring, clock=self, rng=random.Random(0), on_change=self.changes.append
-        )
+        self.standing = Standing(provider, self.ring, clock=self, rng=random.Random(0), on_change=self.changes.append)
 
     def now(self) -> float:
         return self.time

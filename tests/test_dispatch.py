@@ -92,7 +92,7 @@ def test_older_goes_first_and_retries_keep_their_place() -> None:
     def check(line: Line, acme: Slots, bolt: Slots) -> None:
         old, young = line.enter(), line.enter()
         assert line.offer(acme) is old
-        again = Ticket(0, old.number, old.wish, 10, asyncio.Future(loop=line._loop))
+        again: Ticket[Pass] = Ticket(0, old.number, old.wish, 10, line._loop.create_future())
         line.submit(again)
         assert line.offer(bolt) is again
         assert line.offer(bolt) is young
@@ -103,7 +103,12 @@ def test_older_goes_first_and_retries_keep_their_place() -> None:
 def test_a_lower_priority_number_goes_first_across_wishes() -> None:
     def check(line: Line, acme: Slots, _bolt: Slots) -> None:
         acme.slots = 9
-        tickets = [line.enter(WISHES[0], 1), line.enter(WISHES[2], 0), line.enter(WISHES[1], -1), line.enter(priority=0)]
+        tickets = [
+            line.enter(WISHES[0], 1),
+            line.enter(WISHES[2], 0),
+            line.enter(WISHES[1], -1),
+            line.enter(priority=0),
+        ]
         assert [line.offer(acme) for _ in range(5)] == [tickets[2], tickets[1], tickets[3], tickets[0], None]
 
     on_a_line(check)

@@ -55,14 +55,47 @@ def asked(script: Script) -> Memory:
     return log
 
 
-ATTEMPT_FIELDS = (
-    "item attempt provider key key_hash model ok status fault family blame action vendor_code message retry_after_s "
-    "limits latency_s waited_s waited_for tokens_in tokens_out cost_usd"
-).split()
-STATE_FIELDS = (
-    "provider key before after fault until strikes status vendor_code message "
-    "sent_1s sent_10s sent_60s in_flight declared_rate"
-).split()
+ATTEMPT_FIELDS = [
+    "item",
+    "attempt",
+    "provider",
+    "key",
+    "key_hash",
+    "model",
+    "ok",
+    "status",
+    "fault",
+    "family",
+    "blame",
+    "action",
+    "vendor_code",
+    "message",
+    "retry_after_s",
+    "limits",
+    "latency_s",
+    "waited_s",
+    "waited_for",
+    "tokens_in",
+    "tokens_out",
+    "cost_usd",
+]
+STATE_FIELDS = [
+    "provider",
+    "key",
+    "before",
+    "after",
+    "fault",
+    "until",
+    "strikes",
+    "status",
+    "vendor_code",
+    "message",
+    "sent_1s",
+    "sent_10s",
+    "sent_60s",
+    "in_flight",
+    "declared_rate",
+]
 
 
 def test_an_answer_is_one_line_with_everything_about_it() -> None:

@@ -107,10 +107,27 @@ def test_ladders(signal: Signal, strikes: int, seconds: float) -> None:
 @pytest.mark.parametrize("signal", RESTS_S)
 @given(told_s=st.floats(0, 1e6), jitter=st.floats(0, 1))
 def test_a_told_time_is_never_undercut_and_hardly_exceeded(signal: Signal, told_s: float, jitter: float) -> None:
-    health = transition(HEALTHS["trial"], news(signal, told_s=told_s, jitter=jitter))
+    health = transition(replace(HEALTHS["trial"], strikes=1), news(signal, told_s=told_s, jitter=jitter))
     assert health.until >= NOW + told_s
     assert health.until <= NOW + told_s + min(1.0, 0.05 * told_s) + 1e-6
     assert told_until(NOW, told_s, jitter) == health.until
+
+
+@pytest.mark.parametrize(
+    ("strikes", "told_s", "until"),
+    [
+        pytest.param(0, 1.0, NOW + 1, id="believed once"),
+        pytest.param(1, 1.0, NOW + 1, id="believed twice"),
+        pytest.param(2, 1.0, NOW + 10, id="then the ladder holds too"),
+        pytest.param(3, 1.0, NOW + 30, id="and climbs"),
+        pytest.param(3, 99.0, NOW + 99, id="but never undercuts"),
+    ],
+)
+def test_a_vendor_that_refuses_again_after_its_own_time_is_not_believed_for_ever(
+    strikes: int, told_s: float, until: float
+) -> None:
+    health = transition(replace(HEALTHS["trial"], strikes=strikes), news(Signal.THROTTLED, told_s=told_s))
+    assert health.until == until
 
 
 def test_a_rest_is_over_when_the_clock_says_so() -> None:
@@ -139,11 +156,12 @@ def test_ten_calls_that_fail_in_one_blip_are_one_strike_and_one_cut() -> None:
 )
 @pytest.mark.parametrize("signal", RESTS_S)
 @pytest.mark.parametrize("born", [2, 3])
+@pytest.mark.parametrize("strikes", [1, 6])
 def test_a_rest_is_only_lengthened_by_a_later_told_time(
-    signal: Signal, told_s: float | None, until: float, born: int
+    signal: Signal, told_s: float | None, until: float, born: int, strikes: int
 ) -> None:
-    health = transition(HEALTHS["resting"], news(signal, told_s=told_s, born=born))
-    assert (health.until, health.strikes, health.generation) == (until, 2, 3)
+    health = transition(replace(HEALTHS["resting"], strikes=strikes), news(signal, told_s=told_s, born=born))
+    assert (health.until, health.strikes, health.generation) == (until, strikes, 3)
 
 
 def test_a_late_told_time_does_not_put_an_open_target_to_rest_again() -> None:

@@ -15,7 +15,11 @@ from router.faults import Kind
 from router.jsonl import FSYNC_EVERY_S, Appender, cut_torn_line, decode, encode, encode_pretty, read, write_whole
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -150,7 +154,7 @@ while True:
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
 def test_kill_9_loses_no_line_that_was_appended(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE) as child:
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE) as child:  # noqa: S603 - our own text
         assert child.stdout is not None
         told = [int(child.stdout.readline()) for _ in range(300)]
         child.send_signal(signal.SIGKILL)

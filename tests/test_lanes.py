@@ -26,7 +26,9 @@ DOWN = Fault(Kind.SERVER_ERROR, "oops", 500)
 class Run:
     """What a run over scripted vendors left behind."""
 
-    def __init__(self, *providers: Provider, script: Script = lambda _call: Answer("7"), latency_s: float = 1.0) -> None:
+    def __init__(
+        self, *providers: Provider, script: Script = lambda _call: Answer("7"), latency_s: float = 1.0
+    ) -> None:
         self.transport = ScriptedTransport(script, latency_s)
         self.config = make_config(*providers)
         self.outcomes: list[Outcome] = []
@@ -59,7 +61,9 @@ class Run:
 
 
 def test_load_spreads_in_proportion_to_the_rates() -> None:
-    run = Run(*(make_provider(name, rates=[rate]) for name, rate in (("acme", "2/s"), ("bolt", "5/s"), ("cask", "10/s"))))
+    run = Run(
+        *(make_provider(name, rates=[rate]) for name, rate in (("acme", "2/s"), ("bolt", "5/s"), ("cask", "10/s")))
+    )
     spread = run.asks(1700).spread
     assert spread["acme"] == pytest.approx(200, rel=0.03)
     assert spread["bolt"] == pytest.approx(500, rel=0.03)
@@ -134,7 +138,7 @@ def test_a_dead_key_costs_one_call() -> None:
     assert all(outcome.completion for outcome in run.outcomes)
 
 
-@pytest.mark.parametrize("told_s", [7.0, 45.0, 400.0])
+@pytest.mark.parametrize("told_s", [7.0, 45.0, 200.0])
 def test_a_throttled_account_rests_the_vendors_time_and_everything_goes_elsewhere(told_s: float) -> None:
     fault = Fault(Kind.RATE_LIMIT, "slow down", 429, retry_after_s=told_s)
     thrown: list[float] = []
@@ -145,12 +149,14 @@ def test_a_throttled_account_rests_the_vendors_time_and_everything_goes_elsewher
             return fault
         return Answer("7")
 
-    run = Run(make_provider(keys=2, rates=["10/s"]), make_provider("bolt", rates=["10/s"]), script=script)
-    run.asks(round(2 * 10 * (told_s + 20)))
-    first, second, *_ = run.times("acme#1")
-    at_rest = [at for at in run.times() if first + 1 <= at < second]
-    assert told_s <= second - (first + 1) <= told_s + 1.5
-    assert len(at_rest) >= 0.9 * 2 * 10 * told_s
+    run = Run(make_provider(keys=2, rates=["4/s"]), make_provider("bolt", rates=["4/s"]), script=script)
+    run.asks(round(2 * 4 * (told_s + 20)))
+    times = run.times("acme#1")
+    throttled_at = times[0] + 1
+    back_at = next(at for at in times if at > throttled_at)
+    at_rest = [at for at in run.times() if throttled_at <= at < back_at]
+    assert told_s <= back_at - throttled_at <= told_s + 1.5
+    assert len(at_rest) >= 0.95 * 2 * 4 * told_s
     assert all(outcome.completion for outcome in run.outcomes)
 
 
@@ -175,7 +181,7 @@ def test_an_outage_breaks_tries_once_at_a_time_and_ramps() -> None:
         return DOWN if call.provider.name == "acme" and at < 60 else Answer("7")
 
     run.transport = ScriptedTransport(script, latency_s=0.1)
-    run.asks(3600)
+    run.asks(3000)
     times = run.times("acme")
     trials = [at for at in times if 1 < at < 60]
     gaps = [after - before for before, after in pairwise(trials)]
@@ -193,7 +199,9 @@ def test_an_outage_breaks_tries_once_at_a_time_and_ramps() -> None:
 
 def test_one_trial_at_a_time() -> None:
     run = Run(make_provider(), script=lambda _call: DOWN if len(run.transport.calls) < 30 else Answer("7"))
-    run.transport = ScriptedTransport(lambda _call: DOWN if len(run.transport.calls) < 30 else Answer("7"), latency_s=30)
+    run.transport = ScriptedTransport(
+        lambda _call: DOWN if len(run.transport.calls) < 30 else Answer("7"), latency_s=30
+    )
 
     async def main(router: Router) -> None:
         tasks = [asyncio.create_task(router.outcome(Request.of("hi"))) for _ in range(8)]

@@ -31,7 +31,9 @@ def test_most_in_flight(provider: Provider, most: int) -> None:
         pytest.param(make_provider(), None, id="none"),
         pytest.param(make_provider(rates=["5/s", "60/min"]), Rate(60, 60), id="the tightest"),
         pytest.param(make_provider(keys=3, key_rates=["2/s"]), Rate(6, 1), id="accounts add up"),
-        pytest.param(make_provider(keys=3, accounts="aab", key_rates=["2/s"]), Rate(4, 1), id="keys of one account do not"),
+        pytest.param(
+            make_provider(keys=3, accounts="aab", key_rates=["2/s"]), Rate(4, 1), id="keys of one account do not"
+        ),
         pytest.param(make_provider(keys=3, rates=["5/s"], key_rates=["2/s"]), Rate(5, 1), id="the provider's own"),
         pytest.param(make_provider(rates=["10/day"]), None, id="a budget is no pace"),
     ],

@@ -51,7 +51,7 @@ def test_the_python_runs(tmp_path: Path) -> None:
 
 
 def test_every_command_of_the_documents_exists() -> None:
-    commands = {name for name in re.findall(r"\brouter (eval|check|logs|simulate|plan|report|serve)\b", README)}
+    commands = set(re.findall(r"\brouter (eval|check|logs|simulate|plan|report|serve)\b", README))
     assert commands <= {command.name for command in app.registered_commands}
 
 

@@ -36,7 +36,7 @@ def at_once(budget: RetryBudget, *, first: bool) -> int:
 
     async def one() -> None:
         nonlocal inside, most
-        async with budget.passing(first=first):
+        async with budget.passing(None, first=first):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(1)
@@ -72,7 +72,7 @@ def test_a_retry_that_is_cancelled_lets_the_next_one_through() -> None:
         budget, done = spent_budget(), []
 
         async def one(name: str) -> None:
-            async with budget.passing(first=False):
+            async with budget.passing(None, first=False):
                 await asyncio.sleep(10)
                 done.append(name)
 
@@ -84,3 +84,18 @@ def test_a_retry_that_is_cancelled_lets_the_next_one_through() -> None:
         return done
 
     assert run_virtual(main()) == ["c"]
+
+
+def test_a_retry_that_waits_holds_up_only_those_that_ask_for_the_same() -> None:
+    async def main() -> list[str]:
+        budget, done = spent_budget(), []
+
+        async def one(wish: str, name: str, seconds: float) -> None:
+            async with budget.passing(wish, first=False):
+                await asyncio.sleep(seconds)
+                done.append(name)
+
+        await asyncio.gather(one("acme", "rests", 100), one("acme", "behind", 1), one("bolt", "elsewhere", 1))
+        return done
+
+    assert run_virtual(main()) == ["elsewhere", "rests", "behind"]

@@ -21,7 +21,7 @@ class Level(StrEnum):
 class Finding:
     """One thing worth knowing. `code` is its stable name; `where` is a provider, a key, or empty for the machine.
 
-    `suggestion` is a line for the file, empty where none would help; `line` is the provider's line in the file.
+    `suggestion` is a line for the provider's section of the file, empty where none helps; `line` is where that begins.
     """
 
     level: Level
@@ -45,6 +45,7 @@ class Verdict(StrEnum):
     REGION = "region blocked"
     ADDRESS = "address blocked"
     REFUSED = "question refused"
+    UNASKABLE = "cannot be asked"
     UNREACHABLE = "unreachable"
     FAILING = "vendor failing"
     UNCLEAR = "unclear"

@@ -105,9 +105,21 @@ def limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def compare(provider: Provider, limits: Iterable[Told]) -> Iterator[Finding]:
-    """Where the declared limits let more through than `limits`, those of its tightest account, or far less."""
-    for limit in _tightest(limits):
-        yield from (_of_tokens if limit.what == "tokens" else _of_calls)(provider, limit)
+    """Where the declared limits let more through than `limits`, those of its tightest account, or far less.
+
+    All findings about one option suggest the same line, which keeps every told limit.
+    """
+    tightest = list(_tightest(limits))
+    for what in ("requests", "tokens"):
+        option = _option(provider, what)
+        found = [
+            (limit, difference)
+            for limit in tightest
+            if limit.what == what and (difference := _difference(provider, limit))
+        ]
+        line = _line(option, [_scaled(provider, limit, option) for limit, _ in found])
+        for _, (level, code, message) in found:
+            yield Finding(level, code, provider.name, message, line, provider.line or None)
 
 
 def _number(text: str) -> int | None:
@@ -138,36 +150,52 @@ def _tightest(limits: Iterable[Told]) -> Iterator[Told]:
     yield from least.values()
 
 
-def _of_calls(provider: Provider, limit: Told) -> Iterator[Finding]:
+class _Option(NamedTuple):
+    """The option of the file that a told limit belongs to, and what is declared there."""
+
+    name: str
+    declared: tuple[Rate, ...]
+
+
+def _option(provider: Provider, what: str) -> _Option:
+    """Calls are limited a key's account where there are several: `rate` is what all of them share."""
+    if what == "tokens":
+        return _Option("tokens", provider.tokens)
+    if _accounts(provider) == 1 and not provider.key_rates:
+        return _Option("rate", provider.rates)
+    return _Option("key_rate", provider.key_rates)
+
+
+def _difference(provider: Provider, limit: Told) -> tuple[Level, str, str] | None:
+    """How serious it is, its code, and the words; None where file and vendor agree."""
     accounts = _accounts(provider)
-    shared = [Rate(rate.amount / accounts, rate.period_s) for rate in provider.rates]
-    allowed = _most([*shared, *provider.key_rates], limit.rate.period_s)
-    option = "rate" if accounts == 1 and not provider.key_rates else "key_rate"
-    declared = provider.rates if option == "rate" else provider.key_rates
-    whose = "" if accounts == 1 else " for each account"
-    yield from _difference(provider, limit, allowed, f"{limit}{whose}", _line(provider, option, declared, limit.rate))
-
-
-def _of_tokens(provider: Provider, limit: Told) -> Iterator[Finding]:
-    whole = Rate(limit.rate.amount * _accounts(provider), limit.rate.period_s)
-    allowed = _most(provider.tokens, whole.period_s)
-    line = _line(provider, "tokens", provider.tokens, whole)
-    yield from _difference(provider, Told("tokens", whole, limit.header), allowed, str(limit), line)
-
-
-def _difference(provider: Provider, limit: Told, allowed: float, words: str, line: str) -> Iterator[Finding]:
-    amount, place = limit.rate.amount, (provider.name,)
+    grants = f"the vendor grants {limit}{f' for each of {accounts} accounts' if accounts > 1 else ''}"
+    allowed, amount = _allowed(provider, limit), limit.rate.amount
     if math.isinf(allowed):
-        message = f"the vendor grants {words}; the file declares no such limit ({limit.header})"
-        yield Finding(Level.NOTE, "undeclared_limit", *place, message, line, provider.line or None)
-    elif allowed > amount:
-        is_same_kind = any(rate.is_paced is limit.rate.is_paced for rate in _declared(provider, limit.what))
-        level = Level.PROBLEM if is_same_kind else Level.WARNING
-        message = f"the vendor grants {words}, and the file lets {allowed:,.0f} through ({limit.header})"
-        yield Finding(level, "limit_too_high", *place, message, line, provider.line or None)
-    elif allowed < CAN_BE_RAISED * amount and limit.rate.is_paced:
-        message = f"the vendor grants {words}, and the file uses {allowed:,.0f} of it ({limit.header})"
-        yield Finding(Level.NOTE, "limit_too_low", *place, message, line, provider.line or None)
+        return Level.NOTE, "undeclared_limit", f"{grants}; the file declares no such limit ({limit.header})"
+    if allowed > amount:
+        # A day's limit beside which only a minute's is declared bites late or never.
+        kinds = {rate.is_paced for rate in _declared(provider, limit.what)}
+        level = Level.PROBLEM if limit.rate.is_paced in kinds else Level.WARNING
+        return level, "limit_too_high", f"{grants}, and the file lets {allowed:,.0f} through ({limit.header})"
+    # Of several accounts nobody knows here whether they are: their limits are not added up to more.
+    if allowed < CAN_BE_RAISED * amount and limit.rate.is_paced and accounts == 1:
+        return Level.NOTE, "limit_too_low", f"{grants}, and the file uses {allowed:,.0f} of it ({limit.header})"
+    return None
+
+
+def _allowed(provider: Provider, limit: Told) -> float:
+    """What the file lets one account have in the told window; accounts share evenly what is declared for all."""
+    accounts = _accounts(provider)
+    if limit.what == "tokens":
+        return _most(provider.tokens, limit.rate.period_s) / accounts
+    shared = [Rate(rate.amount / accounts, rate.period_s) for rate in provider.rates]
+    return _most([*shared, *provider.key_rates], limit.rate.period_s)
+
+
+def _scaled(provider: Provider, limit: Told, option: _Option) -> Rate:
+    """The told limit as the option counts it: `tokens` is for all accounts together."""
+    return Rate(limit.rate.amount * (_accounts(provider) if option.name == "tokens" else 1), limit.rate.period_s)
 
 
 def _declared(provider: Provider, what: What) -> tuple[Rate, ...]:
@@ -186,13 +214,12 @@ def _most(rates: Iterable[Rate], period_s: float) -> float:
     )
 
 
-def _line(provider: Provider, option: str, declared: tuple[Rate, ...], limit: Rate) -> str:
-    """The line with a safe share of the vendor's limit, beside the declared limits that still say something."""
-    fresh = Rate(max(1.0, math.floor(limit.amount * KEPT_BACK)), limit.period_s)
-    kept = [rate for rate in declared if _still_bites(rate, fresh)]
-    rates = [str(rate) for rate in sorted([*kept, fresh], key=lambda rate: rate.period_s)]
-    text = rates[0] if len(rates) == 1 else f"[{', '.join(rates)}]"
-    return f"{provider.name}: {{{option}: {text}}}"
+def _line(option: _Option, limits: Iterable[Rate]) -> str:
+    """The line with a safe share of the vendor's limits, beside the declared ones that still say something."""
+    fresh = [Rate(max(1.0, math.floor(limit.amount * KEPT_BACK)), limit.period_s) for limit in limits]
+    kept = [rate for rate in option.declared if all(_still_bites(rate, each) for each in fresh)]
+    rates = [str(rate) for rate in sorted([*kept, *fresh], key=lambda rate: rate.period_s)]
+    return f"{option.name}: {rates[0] if len(rates) == 1 else '[' + ', '.join(rates) + ']'}" if rates else ""
 
 
 def _still_bites(rate: Rate, fresh: Rate) -> bool:

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from router.checkup import keyshapes, verdicts
 from router.checkup.findings import Checkup, Finding, Heard, KeyView, Level, ProviderView, Verdict
 from router.checkup.limits import compare, told
-from router.faults import Fault, Kind
+from router.faults import Fault, Kind, RouterError
 from router.providers import Config, Key, Provider
 from router.scrub import Scrubber
 from router.simulator.stage import rehearsal
 from router.simulator.troubles import Trouble
 from router.transport import Call, Transport
-from router.transport.session import Catch
 from router.types import Answer, Request
 
 if TYPE_CHECKING:
@@ -97,7 +96,8 @@ async def _ask_provider(config: Config, provider: Provider, means: Means) -> dic
             heard[key.name] = await _ask(cheap, key, transport, means, is_first=not heard)
     except Exception as error:  # noqa: BLE001 - LiteLLM raises what it likes about a model or a parameter
         # It is the same for every key: what fails here fails before anything is sent.
-        refused = _refused(provider, scrub(f"{type(error).__name__}: {error}"))
+        said = str(error) if isinstance(error, RouterError) else f"{type(error).__name__}: {error}"
+        refused = Heard(Verdict.UNASKABLE, _model(provider), "unaskable", message=_one_line(scrub(said))[:500])
         heard.update({key.name: refused for key in provider.keys if key.name not in heard})
     finally:
         await transport.aclose()
@@ -107,10 +107,6 @@ async def _ask_provider(config: Config, provider: Provider, means: Means) -> dic
 def _pause_s(provider: Provider, least_s: float) -> float:
     rate = provider.paced_rate
     return least_s if rate is None else max(least_s, 1 / rate.per_second)
-
-
-def _refused(provider: Provider, message: str) -> Heard:
-    return Heard(Verdict.UNCLEAR, _model(provider), fault=str(Kind.BAD_REQUEST), message=message[:500])
 
 
 def _model(provider: Provider) -> str:
@@ -123,8 +119,8 @@ async def _ask(provider: Provider, key: Key, transport: Transport, means: Means,
     if isinstance(result, Fault) and _refuses_ceiling(result):
         await means.sleep(_pause_s(provider, means.least_pause_s))
         heard, result = await _send(provider, key, transport, means, replace(HI, params={}))
-    lacks_time = is_first and heard.skew_s is None and heard.verdict is not Verdict.UNREACHABLE
-    if heard.verdict is Verdict.NO_ACCESS or lacks_time:
+    # One list a provider tells its time; it costs nothing, and answers come without their Date.
+    if heard.verdict is Verdict.NO_ACCESS or (is_first and heard.verdict is not Verdict.UNREACHABLE):
         await means.sleep(_pause_s(provider, means.least_pause_s))
         heard = await _with_listing(provider, key, heard, means)
     return heard
@@ -138,10 +134,7 @@ async def _send(
     provider: Provider, key: Key, transport: Transport, means: Means, request: Request
 ) -> tuple[Heard, Answer | Fault]:
     started = means.wall()
-    with Catch() as caught:
-        result = await transport.send(Call(provider, key, _model(provider), request), lambda: None)
-    ended = means.wall()
-    date = caught.last.headers.get("date", "") if caught.last else ""
+    result = await transport.send(Call(provider, key, _model(provider), request), lambda: None)
     fault = result if isinstance(result, Fault) else None
     heard = Heard(
         verdict=verdicts.of(fault),
@@ -149,21 +142,23 @@ async def _send(
         fault=str(fault.kind) if fault else "",
         status=fault.status if fault else None,
         vendor_code=fault.vendor_code if fault else "",
-        message=fault.message if fault else "",
-        latency_s=round(ended - started, 3),
+        message=_one_line(fault.message) if fault else "",
+        latency_s=round(means.wall() - started, 3),
         limits=dict(result.limits),
-        skew_s=_skew_s(date, started, ended),
     )
     return heard, result
 
 
 async def _with_listing(provider: Provider, key: Key, heard: Heard, means: Means) -> Heard:
-    """Add the models that the vendor lists for this key, and its clock where the answer did not tell it."""
+    """Add the vendor's clock and, where this key may not use its model, the models that it has."""
     started = means.wall()
     listing = await means.models(provider, key)
-    skew_s = _skew_s(listing.date, started, means.wall()) if heard.skew_s is None else heard.skew_s
     models = listing.models if heard.verdict is Verdict.NO_ACCESS else ()
-    return replace(heard, models=models, skew_s=skew_s)
+    return replace(heard, models=models, skew_s=_skew_s(listing.date, started, means.wall()))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _skew_s(date: str, started: float, ended: float) -> float | None:

@@ -186,9 +186,11 @@ def _of_key(provider: Provider, key: Key, view: KeyView) -> Iterator[Finding]:
     if key.secret is None:
         return
     if remembered := view.remembered:
-        message = f"dropped by an earlier run as {remembered.fault}; runs leave it out until it is forgotten"
-        suggestion = f"router check --forget {key.name}"
-        yield Finding(Level.PROBLEM, "dropped", key.name, message, suggestion, provider.line or None)
+        message = (
+            f"dropped by an earlier run as {remembered.fault}, and left out since; "
+            f"router check --live asks it again, router check --forget {key.name} forgets it"
+        )
+        yield Finding(Level.PROBLEM, "dropped", key.name, message, line=provider.line or None)
     if shape := _shape(provider, key.secret.reveal()):
         level, code, message = shape
         yield Finding(level, code, key.name, message, line=provider.line or None)

@@ -44,37 +44,49 @@ def _unpaced(provider: Provider, *, has_budget: bool) -> Finding:
     if has_budget:
         held = f"it has a budget but no pace: {held} until that is used up"
     message = f"it declares no rate up to a minute: {held}; state what your account is granted"
-    return _finding(provider, Level.WARNING, "no_rate", message, f"{provider.name}: {{rate: 60/min}}")
+    return _finding(provider, Level.WARNING, "no_rate", message, "rate: 60/min")
 
 
 def _clashes(provider: Provider, limits: list[_Limit]) -> Iterator[Finding]:
-    ordered = sorted(limits, key=lambda limit: limit.rate.period_s)
-    for short, long in itertools.combinations(ordered, 2):
-        if clash := _clash(short, long):
+    paced = sorted((limit for limit in limits if limit.rate.is_paced), key=lambda limit: limit.rate.period_s)
+    budgets = [limit for limit in limits if not limit.rate.is_paced]
+    found = [_of_paces(short, long) for short, long in itertools.combinations(paced, 2)]
+    if paced:
+        tightest = min(paced, key=lambda limit: limit.rate.per_second)
+        found += [_of_budget(tightest, budget) for budget in budgets]
+    for clash in found:
+        if clash is not None:
             code, level, message = clash
             yield _finding(provider, level, code, message)
 
 
-def _clash(short: _Limit, long: _Limit) -> tuple[str, Level, str] | None:
-    """What is odd about two limits that hold together, `long` over the longer window."""
-    reach = short.rate.per_second * long.rate.period_s
-    if short.rate.period_s == long.rate.period_s:
+def _of_paces(short: _Limit, long: _Limit) -> tuple[str, Level, str] | None:
+    """What is odd about two paced limits that hold together, `long` over the longer window or the same."""
+    reach, amount = short.rate.per_second * long.rate.period_s, long.rate.amount
+    if short.rate.period_s == long.rate.period_s and reach != amount:
         least = min(short, long, key=lambda limit: limit.rate.amount)
-        return None if reach == long.rate.amount else _same_window(short, long, least)
-    if reach < long.rate.amount:
-        message = f"{long.words} can never be reached: {short.words} lets at most {reach:,.0f} through in that time"
-        return "unreachable_rate", Level.NOTE, message
-    if not long.rate.is_paced:
-        lasts = long.rate.amount / short.rate.per_second
-        return "short_budget", Level.NOTE, f"at full pace ({short.words}) its {long.words} last {_time(lasts)}"
-    if reach > FAR_TIGHTER * long.rate.amount:
-        message = f"{short.words} and {long.words} contradict each other: calls leave at {long.words} and never faster"
+        message = f"of {short.words} and {long.words} only {least.words} counts"
+        return "contradictory_rates", Level.WARNING, message
+    if reach < amount:
+        return _unreachable(short, long, reach)
+    if reach > FAR_TIGHTER * amount:
+        message = f"{short.words} and {long.words} contradict each other: it goes at {long.words} and never faster"
         return "contradictory_rates", Level.WARNING, message
     return None
 
 
-def _same_window(one: _Limit, other: _Limit, least: _Limit) -> tuple[str, Level, str]:
-    return "contradictory_rates", Level.WARNING, f"of {one.words} and {other.words} only {least.words} counts"
+def _of_budget(pace: _Limit, budget: _Limit) -> tuple[str, Level, str]:
+    """How a budget and the pace at which it is spent go together."""
+    reach = pace.rate.per_second * budget.rate.period_s
+    if reach < budget.rate.amount:
+        return _unreachable(pace, budget, reach)
+    lasts = _time(budget.rate.amount / pace.rate.per_second)
+    return "budget_lasts", Level.NOTE, f"at full pace ({pace.words}) its {budget.words} last {lasts}"
+
+
+def _unreachable(short: _Limit, long: _Limit, reach: float) -> tuple[str, Level, str]:
+    message = f"{long.words} can never be reached: {short.words} lets at most {reach:,.0f} through in that time"
+    return "unreachable_rate", Level.NOTE, message
 
 
 def _time(seconds: float) -> str:

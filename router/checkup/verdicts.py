@@ -57,13 +57,18 @@ MEANINGS: Mapping[Verdict, _Meaning] = {
     Verdict.REFUSED: _Meaning(
         Level.WARNING, "the question was refused, which says little about the key; look at params"
     ),
+    Verdict.UNASKABLE: _Meaning(
+        Level.PROBLEM, "LiteLLM can put no question to it, so none was sent: correct model, params"
+    ),
     Verdict.UNREACHABLE: _Meaning(Level.PROBLEM, "no answer came: look at base_url, the network and the proxy"),
     Verdict.FAILING: _Meaning(Level.PROBLEM, "the vendor failed; the key may be good: check again later"),
     Verdict.UNCLEAR: _Meaning(Level.PROBLEM, "this says nothing sure about the key; read the vendor's words"),
 }
 """What to do about each verdict but `works`."""
 
-OF_ALL_KEYS = frozenset({Verdict.REGION, Verdict.ADDRESS, Verdict.UNREACHABLE, Verdict.FAILING, Verdict.UNCLEAR})
+OF_ALL_KEYS = frozenset(
+    {Verdict.REGION, Verdict.ADDRESS, Verdict.UNASKABLE, Verdict.UNREACHABLE, Verdict.FAILING, Verdict.UNCLEAR}
+)
 """Verdicts that blame the way or the vendor: told once where all keys of a provider met the same."""
 MOST_MODELS = 5
 
@@ -110,8 +115,4 @@ def _nearest(provider: Provider, heard: Heard) -> str:
         return ""
     name = next((size for size, model in provider.models.items() if model == heard.model), "default")
     model = f"{prefix}/{near[0]}"
-    return (
-        f"{provider.name}: {{model: {model}}}"
-        if name == "default"
-        else f"{provider.name}: {{models: {{{name}: {model}}}}}"
-    )
+    return f"model: {model}" if name == "default" else f"models: {{{name}: {model}}}"

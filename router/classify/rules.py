@@ -48,6 +48,7 @@ https://developers.cloudflare.com/support/troubleshooting/http-status-codes/clou
 """
 
 ALL_WINDOWS = 3
+_PER_REGION = re.compile(r"request limit per minute for a region")
 _OF_NOTHING = re.compile(r"\blimit: 0\b(?![.,]?\d)")
 _A_LONG_WINDOW = re.compile(r"day|7d|5h|week|month")
 _RELAYED = re.compile(
@@ -141,7 +142,9 @@ def _google_quota(evidence: Evidence) -> Verdict | None:
     """
     quota = [code.value for code in evidence.codes if code.place.endswith("quotaid")]
     if not quota:
-        return None
+        # The whole reply, with Google's status, is an ordinary throttle. Its bare words alone were seen as a ban.
+        is_throttle = _PER_REGION.search(evidence.text) and Code("RESOURCE_EXHAUSTED", "error.status") in evidence.codes
+        return Verdict(Kind.RATE_LIMIT, "RESOURCE_EXHAUSTED") if is_throttle else None
     told = " ".join(quota).lower()
     has_values = any(code.place.endswith("quotavalue") for code in evidence.codes)
     if _OF_NOTHING.search(evidence.text) or (len(quota) >= ALL_WINDOWS and not has_values):

@@ -51,6 +51,8 @@ def check(
 
     file = _only(load(config, dict(os.environ)), providers)
     rehearses = rehearse or (live and file.wants_rehearsal)
+    if trouble and not rehearses:
+        raise ConfigError("--trouble is for simulated vendors; add --rehearse")
     checkup = _check(file, live=live or rehearse, rehearse=rehearses, troubles=parse_troubles(trouble or [], file))
     _print(checkup, as_json=json)
     return ALL_WELL if checkup.is_well else NEEDS_ATTENTION

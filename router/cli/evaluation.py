@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from router.cli.terminal import wants_color
 from router.cli.troubles import TROUBLE_HELP, parse_troubles
 from router.faults import ConfigError
 
@@ -190,13 +191,7 @@ def _print(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet:
         from router.reports.tables import summary_text
 
         width = shutil.get_terminal_size().columns
-        typer.echo(summary_text(evaluation.summary, width=width, color=_wants_color()))
-
-
-def _wants_color() -> bool:
-    import os
-
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        typer.echo(summary_text(evaluation.summary, width=width, color=wants_color(sys.stdout)))
 
 
 def _copy(results: Path, output: Path) -> None:

@@ -1,8 +1,80 @@
-"""`router logs`."""
+"""`router logs`: what happened in a run, from its log alone."""
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
 
-def logs() -> int:
-    """Not there yet."""
-    return 3
+import typer
+
+from router.cli.terminal import wants_color
+from router.faults import ConfigError
+
+
+def logs(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN|FILE]", help="Runs, directories or files. [runs/latest]")
+    ] = None,
+    log_dir: Annotated[Path, typer.Option("--log-dir", envvar="ROUTER_LOG_DIR", help="Where runs are kept.")] = Path(
+        "runs"
+    ),
+    item: Annotated[str | None, typer.Option("--item", metavar="ID", help="Tell the story of one item.")] = None,
+    sql: Annotated[
+        str | None, typer.Option("--sql", metavar="QUERY", help='Ask the view `events`: "SELECT fault, count(*) …"')
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Tell of changes and faults as they come.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+) -> int:
+    """Explain bans, rests and errors: when, who, why, what came before, what to change."""
+    from router.reports import logs as room
+
+    if sum([item is not None, sql is not None, follow]) > 1:
+        raise ConfigError("--item, --sql and --follow exclude each other; take one")
+    paths = room.find_logs(targets or [], log_dir)
+    if follow:
+        _follow(paths)
+    elif sql is not None:
+        _query(paths, sql, as_json=json)
+    elif item is not None:
+        story = room.item_story(paths, item)
+        _print(story.to_json() if json else room.render_story(story, _width(), color=wants_color(sys.stdout)))
+    else:
+        analysis = room.analyse(paths)
+        _print(analysis.to_json() if json else room.render(analysis, _width(), color=wants_color(sys.stdout)))
+    return 0
+
+
+def _follow(paths: tuple[Path, ...]) -> None:
+    from router.reports.logs import follow
+
+    if len(paths) > 1:
+        raise ConfigError(f"--follow takes one log, and these are {len(paths)}; name one of them")
+
+    def emit(line: str) -> None:
+        typer.echo(line)
+
+    follow(paths[0], emit)
+
+
+def _query(paths: tuple[Path, ...], query: str, *, as_json: bool) -> None:
+    from router.reports.logs import json_lines, render_found, run_sql
+
+    found = run_sql(paths, query)
+    if as_json:
+        for line in json_lines(found):
+            typer.echo(line)
+    else:
+        _print(render_found(found, _width(), color=wants_color(sys.stdout)))
+
+
+def _print(value: object) -> None:
+    from router.jsonl import encode_pretty
+
+    text = value if isinstance(value, str) else encode_pretty(value).decode()
+    typer.echo(text.rstrip("\n"))
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns

@@ -62,7 +62,8 @@ def _blocks(checkup: Checkup) -> Iterator[RenderableType]:
 def _headline(checkup: Checkup) -> Text:
     usable = [provider for provider in checkup.providers if not provider.left_out]
     keys = sum(len(provider.keys) for provider in usable)
-    text = f"{len(usable)} of {len(checkup.providers)} providers take part, {keys} keys; rehearse: {checkup.rehearse}"
+    noun = "key" if keys == 1 else "keys"
+    text = f"{len(usable)} of {len(checkup.providers)} providers take part, {keys} {noun}; rehearse: {checkup.rehearse}"
     return Text.assemble((checkup.file, "bold"), f": {text}")
 
 
@@ -157,8 +158,9 @@ def _elsewhere(checkup: Checkup) -> Iterator[RenderableType]:
 
 
 def _findings(findings: Sequence[Finding]) -> Iterator[RenderableType]:
-    """The worst first. What is left out stands in the table already."""
+    """The worst first, each suggestion once. What is left out stands in the table already."""
     told = [each for level in Level for each in findings if each.level is level and each.code != "left_out"]
+    shown: set[tuple[str, str]] = set()
     if told:
         yield Text()
     for finding in told:
@@ -168,8 +170,10 @@ def _findings(findings: Sequence[Finding]) -> Iterator[RenderableType]:
         where = f"{finding.where}: " if finding.where else ""
         line.add_row(Text(finding.level, style=STYLES[finding.level]), Text(f"{where}{finding.message}"))
         yield line
-        if finding.suggestion:
-            yield Text(f"{' ' * INDENT}{finding.suggestion}", style="cyan", no_wrap=True, overflow="ignore")
+        if finding.suggestion and (finding.where, finding.suggestion) not in shown:
+            shown.add((finding.where, finding.suggestion))
+            lines = (f"{finding.where.partition('#')[0]}:", f"  {finding.suggestion}")
+            yield Text("\n".join(" " * INDENT + each for each in lines), style="cyan", no_wrap=True, overflow="ignore")
 
 
 def _sum(checkup: Checkup) -> Text:

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import aiohttp
+import httpx
 
+from router.transport.borrowed import borrowed, lender, lending
 from router.transport.calls import Call
 from router.transport.direct import prefix_of
-from router.transport.failures import reply_of, wire_failure
-from router.transport.library import load
+from router.transport.failures import is_refusal, reply_of, wire_failure
+from router.transport.library import Refused, load
 from router.transport.session import Catch
 from router.types import Answer, Reply, Usage
 
-TAKES_NO_SESSION = frozenset({"anthropic", "gemini", "huggingface"})
-"""Vendors to whose handlers LiteLLM passes no shared session: they are given a client around it instead."""
-SENDS_MAX_RETRIES_ON = frozenset({"huggingface"})
-"""OpenAI-like vendors where a `max_retries` that is let through ends up in the request's body."""
+TAKES_A_CLIENT = frozenset(
+    {
+        "anthropic",
+        "compactifai",
+        "databricks",
+        "datarobot",
+        "gemini",
+        "huggingface",
+        "lemonade",
+        "ovhcloud",
+    }
+)
+"""Vendors to whose handlers LiteLLM passes no shared session, and which take a client around it instead."""
+NO_RETRIES_OF_ITS_OWN = frozenset({"huggingface"})
+"""Where either argument about retries would end up in the request's body, and nothing retries anyway."""
+RETRIES_UNSEEN = frozenset({"text-completion-inception"})
+"""OpenAI's SDK serves them, and LiteLLM does not list them among the vendors that are like OpenAI."""
 
 
-@dataclass(slots=True)
 class WideDoor:
     """Calls `litellm.acompletion` with its own retries off, and shows the reply behind whatever it makes of it."""
 
-    session: aiohttp.ClientSession
-    _client: Any = None
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
 
     async def send(self, call: Call) -> tuple[Reply, Answer | None]:
-        """Send once: the reply as it came, and LiteLLM's reading of it where it found an answer in it."""
+        """Send once: the reply as it came, and LiteLLM's reading of it where it found an answer; raises Refused."""
         litellm = load()
-        with Catch() as caught:
+        with Catch() as caught, lending(self._lender):
             try:
                 response = await litellm.acompletion(**self._arguments(litellm, call))
             except Exception as error:  # noqa: BLE001 - LiteLLM raises what it likes; all of it means something
@@ -48,29 +62,38 @@ class WideDoor:
             "api_base": call.provider.base_url,
             # One constant a provider: each new value would build a new client. The whole call is bounded outside.
             "timeout": call.provider.timeout_s,
-            "max_retries": 0,
-            "num_retries": 0,
-            "shared_session": self.session,
+            "shared_session": self._session,
         }
-        if prefix in litellm.openai_compatible_providers and prefix not in SENDS_MAX_RETRIES_ON:
-            # Some configurations do not list `max_retries` and drop it; the SDK below then retries twice.
-            arguments["allowed_openai_params"] = ["max_retries"]
-        if prefix in TAKES_NO_SESSION:
-            arguments["client"] = self._own_client()
+        if prefix not in NO_RETRIES_OF_ITS_OWN:
+            arguments |= {"max_retries": 0, "num_retries": 0}
+            if prefix in litellm.openai_compatible_providers or prefix in RETRIES_UNSEEN:
+                # Some configurations do not list `max_retries` and drop it; the SDK below then retries twice.
+                arguments["allowed_openai_params"] = ["max_retries"]
+        if prefix in TAKES_A_CLIENT:
+            arguments["client"] = self._own_client
         return arguments
 
-    def _own_client(self) -> Any:
-        if self._client is None:
-            from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+    def close(self) -> None:
+        """Have LiteLLM forget the clients that it keeps around the session."""
+        load().in_memory_llm_clients_cache.flush_cache()
 
-            self._client = AsyncHTTPHandler(shared_session=self.session)
-        return self._client
+    @cached_property
+    def _lender(self) -> httpx.AsyncBaseTransport:
+        return lender(self._session)
+
+    @cached_property
+    def _own_client(self) -> Any:
+        from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+
+        return AsyncHTTPHandler(transport=borrowed())
 
 
 def _failed(caught: Reply | None, error: BaseException) -> Reply:
     """The reply off the wire; without one what the cause chain holds. A body that broke off is a cut."""
     if caught is not None:
         return caught
+    if is_refusal(error):
+        raise Refused(error) from None
     wire = wire_failure(error)
     return Reply(None, error=wire, body=str(error)[:500]) if wire else reply_of(error)
 

@@ -15,7 +15,7 @@ import aiohttp
 
 from router.jsonl import encode
 from router.transport.calls import Call
-from router.transport.library import load
+from router.transport.library import Refused, load
 from router.transport.session import lower
 from router.types import Reply
 
@@ -42,6 +42,8 @@ PREFIXES = frozenset(
     }
 )
 """LiteLLM's prefixes whose requests are the same through both doors."""
+_NOT_SENT = ("fake_stream", "json_mode", "max_retries")
+"""What LiteLLM's configurations leave for its own handlers among the parameters."""
 
 
 def prefix_of(model: str) -> str:
@@ -69,17 +71,23 @@ class DirectDoor:
     _routes: dict[tuple[str, str, str, bytes], _Route] = field(default_factory=dict)
 
     def warm(self, call: Call) -> None:
-        """Work out what the first call would, without sending it."""
-        self._body(self._route(call), call)
+        """Work out what the first call would, without sending it; raises Refused."""
+        self._put_together(call)
 
     async def send(self, call: Call) -> Reply:
-        """Send once and return the reply as it came; raises what aiohttp raises."""
-        route = self._route(call)
-        body = self._body(route, call)
+        """Send once and return the reply as it came; raises Refused, and what aiohttp raises."""
+        route, body = self._put_together(call)
         headers = {**route.headers, "content-type": "application/json"}
         async with self.session.post(route.url, data=encode(body), headers=headers) as response:
             text = await response.text(errors="replace")
             return Reply(response.status, lower(response.headers), text)
+
+    def _put_together(self, call: Call) -> tuple[_Route, dict[str, Any]]:
+        try:
+            route = self._route(call)
+            return route, self._body(route, call)
+        except Exception as error:  # noqa: BLE001 - LiteLLM raises what it likes; nothing was sent yet
+            raise Refused(error) from None
 
     def _body(self, route: _Route, call: Call) -> dict[str, Any]:
         request = route.config.transform_request(
@@ -109,8 +117,9 @@ def _work_out(call: Call, params: dict[str, Any]) -> _Route:
         model=call.model, api_base=call.provider.base_url, api_key=secret
     )
     config: Any = ProviderConfigManager.get_provider_chat_config(model=model, provider=litellm.LlmProviders(prefix))
-    optional = get_optional_params(model=model, custom_llm_provider=prefix, **params)
-    optional.pop("max_retries", None)
+    optional = get_optional_params(model=model, custom_llm_provider=prefix, stream=None, **params)
+    for name in _NOT_SENT:
+        optional.pop(name, None)
     extra_body = optional.pop("extra_body", None) or {}
     common = {"model": model, "optional_params": optional, "litellm_params": {}, "api_key": secret or api_key or "none"}
     headers = config.validate_environment(headers={}, messages=[], api_base=api_base, **common)

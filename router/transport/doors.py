@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from router.classify import classify, examine, limits
-from router.faults import Fault, Kind
+from router.faults import ConfigError, Fault, Kind
 from router.jsonl import decode
 from router.providers import Config, Key
 from router.scrub import Scrubber
@@ -18,7 +18,7 @@ from router.transport.calls import Call
 from router.transport.dialect import answer_of
 from router.transport.direct import PREFIXES, DirectDoor, prefix_of
 from router.transport.failures import wire_failure
-from router.transport.library import load
+from router.transport.library import Refused, load
 from router.transport.session import open_session, telling
 from router.types import Answer, Reply, Request, Secret
 
@@ -52,17 +52,18 @@ class LiteLLMTransport:
         of that and reaches nobody.
         """
         hello = Request.of("warming up")
-        wide: dict[str, Call] = {}
         for provider in self._config.usable:
             for key, model in itertools.product(provider.keys, provider.models.values()):
                 call = Call(provider, key, model, hello)
-                if self._is_direct(call):
-                    self._direct.warm(call)
-                else:
-                    nowhere = replace(provider, base_url=NOWHERE)
-                    wide.setdefault(prefix_of(model), Call(nowhere, NO_KEY, model, hello))
-        for call in wide.values():
-            await self._wide.send(call)
+                try:
+                    if self._is_direct(call):
+                        self._direct.warm(call)
+                    elif key is provider.keys[0]:
+                        await self._wide.send(Call(replace(provider, base_url=NOWHERE), NO_KEY, model, hello))
+                except Refused as refused:
+                    # The closed port's address, which some vendors' checks refuse, is no mistake of the file's.
+                    if self._is_direct(call) or refused.is_a_mistake:
+                        raise ConfigError(f"{self._config.path}: {provider.name}: {refused}") from None
 
     def _is_direct(self, call: Call) -> bool:
         return call.provider.door == "auto" and prefix_of(call.model) in PREFIXES
@@ -70,6 +71,7 @@ class LiteLLMTransport:
     async def aclose(self) -> None:
         """Close the session; the transport cannot be used after that."""
         if hasattr(self, "_session"):
+            self._wide.close()
             await self._session.close()
 
     async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
@@ -84,34 +86,35 @@ class LiteLLMTransport:
         return self._clean(result)
 
     async def _through(self, call: Call) -> Answer | Fault:
-        if self._is_direct(call):
-            return await self._through_direct(call)
-        reply, answer = await self._wide.send(call)
-        if (fault := self._examined(call, reply, answer)) is not None:
-            return fault
-        return replace(answer or Answer(""), limits=limits(reply.headers))
-
-    async def _through_direct(self, call: Call) -> Answer | Fault:
         try:
-            reply = await self._direct.send(call)
+            if self._is_direct(call):
+                return self._read(call, await self._directly(call), None)
+            return self._read(call, *await self._wide.send(call))
+        except Refused as refused:
+            return Fault(Kind.BAD_REQUEST, f"not sent: {refused}")
+
+    async def _directly(self, call: Call) -> Reply:
+        try:
+            return await self._direct.send(call)
         except Exception as error:
             if wire := wire_failure(error):
-                return self._fault(call, Reply(None, error=wire, body=_said(error)))
+                return Reply(None, error=wire, body=_said(error))
             raise
-        parsed = _parsed(reply.body)
-        if fault := examine(reply, provider=prefix_of(call.model), now=self._wall(), parsed=parsed):
-            return fault
-        return (
-            replace(answer_of(parsed), limits=limits(reply.headers)) if isinstance(parsed, dict) else Answer(reply.body)
-        )
 
-    def _examined(self, call: Call, reply: Reply, answer: Answer | None) -> Fault | None:
-        if reply.status is None or reply.body or answer is None:
-            fault = examine(reply, provider=prefix_of(call.model), now=self._wall())
-            if fault is None and answer is None:
-                return Fault(Kind.MALFORMED_REPLY, "LiteLLM found no answer in the reply", reply.status)
+    def _read(self, call: Call, reply: Reply, theirs: Answer | None) -> Answer | Fault:
+        """What came back. OpenAI's shape is read in one way through both doors, all others by LiteLLM (`theirs`)."""
+        parsed = _parsed(reply.body)
+        if (reply.body or theirs is None) and (fault := self._examined(call, reply, parsed)):
             return fault
-        return None
+        is_openais = isinstance(parsed, dict) and isinstance(parsed.get("choices"), list)
+        ours = answer_of(parsed) if is_openais else None
+        answer = theirs if ours is None or (theirs and not ours.text) else ours
+        if answer is None:
+            return Fault(Kind.MALFORMED_REPLY, "there is no answer in the reply", reply.status)
+        return replace(answer, limits=limits(reply.headers))
+
+    def _examined(self, call: Call, reply: Reply, parsed: object) -> Fault | None:
+        return examine(reply, provider=prefix_of(call.model), now=self._wall(), parsed=parsed)
 
     def _fault(self, call: Call, reply: Reply) -> Fault:
         return classify(reply, provider=prefix_of(call.model), now=self._wall())

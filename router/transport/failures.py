@@ -14,8 +14,11 @@ import aiohttp
 import httpx
 
 from router.jsonl import encode
-from router.transport.session import MOST_BODY
 from router.types import Reply
+
+MOST_BODY = 65_536
+_TRACEBACK = "Traceback (most recent call last)"
+"""LiteLLM puts its own into the messages of errors that it does not know."""
 
 _ERRORS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     ((TimeoutError, httpx.TimeoutException, aiohttp.ServerTimeoutError), "timeout"),
@@ -56,6 +59,17 @@ def wire_failure(error: BaseException) -> str:
     return next((name for kinds, name in _ERRORS if any(isinstance(link, kinds) for link in links)), "")
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Whether LiteLLM alone speaks in the chain: it has found fault with the request before sending it."""
+    statuses = any(_status(link) is not None for link in chain(error) if not _is_mapped(link))
+    return not statuses and not wire_failure(error)
+
+
+def _is_mapped(link: BaseException) -> bool:
+    """The classes that LiteLLM maps all errors to; its vendors' own, which can carry a real status, stand elsewhere."""
+    return type(link).__module__ == "litellm.exceptions"
+
+
 def reply_of(error: BaseException) -> Reply:
     """The Reply behind an exception: from its cause chain, innermost first."""
     links = tuple(chain(error))
@@ -76,7 +90,7 @@ def _status(link: BaseException) -> int | None:
     response = getattr(link, "response", None)
     for holder in (response, link):
         status = getattr(holder, "status_code", None)
-        if isinstance(status, int):
+        if isinstance(status, int) and status:
             return status
         if isinstance(status, str) and status.isdigit():
             return int(status)
@@ -99,7 +113,8 @@ def _body(links: tuple[BaseException, ...]) -> str:
             if text:
                 return text
     texts = [str(link) for link in links]
-    return max((text for text in texts if "{" in text or "<" in text), key=len, default=texts[0])
+    said = max((text for text in texts if "{" in text or "<" in text), key=len, default=texts[0])
+    return said.partition(_TRACEBACK)[0].strip()
 
 
 def _text_of(response: object) -> str:

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 from types import ModuleType
 from typing import Any
 
+from router.transport import borrowed
+
 _importing = threading.Lock()
 _CLEAN = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
 """Else the import fetches a price list from the internet and loads any `.env` near it."""
+_CLASS = re.compile(r"^(?:litellm\.)?\w*(?:Error|Exception): ")
+_ADVICE = re.compile(r"\s*(?:To drop |Pass model as |Traceback \(most recent call last\)).*", re.DOTALL)
+_MISTAKES = re.compile(r"does not support|LLM Provider NOT provided|Unmapped LLM provider")
+"""A parameter that the model does not take, a prefix that is nobody's, a vendor that does not chat."""
+
+
+class Refused(Exception):
+    """LiteLLM would not put a request together, and nothing was sent; the text says why.
+
+    `is_a_mistake` is true where that is certain to be so for every request with this model and these parameters.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        said = _ADVICE.sub("", str(getattr(error, "message", "") or error))
+        super().__init__(_CLASS.sub("", said).strip() or type(error).__name__)
+        self.is_a_mistake = _MISTAKES.search(said) is not None
 
 
 def load() -> Any:
@@ -33,6 +52,9 @@ def _quieten(litellm: ModuleType) -> None:
     litellm.turn_off_message_logging = True  # type: ignore[attr-defined]
     litellm.telemetry = False  # type: ignore[attr-defined]
     litellm.drop_params = False  # type: ignore[attr-defined]
+    # The session knows whether proxies are meant; LiteLLM would send even loopback through them.
+    litellm.disable_aiohttp_trust_env = True  # type: ignore[attr-defined]
+    litellm.aclient_session = borrowed.client()  # type: ignore[attr-defined]
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "httpx", "openai"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.CRITICAL)

@@ -18,9 +18,6 @@ from aiohttp.base_protocol import BaseProtocol
 
 from router.types import Reply
 
-MOST_BODY = 262_144
-"""Characters of a body that are looked at; answers beyond it are read whole by whoever parses them."""
-
 _caught: ContextVar[list[Reply] | None] = ContextVar("caught replies", default=None)
 
 
@@ -68,12 +65,18 @@ def _trace() -> aiohttp.TraceConfig:
 
 
 async def _catch(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    response = await handler(request)
     replies = _caught.get()
-    if replies is not None:
+    if replies is None:
+        return await handler(request)
+    try:
+        response = await handler(request)
         body = await response.read()
-        replies.append(Reply(response.status, lower(response.headers), _text(response, body)))
-        _replay(response, body)
+    except aiohttp.ClientOSError as error:
+        # By any name that httpx calls a ConnectError, LiteLLM would send the request once more, over a client of its
+        # own; after a reset the vendor has seen it already. The cause still says what it was.
+        raise aiohttp.ServerDisconnectedError from error
+    replies.append(Reply(response.status, lower(response.headers), _text(response, body)))
+    _replay(response, body)
     return response
 
 
@@ -89,7 +92,7 @@ def _text(response: aiohttp.ClientResponse, body: bytes) -> str:
         unpacked = httpx.Response(200, headers={"content-encoding": encoding}, stream=httpx.ByteStream(body))
         with suppress(httpx.DecodingError):
             body = unpacked.read()
-    return body.decode("utf-8", errors="replace")[:MOST_BODY]
+    return body.decode(response.get_encoding(), errors="replace")
 
 
 def _replay(response: aiohttp.ClientResponse, body: bytes) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from router.faults import Family, Kind
 from router.reports.logs.episode import Episode
 from router.reports.logs.errors import Errors
+from router.reports.logs.hangs import Hang
 from router.reports.logs.rows import family_of, sent, text
 from router.reports.logs.suggest import concurrency_line, day_line, lower_rate, rate_line, timeout_line, tokens_line
 from router.reports.logs.throttles import Throttle
@@ -34,6 +35,7 @@ class Seen(NamedTuple):
     """Everything that advice is taken from; `duration_s` is the length of the log."""
 
     episodes: Sequence[Episode]
+    hangs: Sequence[Hang]
     throttles: Sequence[Throttle]
     errors: Sequence[Errors]
     usage: Sequence[Usage]
@@ -49,16 +51,21 @@ def advise(seen: Seen) -> tuple[Advice, ...]:
         *(_quota(episode) for episode in _last_of_each(lasting) if _is(episode, Family.QUOTA)),
         *(_blocked(episode) for episode in _last_of_each(lasting) if episode.alike or _is(episode, Family.PATH)),
         *(_access(row) for row in seen.errors if row.family == Family.ACCESS),
-        *(_throttled(throttle) for throttle in seen.throttles if throttle.about_rate),
+        *_throttled(seen.throttles, {episode.provider for episode in lasting if _is_throttled_alike(episode)}),
         *(_unknown(row) for row in seen.errors if row.family == Family.UNKNOWN),
         *_silent(whole, seen.errors),
         *_vendors(lasting, seen.errors, whole, seen.duration_s),
+        *_hung(seen.hangs, whole, seen.duration_s),
         *_items(seen.errors),
     )
 
 
 def _is(episode: Episode, family: Family) -> bool:
     return family_of(episode.fault) is family and not episode.alike
+
+
+def _is_throttled_alike(episode: Episode) -> bool:
+    return episode.alike and family_of(episode.fault) is Family.THROTTLE
 
 
 def _last_of_each(episodes: Iterable[Episode]) -> Iterable[Episode]:
@@ -127,22 +134,33 @@ def _blocked(episode: Episode) -> Advice:
     return _advice(episode, f"{first} ({said}). {_sent_before(episode)}", lower_rate(episode))
 
 
-def _throttled(throttle: Throttle) -> Advice:
-    about_rate = {name: count for name, count in throttle.faults.items() if family_of(name) is Family.THROTTLE}
-    most = max(about_rate, key=lambda name: about_rate[name])
-    words, line = {"token_limit": _on_tokens, "concurrency": _on_concurrency}.get(most, _on_rate)(throttle)
-    said = f"{throttle.key} was throttled {times(throttle.about_rate)} ({most}) in {counted(throttle.calls, 'call')}"
-    return Advice(throttle.provider, throttle.key, most, f"{said}{words}.", line)
+def _throttled(throttles: Iterable[Throttle], said: Container[str]) -> Iterable[Advice]:
+    """One for each provider and kind, of the keys together: they share what is declared. None twice."""
+    groups: dict[tuple[str, str], list[Throttle]] = defaultdict(list)
+    for throttle in throttles:
+        about_rate = {name: count for name, count in throttle.faults.items() if family_of(name) is Family.THROTTLE}
+        if about_rate and throttle.provider not in said:
+            groups[throttle.provider, max(about_rate, key=lambda name: about_rate[name])].append(throttle)
+    for (provider, fault), mine in groups.items():
+        telling = max(mine, key=lambda each: (each.sent_median is not None, each.rests))
+        words, line = {"token_limit": _on_tokens, "concurrency": _on_concurrency}.get(fault, _on_rate)(telling)
+        who, were = " and ".join(each.key for each in mine), "were" if len(mine) > 1 else "was"
+        number, calls = sum(each.about_rate for each in mine), sum(each.calls for each in mine)
+        first = f"{who} {were} throttled {times(number)} ({fault}) in {counted(calls, 'call')}"
+        yield Advice(provider, who, fault, f"{first}{words}.", line)
 
 
 def _on_rate(throttle: Throttle) -> tuple[str, str | None]:
     window, found = throttle.window, throttle.sent_median
+    declared = f"declares {throttle.declared}" if throttle.declared else "declares no rate"
     if window is None or found is None:
-        return "; the log does not say after how many calls, so there is nothing to suggest", None
-    declared = f"it declares {throttle.declared}" if throttle.declared else "it declares no rate"
-    after = f", mostly after {counted(found, 'call')} in {window_words(window)}; {declared}{_headers(throttle)}"
+        return f"; it {declared}, and the log does not say after how many calls it was refused at its full rate", None
+    after = f", mostly after {counted(found, 'call')} in {window_words(window)}; it {declared}{_headers(throttle)}"
     line = rate_line(throttle.declared, found, window, "key_rate" if throttle.scope == "account" else "rate")
-    return after if line else f"{after}. So few say nothing about the rate: does something else use this account?", line
+    return (
+        after if line else f"{after}; so few say nothing about the rate, perhaps something else uses this account",
+        line,
+    )
 
 
 def _on_tokens(throttle: Throttle) -> tuple[str, str | None]:
@@ -152,7 +170,7 @@ def _on_tokens(throttle: Throttle) -> tuple[str, str | None]:
 def _on_concurrency(throttle: Throttle) -> tuple[str, str | None]:
     line = concurrency_line(throttle)
     if line is None or throttle.in_flight is None:
-        return " with no other call in flight: does something else use this account?", None
+        return " with no other call in flight: perhaps something else uses this account", None
     return f" with up to {throttle.in_flight + 1} calls in flight", line
 
 
@@ -209,6 +227,21 @@ def _lost(mine: Sequence[Episode], duration_s: float) -> str:
     calls = counted(sum(cost.calls for cost in costs), "call")
     trouble = f"{first.provider} was in trouble ({first.fault}{status})"
     return f"{trouble}: {spent}, {percent} of the time; {calls} in vain, {items}."
+
+
+def _hung(hangs: Iterable[Hang], whole: Mapping[str, Usage], duration_s: float) -> Iterable[Advice]:
+    by_provider: dict[str, list[Hang]] = defaultdict(list)
+    for hang in hangs:
+        by_provider[hang.provider].append(hang)
+    for provider, mine in by_provider.items():
+        usage = whole.get(provider)
+        line = timeout_line(usage.latency_max_s if usage else None, max(hang.slowest_s for hang in mine))
+        lost_s = sum((hang.back_at or hang.ended_at) - hang.started_at for hang in mine)
+        calls, unanswered = sum(hang.calls for hang in mine), sum(hang.unanswered for hang in mine)
+        items = f"{counted(unanswered, 'item')} without an answer" if unanswered else "no item lost"
+        words = f"{provider} hung {times(len(mine))}, {seconds(lost_s)} in all, {share(lost_s, duration_s)} of the time"
+        end = "A shorter timeout loses less" if line else "Nothing to change: it is the vendor's trouble"
+        yield Advice(provider, provider, "timeout", f"{words}; {counted(calls, 'call')} in vain, {items}. {end}.", line)
 
 
 def _items(errors: Iterable[Errors]) -> Iterable[Advice]:

@@ -11,6 +11,7 @@ from router.reports.logs.advice import Advice, Seen, advise
 from router.reports.logs.episode import Episode
 from router.reports.logs.episodes import Episodes
 from router.reports.logs.errors import ErrorCounts, Errors
+from router.reports.logs.hangs import Hang, Hangs
 from router.reports.logs.reading import rows
 from router.reports.logs.rows import Call, Event, Note, Row, Settled, Share, Turn, iso, parse
 from router.reports.logs.runs import OpenRun, Run
@@ -28,6 +29,7 @@ class Analysis:
     runs: tuple[Run, ...]
     usage: tuple[Usage, ...]
     episodes: tuple[Episode, ...]
+    hangs: tuple[Hang, ...]
     errors: tuple[Errors, ...]
     throttles: tuple[Throttle, ...]
     advice: tuple[Advice, ...]
@@ -89,7 +91,7 @@ class _Reader:
         self._runs: list[OpenRun] = []
         self._run: OpenRun | None = None
         self._usages, self._episodes = Usages(), Episodes()
-        self._errors, self._throttles = ErrorCounts(), Throttles()
+        self._errors, self._throttles, self._hangs = ErrorCounts(), Throttles(), Hangs()
 
     def skip(self) -> None:
         """Count a line that is no event."""
@@ -115,15 +117,16 @@ class _Reader:
         run.take(event)
         match event:
             case Call():
-                for counts in (self._usages, self._episodes, self._errors, self._throttles):
+                for counts in (self._usages, self._episodes, self._errors, self._throttles, self._hangs):
                     counts.call(event)
             case Turn():
-                for states in (self._usages, self._episodes, self._throttles):
+                for states in (self._usages, self._episodes, self._throttles, self._hangs):
                     states.turn(event)
             case Share():
                 self._episodes.share(event)
             case Settled():
                 self._episodes.settled(event)
+                self._hangs.settled(event)
             case _:
                 pass
 
@@ -132,6 +135,7 @@ class _Reader:
         run = self._run = OpenRun(str(row.get("run", "")), row.get("simulated") is True, event.at, event.at)
         self._runs.append(run)
         self._episodes.begin(run.run, event.at)
+        self._hangs.begin(run.run)
         self._errors.start(event.at)
         self._throttles.begin(row, event.at)
         return run
@@ -147,7 +151,7 @@ class _Reader:
         runs = tuple(run.frozen() for run in self._runs)
         usage, episodes = self._usages.frozen(), self._episodes.frozen()
         errors = self._errors.frozen(max((run.last_at for run in runs), default=0.0))
-        throttles = self._throttles.frozen()
+        throttles, hangs = self._throttles.frozen(), self._hangs.frozen()
         duration_s = sum(run.duration_s for run in runs)
         return Analysis(
             files=files,
@@ -156,7 +160,8 @@ class _Reader:
             runs=runs,
             usage=usage,
             episodes=episodes,
+            hangs=hangs,
             errors=errors,
             throttles=throttles,
-            advice=advise(Seen(episodes, throttles, errors, usage, duration_s)),
+            advice=advise(Seen(episodes, hangs, throttles, errors, usage, duration_s)),
         )

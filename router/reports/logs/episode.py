@@ -51,7 +51,8 @@ class Episode:
     `ended` is `ready`, `cleared` (taken back: the address or the vendor was to blame, not the key), `then_dropped`
     (the key died while it rested, which is an episode of its own), or how the target stood at the end of the log:
     `dropped`, `resting`, `trial`, `ramping`. `share` is the part of its rate in use then. `alike` says that several
-    keys failed alike, so the provider rests. `answered_before` counts the target's good answers in the run before.
+    keys failed alike, so the provider rests, `by_keys` that it only follows its keys, of which none serves any more;
+    then `fault` is that of its last failed call. `answered_before` counts the target's good answers in the run before.
     `provider_down` says that it left its provider without a usable key, `run_age_s` how old the run was.
     """
 
@@ -71,6 +72,7 @@ class Episode:
     vendor_code: str
     message: str
     alike: bool
+    by_keys: bool
     provider_down: bool
     answered_before: int
     run_age_s: float
@@ -90,6 +92,7 @@ class OpenEpisode:
     run: str
     first: Turn
     keys: dict[str, str]
+    by_keys: bool
     answered_before: int
     run_age_s: float
     state: str = ""
@@ -116,8 +119,8 @@ class OpenEpisode:
 
     @property
     def alike(self) -> bool:
-        own = self.first.fault and family_of(self.first.fault) in FAULTS_OF["key"] | {Family.ACCESS}
-        return self.first.key is None and bool(own)
+        mine = FAULTS_OF["key"] | {Family.ACCESS}
+        return self.first.key is None and not self.by_keys and family_of(self.first.fault) in mine
 
     def covers(self, call: Call) -> bool:
         return call.provider == self.first.provider and (self.first.key is None or call.key in self.keys)
@@ -172,6 +175,7 @@ class OpenEpisode:
             vendor_code=turn.vendor_code,
             message=turn.message,
             alike=self.alike,
+            by_keys=self.by_keys,
             provider_down=self.provider_down,
             answered_before=self.answered_before,
             run_age_s=round(self.run_age_s, 3),

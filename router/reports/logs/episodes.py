@@ -159,7 +159,7 @@ class Episodes:
         episode = self._same_account(cause)
         if episode is None:
             answered = self._answered[target]
-            episode = OpenEpisode(self._run, cause, {}, answered, max(0.0, turn.at - self._began_at))
+            episode = OpenEpisode(self._run, cause, {}, turn.by_keys, answered, max(0.0, turn.at - self._began_at))
             self._all.append(episode)
         elif target not in episode.living:
             episode.answered_before += self._answered[target]
@@ -174,7 +174,7 @@ class Episodes:
     def _explained(self, turn: Turn) -> Turn:
         """A provider that no key serves any more says no fault of its own: the last failed call has it."""
         call = self._last_fault.get(turn.provider)
-        if turn.fault or call is None:
+        if (turn.fault and not turn.by_keys) or call is None:
             return turn
         said = {"fault": call.fault, "status": call.status, "vendor_code": call.vendor_code, "message": call.message}
         return turn._replace(**said)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "run.started": ("prompts", "task", "items", "providers", "keys", "rates", "seed"),
     "run.finished": (*("right", "wrong", "unparsable", "error", "items", "accuracy", "elapsed_s", "interrupted"),),
     "provider.left_out": ("provider", "why"),
+    "memory.unavailable": ("why",),
     "attempt.finished": (
         *("item", "attempt", "provider", "key", "key_hash", "model", "ok", "status", "fault", "family"),
         *("blame", "action", "vendor_code", "message", "retry_after_s", "limits", "latency_s", "waited_s"),

@@ -14,6 +14,7 @@ from rich.text import Text
 from router.reports.logs.analysis import Analysis
 from router.reports.logs.episode import Episode
 from router.reports.logs.errors import Errors
+from router.reports.logs.hangs import Hang
 from router.reports.logs.rows import SCOPES, WINDOWS_S, sent
 from router.reports.logs.runs import Run
 from router.reports.logs.throttles import Throttle
@@ -33,6 +34,8 @@ def render(analysis: Analysis, width: int = 100, *, color: bool = False) -> str:
         parts.append(Text("Nothing went wrong: every call was answered." if analysis.usage else "No call in this log."))
     if analysis.episodes:
         parts += [_title("Bans and rests"), _episodes(analysis), *_stories(analysis.episodes)]
+    if analysis.hangs:
+        parts += [_title("Hangs"), *(words(_hang(hang)) for hang in analysis.hangs[:MOST_ROWS])]
     if analysis.errors:
         parts += [_title("Errors"), _errors(analysis), *_examples(analysis.errors)]
     if analysis.throttles:
@@ -200,13 +203,14 @@ def _opening(episode: Episode) -> str:
     scope = {"account": ", one account", "provider": ", all its keys"}.get(episode.scope, "")
     fate = "dropped" if episode.ended == "dropped" else "had to rest"
     alike = ": several keys failed alike within seconds" if episode.alike else ""
+    alike = ": none of its keys can be used any more" if episode.by_keys else alike
     return f"{time_of_day(episode.started_at)}  {who}{scope}: {fate} for {episode.fault or 'no stated reason'}{alike}"
 
 
 def _said(episode: Episode) -> str:
     said = f"«{episode.message}»" if episode.message else "nothing"
     what = " ".join(filter(None, [f"HTTP {episode.status}" if episode.status else "", episode.vendor_code, said]))
-    down = " It was the last key that its provider could use." if episode.provider_down else ""
+    down = f". {episode.provider} had no usable key then" if episode.provider_down else ""
     return f"{what}{down}"
 
 
@@ -258,6 +262,20 @@ def _cost(episode: Episode) -> str:
     ]
     items = f"; {counted(cost.items, 'item')}: {', '.join(filter(None, answered))}" if cost.items else ""
     return f"{time}{rests}; {counted(cost.calls, 'call')} in vain{led}{items}. {_end(episode).capitalize()}."
+
+
+def _hang(hang: Hang) -> str:
+    """When a vendor said nothing, or let some calls hang while it answered others."""
+    calls = f"{counted(hang.calls, 'call')} timed out after up to {seconds(hang.slowest_s)}"
+    answered = "all answered later" if not hang.unanswered else f"{hang.unanswered} never answered"
+    items = f"; {counted(hang.items, 'item')}, {answered}" if hang.items else ""
+    start, provider = time_of_day(hang.started_at), hang.provider
+    if hang.back_at is None:
+        return f"{start}  {provider} took calls and has not answered since: {calls}{items}"
+    if hang.back_at < hang.started_at + hang.slowest_s:
+        return f"{start}  {provider} let calls hang while it answered others: {calls}{items}"
+    silent_s = hang.back_at - hang.started_at
+    return f"{start}  {provider} took calls and said nothing for {seconds(silent_s)}: {calls}{items}"
 
 
 # Errors, 429s, calls.

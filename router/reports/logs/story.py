@@ -17,6 +17,8 @@ SUGGESTED = 5
 
 WAITS = {
     "idle": "nothing: {provider} was free",
+    "nothing": "nothing more",
+    "vendor is silent": "a sign of life from {provider}",
     "pace": "the pace of {provider}",
     "key pace": "the pace of {provider}'s accounts",
     "tokens": "the token limit of {provider}",

@@ -23,8 +23,9 @@ class Throttle:
 
     `status_429` counts replies with that status, `about_rate` the calls refused for rate, tokens or concurrency: a 429
     may mean an empty balance, and another status a limit. `rests` is how often that made the key rest. `sent_low`,
-    `sent_median` and `sent_high` are the calls that had left in `window` before, counted for the `scope` that the
-    declared rate limits. `limits` are the limit headers of the last such call, `told_s` is the longest wait named.
+    `sent_median` and `sent_high` are the calls that had left in `window` before such a rest, counted for the `scope`
+    that the declared rate limits, where the key went at its full rate. `limits` are the limit headers of the last
+    such call, `told_s` is the longest wait named.
     """
 
     provider: str
@@ -69,11 +70,13 @@ class Throttles:
         self._counted: dict[tuple[str, str], _Counted] = {}
         self._calls: dict[tuple[str, str], int] = {}
         self._rates: dict[str, str] = {}
+        self._states: dict[str, str] = {}
         self._began_at = 0.0
 
     def begin(self, row: Row, at: float) -> None:
         """A run begins: what it declares."""
         self._began_at = at
+        self._states.clear()
         rates = row.get("rates")
         if isinstance(rates, Mapping):
             self._rates = {name: ", ".join(map(str, rate)) for name, rate in rates.items() if isinstance(rate, list)}
@@ -94,24 +97,32 @@ class Throttles:
             counted.limits = {str(name): str(value) for name, value in call.limits.items()} or counted.limits
 
     def turn(self, turn: Turn) -> None:
-        """Count the calls before a throttle that made a key rest."""
-        counted = self._counted.get((turn.provider, turn.key or ""))
-        if counted is None:  # it rests with its account, for another key's sake
-            return
+        """Count the calls before a throttle that made a key, or all keys alike, rest."""
+        for name, counted in self._counted.items():
+            if name[0] == turn.provider and turn.key in {name[1], None}:
+                self._note(turn, counted)
+        if turn.key is None:
+            self._states[turn.provider] = turn.after
+
+    def _note(self, turn: Turn, counted: _Counted) -> None:
         counted.declared = text(turn.came_before, "declared_rate") or counted.declared
-        if turn.after != "resting" or family_of(turn.fault) is not Family.THROTTLE:
+        if turn.after != "resting" or turn.by_keys or family_of(turn.fault) is not Family.THROTTLE:
             return
-        per_account = (
-            counted.declared is not None and self._rates.get(turn.provider, counted.declared) != counted.declared
-        )
-        counted.scope = "account" if per_account else "provider"
-        counted.window = window_for(counted.declared, turn.at - self._began_at)
         counted.rests += 1
-        found = sent(turn.came_before, counted.window or "60s", counted.scope)
+        if turn.before != "ready" or self._states.get(turn.provider, "ready") != "ready":
+            return  # it was slowed down already, so what had been sent says nothing about the declared rate
+        counted.scope = self._scope(turn.provider, counted.declared)
+        counted.window = window_for(counted.declared, turn.at - self._began_at)
+        scope = counted.scope if turn.key else "provider"
+        found = sent(turn.came_before, counted.window, scope)
         if found is not None and len(counted.counts) < MOST_COUNTS:
             counted.counts.append(found)
         counted.peak_1s = _most(counted.peak_1s, turn.came_before.get("peak_1s"))
         counted.in_flight = _most(counted.in_flight, turn.came_before.get("in_flight"))
+
+    def _scope(self, provider: str, declared: str | None) -> str:
+        """A rate that is not the provider's own is each account's, `key_rate`."""
+        return "provider" if declared is None or self._rates.get(provider, declared) == declared else "account"
 
     def frozen(self) -> tuple[Throttle, ...]:
         """By provider and key."""

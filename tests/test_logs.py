@@ -1,0 +1,168 @@
+"""Reading: which files are meant, what counts as damaged, and the lines from which the other tests build logs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from router.faults import REACTIONS, ConfigError, Kind
+from router.jsonl import encode
+from router.reports.logs import analyse, analyse_rows, find_logs
+from router.reports.logs.rows import Call, Turn, iso, parse
+
+T0 = 1_795_453_200.0
+"""2026-11-23 17:00:00 UTC, when these logs begin."""
+
+Line = Mapping[str, object]
+
+
+def line(event: str, at: float, **fields: object) -> Line:
+    return {"ts": iso(T0 + at), "level": "info", "event": event, "run": "r1", **fields}
+
+
+def call(at: float, key: str, fault: str | None = None, *, item: str = "q1", **fields: object) -> Line:
+    provider = key.partition("#")[0]
+    family = str(REACTIONS[Kind(fault)].family) if fault else None
+    told = {"latency_s": 0.5, "waited_s": 0.0, "waited_for": "idle", "model": "m", "limits": {}, "attempt": 1}
+    said = {"message": f"no {fault}" if fault else None, "status": None if fault else 200, "retry_after_s": None}
+    head = {"item": item, "provider": provider, "key": key, "ok": fault is None, "fault": fault, "family": family}
+    return line("attempt.finished", at, **{**head, **told, **said, **fields})
+
+
+def state(
+    at: float, who: str, change: str, fault: str | None = None, until: float | None = None, **more: object
+) -> Line:
+    """`state(1, "openai#1", "ready>resting", "rate_limit", 11)`: a change of a key, or of a provider without `#`."""
+    before, _, after = change.partition(">")
+    provider, is_key, _ = who.partition("#")
+    fields = {
+        "provider": provider,
+        "key": who if is_key else None,
+        "key_hash": "0123abcd" if is_key else None,
+        "before": before,
+        "after": after,
+        "fault": fault,
+        "until": iso(T0 + until) if until is not None else None,
+        "strikes": 1,
+        "status": None,
+        "vendor_code": "",
+        "message": f"no {fault}" if fault else None,
+    }
+    return line("key.state" if is_key else "provider.state", at, **{**fields, **more})
+
+
+def settled(at: float, item: str, outcome: str = "right", attempts: int = 1) -> Line:
+    return line("item.settled", at, item=item, outcome=outcome, attempts=attempts, elapsed_s=1.0, why=None)
+
+
+def write(path: Path, *lines: Line | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join((each if isinstance(each, bytes) else encode(each)) + b"\n" for each in lines))
+    return path
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    for name in ("2026-11-23T16-00-00-plain", "2026-11-23T17-00-00-stepwise"):
+        write(tmp_path / "runs" / name / "log.jsonl", line("run.started", 0))
+    (tmp_path / "runs" / "latest").symlink_to("2026-11-23T17-00-00-stepwise")
+    (tmp_path / "runs" / "empty").mkdir()
+    return tmp_path / "runs"
+
+
+@pytest.mark.parametrize(
+    ("targets", "found"),
+    [
+        pytest.param([], ["latest"], id="nothing-is-the-latest"),
+        pytest.param(["2026-11-23T16-00-00-plain"], ["2026-11-23T16-00-00-plain"], id="name"),
+        pytest.param(["2026-11-23T16"], ["2026-11-23T16-00-00-plain"], id="prefix"),
+        pytest.param(["{runs}"], ["2026-11-23T16-00-00-plain", "2026-11-23T17-00-00-stepwise"], id="all"),
+        pytest.param(["{runs}/latest"], ["latest"], id="directory"),
+        pytest.param(["{runs}/latest/log.jsonl"], ["latest"], id="file"),
+        pytest.param(["2026-11-23T17", "2026-11-23T17"], ["2026-11-23T17-00-00-stepwise"], id="twice-is-once"),
+    ],
+)
+def test_logs_are_found(runs: Path, targets: list[str], found: list[str]) -> None:
+    targets = [target.format(runs=runs) for target in targets]
+    assert find_logs(targets, runs) == tuple(runs / name / "log.jsonl" for name in found)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        pytest.param(
+            "2026", "begins the names of several runs; say which: 2026-11-23T16-00-00-plain, ", id="ambiguous"
+        ),
+        pytest.param("2025-11-23T16-00-00-plain", "did you mean 2026-11-23T16-00-00-plain?", id="near"),
+        pytest.param("zz", "there are 2026-11-23T16-00-00-plain, 2026-11-23T17-00-00-stepwise", id="far"),
+        pytest.param("empty", "there is no log.jsonl in it; it holds nothing", id="empty-directory"),
+    ],
+)
+def test_what_is_not_there_is_said(runs: Path, target: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message.replace("?", r"\?")):
+        find_logs([target], runs)
+
+
+def test_without_a_run_the_message_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no run in it; make one with `router eval`"):
+        find_logs([], tmp_path / "runs")
+
+
+def test_without_the_link_the_newest_log_is_the_latest(runs: Path) -> None:
+    (runs / "latest").unlink()
+    older = runs / "2026-11-23T17-00-00-stepwise" / "log.jsonl"
+    newer = write(runs / "2026-11-23T16-00-00-plain" / "log.jsonl", line("run.started", 1))
+    import os
+
+    os.utime(older, (1, 1))
+    assert find_logs([], runs) == (newer,)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        pytest.param(b'{"ts":"2026-11-23T17:00:00.000Z","eve', id="torn"),
+        pytest.param(b"not json", id="text"),
+        pytest.param(b"[1, 2]", id="list"),
+        pytest.param(b"\xff\xfe\x00", id="bytes"),
+        pytest.param(b'{"event":"key.state"}', id="no-time"),
+        pytest.param(b'{"ts":"yesterday","event":"key.state"}', id="bad-time"),
+        pytest.param(b'{"ts":"2026-11-23T17:00:00Z","event":7}', id="bad-event"),
+        pytest.param(b'{"ts":"2026-11-23T17:00:00Z","event":"attempt.finished","ok":"yes"}', id="bad-call"),
+        pytest.param(b'{"ts":"2026-11-23T17:00:00Z","event":"key.state","after":"ready"}', id="nobody"),
+    ],
+)
+def test_damaged_lines_are_counted_and_skipped(tmp_path: Path, damaged: bytes) -> None:
+    path = write(tmp_path / "log.jsonl", call(0, "a#1"), damaged, b"", call(1, "a#1"))
+    analysis = analyse([path])
+    assert (analysis.lines, analysis.damaged, analysis.usage[0].calls) == (2, 1, 2)
+
+
+def test_a_field_of_the_wrong_type_counts_as_missing() -> None:
+    event = parse({**call(0, "a#1", "timeout"), "status": "504", "latency_s": "long", "limits": [], "message": 5})
+    assert isinstance(event, Call)
+    assert (event.status, event.latency_s, event.limits, event.message) == (None, 0.0, {}, "")
+
+
+def test_unknown_faults_and_events_of_later_versions_are_read() -> None:
+    lines = [line("something.new", 0), {**call(1, "a#1", "timeout"), "fault": "sunspots"}]
+    analysis = analyse_rows(lines)
+    assert (analysis.lines, analysis.damaged) == (2, 0)
+    assert (analysis.errors[0].fault, analysis.errors[0].family) == ("sunspots", "unknown")
+
+
+def test_a_provider_follows_its_keys_only_without_a_rest_of_its_own() -> None:
+    turns = [
+        state(0, "a", "ready>resting", None, -5),
+        state(0, "a", "ready>resting", "timeout", 5),
+        state(0, "a", "ready>resting", "region_blocked"),
+        state(0, "a", "ready>dropped"),
+        state(0, "a#1", "ready>resting", "rate_limit"),
+    ]
+    events = [parse(turn) for turn in turns]
+    assert [isinstance(event, Turn) and event.by_keys for event in events] == [True, False, False, True, False]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gone\.jsonl: the log cannot be read"):
+        analyse([tmp_path / "gone.jsonl"])

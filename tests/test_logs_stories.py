@@ -1,0 +1,221 @@
+"""Five troubles at once in a real run of the engine, on a virtual clock; the log alone must tell each of them right."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+from conftest import make_config, make_provider
+
+from router.clock import LoopClock
+from router.faults import Fault, Kind
+from router.log import JsonLog
+from router.reports.logs import Analysis, analyse, find_logs, follow, item_story, render, render_story
+from router.reports.logs.advice import Advice
+from router.reports.logs.episode import Episode
+from router.router import Router
+from router.testing import ScriptedTransport, run_virtual
+from router.transport import Call
+from router.types import Answer, Request
+
+BEGAN = 1_795_453_200.0
+HANGS_S = 60.0
+ITEMS = 1200
+
+Reply = Fault | None
+Trouble = Callable[[str, float], Reply]
+"""What a vendor says to a key at a time, in seconds since the run began; None is an answer."""
+
+
+def revoked(key: str, now: float) -> Reply:
+    if key == "openai#1" and now >= 5:
+        return Fault(Kind.REVOKED_KEY, "this key has been revoked", 401, "invalid_api_key")
+    return None
+
+
+def out_of_credit(key: str, now: float) -> Reply:
+    if key in {"deepseek#1", "deepseek#2"} and now >= 6:
+        return Fault(Kind.NO_CREDIT, "Insufficient Balance", 402, "insufficient_balance")
+    return None
+
+
+def blocked(_key: str, now: float) -> Reply:
+    return Fault(Kind.IP_BLOCKED, "you have been blocked", 403) if 7 <= now < 27 else None
+
+
+def overloaded(_key: str, now: float) -> Reply:
+    return Fault(Kind.OVERLOADED, "Overloaded", 529, "overloaded_error") if 8 <= now < 38 else None
+
+
+def hanging(_key: str, now: float) -> Reply:
+    return Fault(Kind.TIMEOUT, "no whole reply within 60 s") if 9 <= now < 29 else None
+
+
+TROUBLES: Mapping[str, Trouble] = {
+    "openai": revoked,
+    "deepseek": out_of_credit,
+    "moonshot": blocked,
+    "anthropic": overloaded,
+    "zhipu": hanging,
+}
+PROVIDERS = (
+    make_provider("openai", keys=3, rates=["300/min"]),
+    make_provider("deepseek", keys=3, accounts=["main", "main", "other"], rates=["5/s"]),
+    make_provider("moonshot", keys=2, rates=["240/min"]),
+    make_provider("anthropic", rates=["240/min"]),
+    make_provider("zhipu", rates=["2/s"], concurrency=4),
+)
+
+
+def says(began: float, call: Call) -> tuple[float, Answer | Fault]:
+    said = TROUBLES[call.provider.name](call.key.name, asyncio.get_running_loop().time() - began)
+    took_s = HANGS_S if said and said.kind is Kind.TIMEOUT else 0.4
+    return took_s, said or Answer("7")
+
+
+async def rehearse(path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    clock = LoopClock(loop, loop.time(), BEGAN)
+    log = JsonLog(path, "five", scrub=str, wall=clock.wall, simulated=True)
+    log.event("run.started", rates={provider.name: list(map(str, provider.rates)) for provider in PROVIDERS})
+    transport = ScriptedTransport(partial(says, loop.time()))
+    config = make_config(*PROVIDERS)
+    async with Router(config, transport=transport, log=log, rng=random.Random(0), clock=clock) as router:
+        requests = (Request(({"role": "user", "content": "3 + 4"},), f"item-{number:04d}") for number in range(ITEMS))
+        async for outcome in router.map(requests, window=64):
+            said = {"outcome": "error" if outcome.error else "right", "attempts": len(outcome.attempts)}
+            log.event("item.settled", item=outcome.request.id, **said, elapsed_s=1.0, why=None)
+    log.event("run.finished", items=ITEMS, interrupted=False)
+    log.close()
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "five" / "log.jsonl"
+    path.parent.mkdir()
+    run_virtual(rehearse(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def analysis(log: Path) -> Analysis:
+    return analyse(find_logs(["five"], log.parent.parent))
+
+
+def about(analysis: Analysis, provider: str) -> tuple[Episode, Advice]:
+    (episode,) = (each for each in analysis.episodes if each.provider == provider)
+    (advice,) = (each for each in analysis.advice if each.provider == provider)
+    return episode, advice
+
+
+def failed(analysis: Analysis, provider: str) -> int:
+    return next(each.failed for each in analysis.usage if each.provider == provider and each.key is None)
+
+
+def since(at: float | None) -> float:
+    assert at is not None
+    return at - BEGAN
+
+
+def test_the_run_itself_is_told(analysis: Analysis) -> None:
+    (run,) = analysis.runs
+    assert (run.simulated, run.ended, run.outcomes) == (True, "finished", {"right": ITEMS})
+    assert run.calls == ITEMS + sum(row.count for row in analysis.errors)
+    assert [each.provider for each in analysis.episodes] == ["openai", "deepseek", "moonshot", "anthropic"]
+    assert all(each.cost.unanswered == 0 for each in analysis.episodes)
+
+
+def test_one_key_was_revoked(analysis: Analysis) -> None:
+    episode, advice = about(analysis, "openai")
+    assert (episode.scope, episode.name, episode.ended, episode.fault) == ("key", "openai#1", "dropped", "revoked_key")
+    assert 5 <= since(episode.started_at) < 7
+    assert episode.answered_before >= 5
+    assert episode.cost.calls == failed(analysis, "openai")
+    assert "it was revoked" in advice.text
+    assert "take it out of `keys:` under `openai:`" in advice.text
+
+
+def test_one_account_was_out_of_credit(analysis: Analysis) -> None:
+    episode, advice = about(analysis, "deepseek")
+    assert (episode.scope, episode.keys, episode.ended) == ("account", ("deepseek#1", "deepseek#2"), "resting")
+    assert 6 <= since(episode.started_at) < 8
+    assert since(episode.until_at) >= 6 * 3600
+    assert episode.cost.calls == failed(analysis, "deepseek") <= 2
+    assert advice.text.startswith("Top up the account of deepseek#1 (key_hash ")
+
+
+def test_one_vendor_blocked_the_address_for_20_s(analysis: Analysis) -> None:
+    episode, advice = about(analysis, "moonshot")
+    assert (episode.scope, episode.fault, episode.ended, episode.rests) == ("provider", "ip_blocked", "ready", 1)
+    assert 7 <= since(episode.started_at) < 8
+    assert since(episode.ended_at) > 27
+    assert 30 <= episode.cost.resting_s <= 36
+    assert episode.cost.calls == failed(analysis, "moonshot") <= 3
+    assert advice.set == "rate: 190/min"
+
+
+def test_one_answered_529_for_30_s(analysis: Analysis) -> None:
+    episode, advice = about(analysis, "anthropic")
+    assert (episode.scope, episode.fault, episode.status, episode.ended) == ("provider", "overloaded", 529, "ready")
+    assert (episode.cost.led, episode.rests >= 3) == (3, True)
+    assert 8 <= since(episode.started_at) < 10
+    assert since(episode.ended_at) > 38
+    assert episode.cost.calls == failed(analysis, "anthropic")
+    assert advice.text.endswith("Nothing to change: it is the vendor's trouble.")
+    assert advice.set is None
+
+
+def test_one_hung(analysis: Analysis) -> None:
+    """The router sends no more to a vendor that is silent, so it needs no rest, and the calls alone tell of it."""
+    (hang,) = analysis.hangs
+    assert (hang.provider, hang.calls, hang.unanswered) == ("zhipu", failed(analysis, "zhipu"), 0)
+    assert 8.5 <= since(hang.started_at) < 10
+    assert 9 + HANGS_S <= since(hang.back_at) < 12 + HANGS_S
+    assert (hang.slowest_s, hang.waited_s) == pytest.approx((HANGS_S, hang.calls * HANGS_S), abs=0.01)
+    (advice,) = (each for each in analysis.advice if each.provider == "zhipu")
+    assert advice.text.startswith("zhipu hung once, 1 min 0")
+    assert advice.set == "timeout: 5s"
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+@pytest.mark.parametrize("color", [False, True], ids=["plain", "colour"])
+def test_the_report_fits_and_says_that_it_is_simulated(analysis: Analysis, width: int, *, color: bool) -> None:
+    text = render(analysis, width, color=color)
+    assert "SIMULATED" in text.splitlines()[0]
+    assert ("\x1b[" in text) is color
+    if not color:
+        assert max(map(len, text.splitlines())) <= width
+
+
+def test_the_report_names_every_trouble_and_what_to_do(analysis: Analysis) -> None:
+    text = render(analysis, 200)
+    lines: Sequence[str] = [
+        "dropped for revoked_key",
+        "deepseek#1 and deepseek#2 (key_hash ",
+        "moonshot, all its keys: had to rest for ip_blocked",
+        "«Overloaded»",
+        "zhipu took calls and said nothing for 1 min 01 s: 3 calls timed out after up to 1 min 00 s; 3 items, all answered",
+        "providers.yaml, under `moonshot:`, set `rate: 190/min`",
+        "providers.yaml, under `zhipu:`, set `timeout: 5s`",
+        "declared 300/min",
+    ]
+    assert [each for each in lines if each not in text] == []
+
+
+def test_an_item_that_hung_has_its_story(log: Path, analysis: Analysis) -> None:
+    item = next(row for row in analysis.errors if row.fault == "timeout").examples[0].item
+    story = item_story([log], item)
+    assert [attempt.ok for attempt in story.attempts] == [False, True]
+    text = render_story(story)
+    assert "back after 1 min 00 s" in text
+    assert "the item goes back into the line, for another provider" in text
+    assert "settled as right after 2 attempts" in text
+
+
+def test_following_it_to_its_end_tells_the_bans(log: Path) -> None:
+    said: list[str] = []
+    follow(log, said.append, sleep=lambda _seconds: pytest.fail("the run is over, there is nothing to wait for"))
+    assert any("openai#1 ready → dropped for the run: revoked_key HTTP 401" in line for line in said)
+    assert said[-1].endswith("run five (SIMULATED) has finished")

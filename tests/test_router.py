@@ -1,0 +1,577 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
+from typing import TypeVar
+
+import pytest
+from conftest import make_config, make_provider
+
+from router.faults import (
+    AttemptsExhausted,
+    DeadlineExceeded,
+    Fault,
+    ItemRefused,
+    Kind,
+    NothingServes,
+    RouterError,
+    Stopped,
+)
+from router.providers import Provider
+from router.retries import FREE
+from router.router import Router
+from router.testing import Script, ScriptedTransport, run_virtual
+from router.transport import Call
+from router.types import Answer, Completion, Outcome, Request, Usage
+
+T = TypeVar("T")
+SEVEN = Answer("7", Usage(3, 4), "stop", cost_usd=0.5)
+DOWN = Fault(Kind.SERVER_ERROR, "oops", 500)
+ACME, BOLT = make_provider("acme"), make_provider("bolt")
+
+
+class Bench:
+    """Scripted vendors, and what they were asked."""
+
+    def __init__(
+        self, *providers: Provider, script: Script = lambda _call: SEVEN, latency_s: float = 1.0, attempts: int = 4
+    ) -> None:
+        self.transport = ScriptedTransport(script, latency_s)
+        self.config = make_config(*(providers or (ACME,)), attempts=attempts)
+
+    def run(self, main: Callable[[Router], Awaitable[T]]) -> T:
+        async def enter() -> T:
+            async with Router(self.config, transport=self.transport, rng=random.Random(0)) as router:
+                result = await main(router)
+                assert [view.in_flight for view in router.views()] == [0] * len(router.lanes)
+                assert router._line.waiting == 0
+                return result
+
+        return run_virtual(enter())
+
+    def ends(self, **options: object) -> tuple[Completion | RouterError, float]:
+        """How one call ends, and after how many seconds."""
+
+        async def main(router: Router) -> tuple[Completion | RouterError, float]:
+            loop = asyncio.get_running_loop()
+            try:
+                return await router.complete("hi", **options), loop.time()  # type: ignore[arg-type]
+            except RouterError as error:
+                return error, loop.time()
+
+        return self.run(main)
+
+    @property
+    def asked(self) -> list[str]:
+        return [call.provider.name for _, call in self.transport.calls]
+
+
+def by_provider(**results: Answer | Fault) -> Script:
+    return lambda call: results[call.provider.name]
+
+
+# One call.
+
+
+def test_an_answer_says_where_it_came_from_and_what_it_took() -> None:
+    completion, took = Bench().ends()
+    assert isinstance(completion, Completion)
+    assert (completion.text, completion.provider, completion.key, completion.model) == (
+        "7",
+        "acme",
+        "acme#1",
+        "openai/acme-small",
+    )
+    assert (completion.usage, completion.finish_reason, completion.cost_usd) == (Usage(3, 4), "stop", 0.5)
+    assert completion.latency_s == pytest.approx(1, abs=0.001)
+    assert completion.waited_s == pytest.approx(0, abs=0.001)
+    assert completion.key_hash == ACME.keys[0].fingerprint
+    assert [attempt.ok for attempt in completion.attempts] == [True]
+    assert took == pytest.approx(1, abs=0.001)
+
+
+def test_a_failed_call_goes_elsewhere_at_once_with_all_attempts_told() -> None:
+    bench = Bench(ACME, BOLT, script=by_provider(acme=DOWN, bolt=SEVEN))
+    completion, took = bench.ends()
+    assert bench.asked == ["acme", "bolt"]
+    assert took == pytest.approx(2, abs=0.001)
+    assert isinstance(completion, Completion)
+    assert [(a.number, a.provider, a.fault) for a in completion.attempts] == [(1, "acme", DOWN), (2, "bolt", None)]
+
+
+@pytest.mark.parametrize(
+    ("providers", "fault", "calls", "error"),
+    [
+        pytest.param((ACME, BOLT), Kind.BAD_REQUEST, ["acme"], ItemRefused, id="bad request: one call"),
+        pytest.param((ACME, BOLT), Kind.CONTEXT_LENGTH, ["acme", "bolt"], ItemRefused, id="too long: one other vendor"),
+        pytest.param((ACME, BOLT), Kind.CONTENT_FILTER, ["acme", "bolt"], ItemRefused, id="filter: one other vendor"),
+        pytest.param((ACME, BOLT), Kind.UNKNOWN, ["acme", "bolt"], ItemRefused, id="unknown alike at two vendors"),
+        pytest.param(
+            (ACME, BOLT), Kind.TIMEOUT, ["acme", "bolt", "acme", "acme"], AttemptsExhausted, id="charged attempts"
+        ),
+        pytest.param((ACME, BOLT), Kind.INVALID_KEY, ["acme", "bolt"], NothingServes, id="all keys dead"),
+        pytest.param((ACME, BOLT), Kind.MODEL_NOT_FOUND, ["acme", "bolt"], NothingServes, id="no model"),
+        pytest.param((ACME, BOLT), Kind.REGION_BLOCKED, ["acme", "bolt"], NothingServes, id="no region"),
+    ],
+)
+def test_how_a_hopeless_item_ends(
+    providers: tuple[Provider, ...], fault: Kind, calls: list[str], error: type[RouterError]
+) -> None:
+    bench = Bench(*providers, script=lambda _call: Fault(fault, "no", 400))
+    ended, _ = bench.ends()
+    assert type(ended) is error
+    assert sorted(bench.asked) == sorted(calls)
+    assert [attempt.fault and attempt.fault.kind for attempt in ended.attempts] == [fault] * len(calls)
+    assert ended.fault == Fault(fault, "no", 400)
+
+
+def test_all_keys_dead_names_every_keys_reason_at_once() -> None:
+    reasons = {"acme#1": Kind.INVALID_KEY, "acme#2": Kind.REVOKED_KEY, "bolt#1": Kind.ACCOUNT_BANNED}
+    bench = Bench(
+        make_provider("acme", keys=2),
+        BOLT,
+        script=lambda call: Fault(reasons[call.key.name], f"{call.key.name} says no"),
+    )
+
+    async def main(router: Router) -> tuple[NothingServes, float]:
+        with pytest.raises(NothingServes):
+            await router.complete("first")
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(NothingServes) as raised:
+            await router.complete("second")
+        return raised.value, asyncio.get_running_loop().time() - started
+
+    error, took = bench.run(main)
+    assert took < 0.01
+    for key, kind in reasons.items():
+        assert f"{key}: {kind}: {key} says no" in str(error)
+    assert len(bench.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        pytest.param({"dune"}, "dune: takes no part in this run", id="unknown provider"),
+        pytest.param(set(), "no provider takes part", id="nobody"),
+    ],
+)
+def test_what_nobody_may_serve_fails_at_once(only: set[str], message: str) -> None:
+    error, took = Bench().ends(only=only)
+    assert isinstance(error, NothingServes)
+    assert message in str(error)
+    assert took < 0.01
+
+
+def test_an_unknown_model_is_told_with_those_there_are() -> None:
+    error, _ = Bench().ends(model="huge")
+    assert "acme: has no model 'huge' (it has small)" in str(error)
+
+
+def test_who_waits_is_told_when_the_last_key_dies() -> None:
+    bench = Bench(make_provider(concurrency=1), script=lambda _call: Fault(Kind.REVOKED_KEY, "gone", 401))
+
+    async def main(router: Router) -> list[type[BaseException]]:
+        ended = await asyncio.gather(*(router.complete("hi") for _ in range(5)), return_exceptions=True)
+        return [type(each) for each in ended if isinstance(each, BaseException)]
+
+    assert bench.run(main) == [NothingServes] * 5
+    assert len(bench.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("deadline", "ends"),
+    [pytest.param(None, "7", id="none"), pytest.param(60, "7", id="long"), pytest.param(10, None, id="short")],
+)
+def test_when_everything_rests_the_earliest_is_waited_for_within_the_deadline(
+    deadline: float | None, ends: str | None
+) -> None:
+    rests = {"acme": 30.0, "bolt": 50.0}
+    seen = Counter[str]()
+
+    def script(call: Call) -> Answer | Fault:
+        seen[call.provider.name] += 1
+        told = rests[call.provider.name]
+        return Fault(Kind.RATE_LIMIT, "slow", 429, retry_after_s=told) if seen[call.provider.name] == 1 else SEVEN
+
+    bench = Bench(ACME, BOLT, script=script)
+
+    async def main(router: Router) -> tuple[Outcome, float]:
+        both = (Request((), only=frozenset({name})) for name in rests)
+        await asyncio.gather(*(router.outcome(request, deadline=1.5) for request in both))
+        started = asyncio.get_running_loop().time()
+        outcome = await router.outcome(Request.of("hi"), deadline=deadline)
+        return outcome, asyncio.get_running_loop().time() - started
+
+    outcome, took = bench.run(main)
+    if ends is None:
+        assert isinstance(outcome.error, DeadlineExceeded)
+        assert took == pytest.approx(10, abs=0.001)
+    else:
+        assert outcome.completion is not None
+        assert outcome.completion.provider == "acme"
+        assert 29 <= took <= 32
+
+
+def test_a_deadline_cuts_a_call_short_and_its_attempts_are_told() -> None:
+    bench = Bench(ACME, BOLT, script=lambda call: (2.0, DOWN) if call.provider.name == "acme" else (90.0, SEVEN))
+    error, took = bench.ends(deadline=10)
+    assert isinstance(error, DeadlineExceeded)
+    assert took == pytest.approx(10, abs=0.001)
+    assert [attempt.provider for attempt in error.attempts] == ["acme"]
+
+
+def test_only_and_avoid() -> None:
+    bench = Bench(ACME, BOLT)
+
+    async def main(router: Router) -> None:
+        for _ in range(3):
+            await router.complete("hi", only={"bolt"})
+        await router.complete(Request.of("hi"), avoid={"acme"})
+        await router.complete(Request((), only=frozenset({"bolt"})))
+        await router.complete("hi", only=["acme"], avoid=["acme"])
+
+    bench.run(main)
+    assert bench.asked == ["bolt"] * 5 + ["acme"]
+
+
+def test_a_lower_priority_number_goes_first() -> None:
+    bench = Bench(make_provider(concurrency=1))
+
+    async def main(router: Router) -> list[str]:
+        order: list[str] = []
+
+        async def ask(name: str, priority: int) -> None:
+            await router.complete(name, priority=priority)
+            order.append(name)
+
+        calls = [("a", 0), ("b", 5), ("c", 0), ("d", -1), ("e", 5)]
+        await asyncio.gather(*(ask(name, priority) for name, priority in calls))
+        return order
+
+    assert bench.run(main) == ["d", "a", "c", "b", "e"]
+
+
+def test_a_retry_goes_before_those_who_came_later() -> None:
+    bench = Bench(make_provider(concurrency=1))
+    first = []
+
+    def script(call: Call) -> Answer | Fault:
+        first.append(call.request.id)
+        return Fault(Kind.RATE_LIMIT, retry_after_s=0) if len(first) == 1 else SEVEN
+
+    bench.transport = ScriptedTransport(script)
+
+    async def main(router: Router) -> None:
+        await asyncio.gather(*(router.complete(Request((), id=str(number))) for number in range(4)))
+
+    bench.run(main)
+    assert first == ["0", "1", "0", "2", "3"]  # the slot that it gave back was taken in the same turn
+
+
+# Going away.
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 1e-6, 3e-6, 5.0], ids=["at once", "soon", "a little later", "in flight"])
+def test_300_callers_who_go_away_leak_no_slot(wait_s: float) -> None:
+    bench = Bench(make_provider(concurrency=20), BOLT, latency_s=10.0)
+
+    async def main(router: Router) -> None:
+        loop = asyncio.get_running_loop()
+        others = [asyncio.create_task(router.complete("stays")) for _ in range(30)]
+        leavers = [asyncio.create_task(router.complete("leaves", only={"acme"})) for _ in range(300)]
+        await asyncio.sleep(wait_s)
+        random.Random(0).shuffle(leavers)
+        for number, task in enumerate(leavers):
+            task.cancel()
+            if number % 10 == 0:
+                await asyncio.sleep(0)
+        ended = await asyncio.gather(*leavers, return_exceptions=True)
+        assert all(isinstance(each, asyncio.CancelledError) for each in ended)
+        assert all(each.text == "7" for each in await asyncio.gather(*others))
+        started = loop.time()
+        await asyncio.gather(*(router.complete("comes later", only={"acme"}) for _ in range(20)))
+        assert loop.time() - started == pytest.approx(10, abs=0.01)
+
+    bench.run(main)
+
+
+def test_cancelled_in_the_moment_of_pairing() -> None:
+    """Whichever turn of the loop a caller goes away in, the next one is served."""
+
+    async def main(router: Router) -> None:
+        for turns in range(30):
+            task = asyncio.create_task(router.complete("leaves"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert [view.in_flight for view in router.views()] == [0]
+            assert (await router.complete("stays", deadline=5)).text == "7"
+
+    Bench(make_provider(concurrency=1)).run(main)
+
+
+def test_stopping_fails_who_waits_and_lets_end_who_is_out() -> None:
+    bench = Bench(make_provider(concurrency=3), script=lambda _call: SEVEN, latency_s=10.0)
+
+    async def main(router: Router) -> tuple[list[Outcome], float]:
+        tasks = [asyncio.create_task(router.outcome(Request.of("hi"))) for _ in range(8)]
+        await asyncio.sleep(1)
+        router.stop()
+        late = await router.outcome(Request.of("late"))
+        assert isinstance(late.error, Stopped)
+        return await asyncio.gather(*tasks), asyncio.get_running_loop().time()
+
+    outcomes, took = bench.run(main)
+    assert sum(outcome.completion is not None for outcome in outcomes) == 3
+    assert sum(isinstance(outcome.error, Stopped) for outcome in outcomes) == 5
+    assert took == pytest.approx(10, abs=0.01)
+
+
+def test_after_stopping_a_failed_call_is_not_sent_again() -> None:
+    bench = Bench(script=lambda _call: DOWN, latency_s=10.0)
+
+    async def main(router: Router) -> Outcome:
+        task = asyncio.create_task(router.outcome(Request.of("hi")))
+        await asyncio.sleep(1)
+        router.stop()
+        return await task
+
+    outcome = bench.run(main)
+    assert isinstance(outcome.error, Stopped)
+    assert [attempt.fault for attempt in outcome.attempts] == [DOWN]
+    assert len(bench.asked) == 1
+
+
+def test_who_still_waits_when_the_router_is_left_is_told() -> None:
+    bench = Bench(make_provider(concurrency=1), latency_s=10.0)
+
+    async def main() -> list[Outcome]:
+        async with Router(bench.config, transport=bench.transport) as router:
+            tasks = [asyncio.create_task(router.outcome(Request.of("hi"))) for _ in range(3)]
+            await asyncio.sleep(1)
+        return list(await asyncio.gather(*tasks))
+
+    outcomes = run_virtual(main())
+    assert [type(outcome.error) for outcome in outcomes[1:]] == [Stopped, Stopped]
+
+
+def test_the_router_can_be_left_in_any_turn_of_the_loop() -> None:
+    class Connecting(ScriptedTransport):
+        turns = 0
+
+        async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
+            for _ in range(self.turns):
+                await asyncio.sleep(0)
+            return await super().send(call, on_sent)
+
+    async def main(turns: int, connecting: int) -> None:
+        transport = Connecting(lambda _call: SEVEN)
+        transport.turns = connecting
+        async with Router(make_config(make_provider(rates=["10/s"])), transport=transport) as router:
+            task = asyncio.create_task(router.complete("hi"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    for turns in range(20):
+        for connecting in range(3):
+            run_virtual(main(turns, connecting))
+
+
+@pytest.mark.parametrize("error", [ItemRefused("no"), ValueError("mine"), asyncio.CancelledError()])
+def test_an_error_leaves_the_block_as_it_is(error: BaseException) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        try:
+            async with Router(bench.config, transport=bench.transport):
+                raise error  # noqa: TRY301 - out of the block, not out of a function
+        except BaseException as left:  # noqa: BLE001 - any kind may leave
+            assert left is error  # noqa: PT017 - the identity is the point
+
+    run_virtual(main())
+
+
+def test_a_lane_that_fails_is_no_silent_hang() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        async with Router(bench.config, transport=bench.transport) as router:
+            router.lanes[0]._line = None  # type: ignore[assignment]
+            await router.complete("hi")
+
+    with pytest.raises(BaseExceptionGroup) as raised:
+        run_virtual(main())
+    assert raised.group_contains(AttributeError)
+
+
+# Many calls.
+
+
+def test_map_yields_every_outcome_as_it_is_there() -> None:
+    bench = Bench(
+        script=lambda call: (float(call.request.id), SEVEN if call.request.id != "2" else Fault(Kind.BAD_REQUEST))
+    )
+
+    async def main(router: Router) -> list[Outcome]:
+        return [outcome async for outcome in router.map(Request((), id=str(n)) for n in (3, 1, 2))]
+
+    outcomes = bench.run(main)
+    assert [outcome.request.id for outcome in outcomes] == ["1", "2", "3"]
+    assert [type(outcome.error) for outcome in outcomes] == [type(None), ItemRefused, type(None)]
+
+
+@pytest.mark.parametrize("kind", ["iterable", "async iterable"])
+def test_map_is_lazy_and_keeps_its_window(kind: str) -> None:
+    bench = Bench()
+    made = done = most = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal made, most
+        while True:
+            made += 1
+            most = max(most, made - done)
+            yield "hi"
+
+    async def endless_later() -> AsyncIterator[str]:
+        for prompt in endless():
+            yield prompt
+
+    async def main(router: Router) -> None:
+        nonlocal done
+        requests = endless() if kind == "iterable" else endless_later()
+        async with aclosing(router.map(requests, window=10)) as outcomes:
+            async for outcome in outcomes:
+                assert outcome.completion
+                done += 1
+                if done == 200:
+                    break
+
+    bench.run(main)
+    assert 10 <= most <= 12
+    assert made <= 212
+
+
+def test_leaving_map_early_cancels_what_is_in_flight() -> None:
+    bench = Bench(latency_s=5.0)
+
+    async def main(router: Router) -> tuple[int, float]:
+        before = len(asyncio.all_tasks())
+        async with aclosing(router.map("hi" for _ in range(10**9))) as outcomes:
+            async for _ in outcomes:
+                break
+        return len(asyncio.all_tasks()) - before, asyncio.get_running_loop().time()
+
+    left_over, took = bench.run(main)
+    assert left_over == 0
+    assert took == pytest.approx(5, abs=0.01)
+
+
+def test_map_of_nothing() -> None:
+    async def main(router: Router) -> list[Outcome]:
+        return [outcome async for outcome in router.map([])]
+
+    assert Bench().run(main) == []
+
+
+def test_a_slow_consumer_does_not_pile_up_outcomes() -> None:
+    bench = Bench()
+
+    async def main(router: Router) -> None:
+        async with aclosing(router.map(("hi" for _ in range(100)), window=5)) as outcomes:
+            count = 0
+            async for _ in outcomes:
+                await asyncio.sleep(10)
+                count += 1
+                assert len(bench.asked) <= count + 6
+
+    bench.run(main)
+
+
+def test_memory_stays_flat_over_20_000_calls() -> None:
+    bench = Bench(make_provider("acme", keys=2), BOLT)
+
+    class Forgetful(ScriptedTransport):
+        async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
+            result = await super().send(call, on_sent)
+            self.calls.clear()
+            return result
+
+    bench.transport = Forgetful(lambda _call: SEVEN)
+
+    def living() -> int:
+        gc.collect()
+        return len(gc.get_objects())
+
+    async def main(router: Router) -> tuple[int, int]:
+        counts, done, tasks = [], 0, 0
+        async with aclosing(router.map(("hi" for _ in range(20_000)), window=100)) as outcomes:
+            async for _ in outcomes:
+                done += 1
+                if done in {5_000, 19_500}:
+                    for lane in router.lanes:
+                        lane.standing.history._sent.clear()
+                    counts.append(living())
+                    tasks = max(tasks, len(asyncio.all_tasks()))
+        assert tasks < 120
+        return counts[0], counts[1]
+
+    early, late = bench.run(main)
+    assert late - early < 500
+
+
+# Retries of a run.
+
+
+def test_an_outage_does_not_multiply_calls() -> None:
+    config = [make_provider(name, concurrency=200) for name in ("acme", "bolt")]
+    bench = Bench(*config, script=lambda _call: DOWN, latency_s=0.5, attempts=3)
+
+    async def main(router: Router) -> None:
+        async for _ in router.map(("hi" for _ in range(400)), window=400, deadline=300):
+            pass
+        assert router.retries.firsts >= FREE
+
+    bench.run(main)
+    bursts = Counter(round(at * 2) for at, _ in bench.transport.calls if at > 2)
+    assert max(bursts.values(), default=0) <= 4
+
+
+def test_a_retry_that_waits_for_a_resting_vendor_holds_up_nobody_else() -> None:
+    rested = Fault(Kind.NO_CREDIT, "pay", 402)
+    bench = Bench(ACME, BOLT)
+    failed: set[str] = set()
+
+    def script(call: Call) -> Answer | Fault:
+        if call.provider.name == "acme":
+            return rested
+        if call.request.id and call.request.id not in failed:
+            failed.add(call.request.id)
+            return Fault(Kind.RATE_LIMIT, retry_after_s=0)
+        return SEVEN
+
+    bench.transport = ScriptedTransport(script)
+
+    async def main(router: Router) -> None:
+        router.retries.firsts, router.retries.retries = FREE, FREE
+        stuck = asyncio.create_task(router.complete("hi", only={"acme"}))
+        await asyncio.sleep(5)
+        await router.complete(Request((), id="x"), only={"bolt"}, deadline=60)
+        stuck.cancel()
+        await asyncio.gather(stuck, return_exceptions=True)
+
+    bench.run(main)
+
+
+def test_a_router_is_entered_before_it_is_used() -> None:
+    async def main() -> None:
+        await Router(make_config(ACME)).complete("hi")
+
+    with pytest.raises(AssertionError, match="enter the router"):
+        run_virtual(main())

@@ -60,3 +60,15 @@ def view(lane: Lane, clock: Clock) -> LaneView:
         waiting_until=None if math.isinf(until) else clock.wall() + until - now,
         declared_per_second=rate.per_second if rate else None,
     )
+
+
+def busiest(lanes: tuple[LaneView, ...], most: int) -> tuple[LaneView, ...]:
+    """At most `most` lanes, in their own order: first those in trouble, then those at work, then the others."""
+    chosen = sorted(range(len(lanes)), key=lambda index: _quietness(lanes[index]))[:most]
+    return tuple(lanes[index] for index in sorted(chosen))
+
+
+def _quietness(lane: LaneView) -> int:
+    if lane.state is not State.READY or lane.keys_resting or lane.keys_dropped:
+        return 0
+    return 1 if lane.in_flight or lane.faults else 2

@@ -55,7 +55,7 @@ CASES = [
         id="mistyped",
     ),
     pytest.param(
-        [state(100, "a#1", "ready>dropped", "account_banned", **BEFORE)],
+        [state(100, "a#1", "ready>dropped", "account_banned", None, **BEFORE)],
         "a#1 (key_hash 0123abcd) was refused at 17:01:40 («no account_banned»): the vendor has closed the "
         "account. Write "
         "to the vendor, and lower the rate before another key goes there. It had sent 61 calls in 60 s, 2 of "

@@ -12,9 +12,9 @@ from rich.console import Console
 from router.evals.progress import Snapshot
 from router.health import State
 from router.reports.live import LiveScreen, picture
-from router.reports.screen import Display, PlainScreen, SilentScreen, busiest, open_screen, plain_line
+from router.reports.screen import Display, PlainScreen, SilentScreen, open_screen, plain_line
 from router.reports.wording import doing_text, duration_text, figure_text, moment_text, seconds_text
-from router.views import LaneView
+from router.views import LaneView, busiest
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 

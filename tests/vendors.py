@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aiohttp import web
 
+from router.faults import Fault
 from router.jsonl import decode, encode
+from router.providers import Config, Door, Key, Provider
+from router.rates import parse_rate
+from router.transport.calls import Call
+from router.transport.doors import LiteLLMTransport
+from router.types import Answer, Json, Request, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +27,8 @@ class Says:
     """One scripted reply.
 
     `hangs` never answers; `cuts` drops the connection, before the first byte or, with a body, in its middle;
-    `drip_s` sends the body in ten pieces with so many seconds between them.
+    `resets` does so as a machine does that has forgotten it; `drip_s` sends the body in ten pieces with so many
+    seconds between them.
     """
 
     status: int = 200
@@ -27,8 +37,8 @@ class Says:
     cookies: Mapping[str, str] = field(default_factory=dict)
     hangs: bool = False
     cuts: bool = False
+    resets: bool = False
     drip_s: float = 0.0
-    delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +117,18 @@ async def scripted() -> AsyncIterator[ScriptedVendor]:
 
 
 async def _send(request: web.BaseRequest, said: Says) -> web.StreamResponse:
-    if said.delay_s:
-        await asyncio.sleep(said.delay_s)
     if said.hangs:
         await asyncio.Event().wait()
     response = web.StreamResponse(status=said.status, headers=said.headers)
     for name, value in said.cookies.items():
         response.set_cookie(name, value)
     response.content_length = len(said.body)
-    if said.cuts and not said.body:
+    if said.resets:
+        _forget(request)
+    if (said.cuts or said.resets) and not said.body:
         return _hang_up(request, response)
     await response.prepare(request)
-    if said.cuts:
+    if said.cuts or said.resets:
         await response.write(said.body[: len(said.body) // 2])
         await asyncio.sleep(0.02)
         return _hang_up(request, response)
@@ -133,6 +143,13 @@ def _hang_up(request: web.BaseRequest, response: web.StreamResponse) -> web.Stre
     if request.transport is not None:
         request.transport.close()
     return response
+
+
+def _forget(request: web.BaseRequest) -> None:
+    """Have the kernel send a reset instead of a goodbye."""
+    if request.transport is not None:
+        connection = request.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _pieces(said: Says) -> list[bytes]:
@@ -168,3 +185,99 @@ def said(body: object, status: int = 200, **headers: str) -> Says:
 def zipped(plain: Says) -> Says:
     """The same reply, packed."""
     return Says(plain.status, gzip.compress(plain.body), {**plain.headers, "content-encoding": "gzip"})
+
+
+def refusal(status: int, message: str = "no", **headers: str) -> Says:
+    """An error in OpenAI's dialect."""
+    return said({"error": {"message": message, "type": "some_error", "code": "some_code"}}, status, **headers)
+
+
+# A transport before it.
+
+
+def make_provider(
+    model: str,
+    url: str | None,
+    door: Door = "auto",
+    *,
+    keys: int = 1,
+    params: Mapping[str, Json] | None = None,
+    timeout_s: float = 10.0,
+) -> Provider:
+    name = model.partition("/")[0]
+    names = [f"{name}#{number}" for number in range(1, keys + 1)]
+    return Provider(
+        name,
+        {"default": model},
+        tuple(Key(each, Secret(f"sk-planted-{each}-secret"), each) for each in names),
+        (parse_rate("600/min"),),
+        base_url=url,
+        door=door,
+        params=params or {},
+        timeout_s=timeout_s,
+    )
+
+
+def make_config(*providers: Provider, simulated: bool = True) -> Config:
+    return Config(Path("providers.yaml"), providers, simulated=simulated)
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What came of one call: the transport's result, the requests that arrived, how often it said "sent"."""
+
+    result: Answer | Fault
+    seen: tuple[Seen, ...]
+    told: int
+
+    @property
+    def fault(self) -> Fault:
+        assert isinstance(self.result, Fault), self.result
+        return self.result
+
+    @property
+    def answer(self) -> Answer:
+        assert isinstance(self.result, Answer), self.result
+        return self.result
+
+
+@dataclass(slots=True)
+class Border:
+    """A real transport and a scripted vendor, both in one loop."""
+
+    runner: asyncio.Runner
+    vendor: ScriptedVendor
+    transport: LiteLLMTransport
+
+    def ask(
+        self,
+        script: Says,
+        model: str,
+        door: Door = "auto",
+        *,
+        params: Mapping[str, Json] | None = None,
+        path: str = "/v1",
+        url: str | None = None,
+        timeout_s: float = 10.0,
+        question: str = "What is 3 + 4?",
+    ) -> Came:
+        """Send one question, answered as scripted."""
+        self.vendor.says(script)
+        provider = make_provider(model, url or self.vendor.url + path, door, params=params, timeout_s=timeout_s)
+        told: list[bool] = []
+        call = Call(provider, provider.keys[0], model, Request.of(question))
+        result = self.runner.run(self.transport.send(call, lambda: told.append(True)))
+        return Came(result, tuple(self.vendor.seen), len(told))
+
+
+@contextmanager
+def border() -> Iterator[Border]:
+    """Open one for as long as the block lasts."""
+    with asyncio.Runner() as runner:
+        opened = scripted()
+        vendor = runner.run(opened.__aenter__())
+        transport = LiteLLMTransport(make_config())
+        runner.run(transport.prepare())
+        yield Border(runner, vendor, transport)
+        runner.run(transport.aclose())
+        runner.run(opened.__aexit__(None, None, None))

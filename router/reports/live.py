@@ -12,9 +12,8 @@ from rich.text import Text
 from router.evals.progress import Snapshot
 from router.health import State
 from router.reports.grid import Column, grid
-from router.reports.screen import busiest
 from router.reports.wording import calls_text, count_text, doing_text, duration_text, figure_text, left_text
-from router.views import LaneView
+from router.views import LaneView, busiest
 
 STYLES = {
     State.READY: "",

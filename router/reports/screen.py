@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Literal, TextIO, TypeAlias
 
 from router.evals.progress import Screen, Snapshot
-from router.health import State
 from router.reports.wording import (
     DASH,
     PACED,
@@ -18,7 +17,7 @@ from router.reports.wording import (
     figure_text,
     left_text,
 )
-from router.views import LaneView
+from router.views import busiest
 
 Display: TypeAlias = Literal["auto", "rich", "plain", "none"]
 
@@ -144,15 +143,3 @@ def _lanes(snapshot: Snapshot) -> Iterator[str]:
         yield f"{lane.name} {lane.in_flight} in flight" + (f" ({doing})" if doing not in NORMAL else "")
     if hidden := len(snapshot.lanes) - len(shown):
         yield f"and {hidden} more"
-
-
-def busiest(lanes: tuple[LaneView, ...], most: int) -> tuple[LaneView, ...]:
-    """At most `most` lanes, in their own order: first those in trouble, then those at work, then the others."""
-    chosen = sorted(range(len(lanes)), key=lambda index: _quietness(lanes[index]))[:most]
-    return tuple(lanes[index] for index in sorted(chosen))
-
-
-def _quietness(lane: LaneView) -> int:
-    if lane.state is not State.READY or lane.keys_resting or lane.keys_dropped:
-        return 0
-    return 1 if lane.in_flight or lane.faults else 2

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
-from rich.padding import Padding
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -15,16 +12,16 @@ from router.reports.logs.analysis import Analysis
 from router.reports.logs.episode import Episode
 from router.reports.logs.errors import Errors
 from router.reports.logs.hangs import Hang
+from router.reports.logs.paper import BAD, DIM, GOOD, WARNING, printed, simulated_line, table, told, words
 from router.reports.logs.rows import SCOPES, WINDOWS_S, sent
 from router.reports.logs.runs import Run
 from router.reports.logs.throttles import Throttle
 from router.reports.logs.usage import Usage
-from router.reports.logs.words import clean, counted, moment, seconds, share, time_of_day, window_words
+from router.reports.logs.words import counted, moment, seconds, share, time_of_day, window_words
 
 MOST_ROWS = 40
 MOST_TOLD = 15
 BARS = " ▁▂▃▄▅▆▇█"
-BAD, WARNING, GOOD, DIM = "bold red", "yellow", "green", "dim"
 
 
 def render(analysis: Analysis, width: int = 100, *, color: bool = False) -> str:
@@ -45,52 +42,6 @@ def render(analysis: Analysis, width: int = 100, *, color: bool = False) -> str:
     if analysis.advice:
         parts += [_title("What to do"), *_advice(analysis)]
     return printed(parts, width, color=color)
-
-
-def printed(parts: Iterable[RenderableType], width: int, *, color: bool) -> str:
-    """Rich's things as text; nothing in them is read as markup."""
-    file = io.StringIO()
-    console = Console(
-        file=file,
-        width=width,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        legacy_windows=False,
-    )
-    for part in parts:
-        console.print(part)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
-
-
-def table(*columns: str, right: frozenset[str] = frozenset()) -> Table:
-    """An empty table; columns named in `right` hold numbers."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    return made
-
-
-def words(text: object, style: str = "") -> Text:
-    """Text that may come from a vendor: no markup, no control characters."""
-    return Text(clean(str(text)), style=style)
-
-
-def told(lines: Mapping[str, str]) -> RenderableType:
-    """Short words on the left, what they say on the right, indented."""
-    grid = Table.grid(padding=(0, 2))
-    for name, line in lines.items():
-        grid.add_row(words(name, DIM), words(line))
-    return Padding(grid, (0, 0, 0, 2))
-
-
-def simulated_line() -> Text:
-    """What stands above everything that is simulated."""
-    return Text(
-        "SIMULATED: no call left this machine; what follows says nothing about any vendor.", style="bold magenta"
-    )
 
 
 def _title(text: str) -> Text:

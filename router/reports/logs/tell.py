@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.console import RenderableType
 from rich.text import Text
 
-from router.reports.logs.render import BAD, GOOD, WARNING, printed, simulated_line, told, words
+from router.reports.logs.paper import BAD, GOOD, WARNING, printed, simulated_line, told, words
 from router.reports.logs.rows import Call, Settled, iso
 from router.reports.logs.story import Story, waited_for
 from router.reports.logs.words import counted, seconds, time_of_day

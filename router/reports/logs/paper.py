@@ -1,0 +1,62 @@
+"""What every text for the terminal is made of: rich's tables and lines, with nothing in them read as markup."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from router.reports.logs.words import clean
+
+BAD, WARNING, GOOD, DIM = "bold red", "yellow", "green", "dim"
+
+
+def printed(parts: Iterable[RenderableType], width: int, *, color: bool) -> str:
+    """Rich's things as text; nothing in them is read as markup."""
+    file = io.StringIO()
+    console = Console(
+        file=file,
+        width=width,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+    )
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def table(*columns: str, right: frozenset[str] = frozenset()) -> Table:
+    """An empty table; columns named in `right` hold numbers."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return made
+
+
+def words(text: object, style: str = "") -> Text:
+    """Text that may come from a vendor: no markup, no control characters."""
+    return Text(clean(str(text)), style=style)
+
+
+def told(lines: Mapping[str, str]) -> RenderableType:
+    """Short words on the left, what they say on the right, indented."""
+    grid = Table.grid(padding=(0, 2))
+    for name, line in lines.items():
+        grid.add_row(words(name, DIM), words(line))
+    return Padding(grid, (0, 0, 0, 2))
+
+
+def simulated_line() -> Text:
+    """What stands above everything that is simulated."""
+    return Text(
+        "SIMULATED: no call left this machine; what follows says nothing about any vendor.", style="bold magenta"
+    )

@@ -75,6 +75,7 @@ class Reporter:
             provider=change.provider,
             key=change.key,
             key_hash=change.key_hash,
+            account=change.account,
             before=change.before,
             after=change.after,
             fault=cause.kind if cause else None,

@@ -55,8 +55,9 @@ class Signal(StrEnum):
 BREAK_AFTER = 3
 BELIEVED = 2
 RAMP = (0.10, 0.25, 0.50, 1.0)
+ROUNDS: Mapping[float, int] = {0.10: 1, 0.25: 2, 0.50: 3}
+"""Successes at a share before the next: few where calls are far apart, more as they come faster."""
 ROUND = 3
-"""Successes at one share before the next."""
 CUT = 0.7
 LEAST_SHARE = 0.05
 PAST_CEILING = 0.05
@@ -196,11 +197,14 @@ def _succeeded(health: Health) -> Health:
     if health.state is State.TRIAL:
         return _moved(health, State.RAMPING, share=RAMP[0])
     streak = health.streak + 1
-    if streak < (ROUND if health.share < health.ceiling else ROUND_PAST_CEILING):
+    if streak < (ROUNDS.get(health.share, ROUND) if health.share < health.ceiling else ROUND_PAST_CEILING):
         return replace(health, streak=streak)
     share = next_share(health.share, health.ceiling)
     if share < 1.0:
-        return replace(health, share=share, streak=0)
+        # A long round without a throttle ends its row of strikes: else each careful step up that is one too many
+        # would cost a longer rest than the last, and a rate that is declared too high could never be used well.
+        strikes = health.strikes if health.share < health.ceiling else 0
+        return replace(health, share=share, streak=0, strikes=strikes)
     return _moved(health, State.READY, share=1.0, ceiling=1.0, strikes=0, cause=None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,6 +47,8 @@ class Appender:
         self._file: BinaryIO = path.open("ab", buffering=0)
         self._clock = clock
         self._synced_at = clock()
+        self._disk = ThreadPoolExecutor(1, "fsync")
+        self._syncing: Future[None] | None = None
 
     def append(self, value: Mapping[str, object]) -> None:
         """Write one line, whole."""
@@ -58,14 +61,16 @@ class Appender:
             self.sync()
 
     def sync(self) -> None:
-        """Put everything so far on the disk."""
-        os.fsync(self._file.fileno())
-        self._synced_at = self._clock()
+        """Begin to put everything so far on the disk, in a thread: a slow disk must not hold up the event loop."""
+        if self._syncing is None or self._syncing.done():
+            self._syncing = self._disk.submit(os.fsync, self._file.fileno())
+            self._synced_at = self._clock()
 
     def close(self) -> None:
-        """Sync and close; a second call does nothing."""
+        """Put everything on the disk and close; a second call does nothing."""
         if not self._file.closed:
-            self.sync()
+            self._disk.shutdown()
+            os.fsync(self._file.fileno())
             self._file.close()
 
 

@@ -186,10 +186,11 @@ class Lane:
         while True:
             key = await self._opening()
             ticket = self._line.head(self)
-            if self._tokens.is_limited and not tokens and ticket is not None:
-                tokens = float(max(1, ticket.tokens))
+            if self._tokens.is_limited and ticket is not None and tokens < max(1, ticket.tokens):
+                more = max(1, ticket.tokens) - tokens  # the first to come may not be who it was charged for
                 self.waiting = Obstacle("tokens")
-                await self._tokens.charge(tokens)
+                await self._tokens.charge(more)
+                tokens += more
             elif bought_at is None:
                 await self._buy()
                 bought_at = self._clock.now()

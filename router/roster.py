@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from router.clock import Clock
+from router.faults import Family
 from router.health import Health, State
 from router.keys import AccountState, KeyRing, KeyState
 from router.lanes import Lane, Line
@@ -69,5 +70,7 @@ class Roster:
     def _remember(self, memory: Memory, change: Change) -> None:
         provider = next(each for each in self.config.usable if each.name == change.provider)
         key = next(each for each in provider.keys if each.name == change.key)
-        if change.health.cause is not None and memory.recall(key, provider) is None:
-            memory.drop(key, provider, change.health.cause, self.clock.wall())
+        cause = change.health.cause
+        # A right or a model that is missing is between this file and the vendor, and may be mended any time.
+        if cause and cause.reaction.family is Family.DEAD and memory.recall(key, provider) is None:
+            memory.drop(key, provider, cause, self.clock.wall())

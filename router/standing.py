@@ -37,6 +37,7 @@ class Change(NamedTuple):
     share_after: float
     health: Health
     fields: dict[str, object]
+    account: str | None = None
 
 
 class Leave(NamedTuple):
@@ -75,6 +76,7 @@ class Standing:
         self._rng = rng
         self._on_change = on_change
         self._suspects = Suspects()
+        self._asked: set[str] = set()
         self._forgiven = 0
         self._announced: dict[str | None, tuple[State, float]] = {}
 
@@ -83,13 +85,30 @@ class Standing:
         """The model of a call that names none."""
         return next(iter(self.provider.models.values()))
 
+    def health_of(self, key: KeyState, now: float) -> Health:
+        """How a key stands: dropped itself, dropped for every model that was asked for, else as its account."""
+        own = key.health.at(now)
+        if own.state is State.DROPPED:
+            return own
+        denied = [key.denied.get(model) for model in self._asked or {self.default_model}]
+        if all(denied):
+            return Health(State.DROPPED, until=math.inf, cause=denied[0])
+        return key.account.health.at(now)
+
+    def effective(self, now: float) -> Health:
+        """How the provider stands: dropped without a living key, resting while all living keys rest, else itself."""
+        own = self.health.at(now)
+        keys = [self.health_of(key, now) for key in self.ring]
+        living = [health for health in keys if health.state is not State.DROPPED]
+        if not living:
+            return keys[-1]
+        if own.is_open and all(health.state is State.RESTING for health in living):
+            return min(living, key=lambda health: health.until)
+        return own
+
     def state(self, now: float) -> State:
-        """The provider's own state; `dropped` without a living key, `resting` while all living keys rest."""
-        own = self.health.at(now).state
-        keys = {key.state(now) for key in self.ring if key.serves(self.default_model)}
-        if not keys:
-            return State.DROPPED
-        return State.RESTING if keys == {State.RESTING} and own is not State.DROPPED else own
+        """The state of `effective`."""
+        return self.effective(now).state
 
     def could_serve(self, wish: Wish) -> bool:
         """Whether any key may ever serve this wish in this run."""
@@ -115,6 +134,7 @@ class Standing:
     def left(self, leave: Leave, now: float) -> None:
         """Count a call that leaves now."""
         key = leave.key
+        self._asked.add(leave.model)
         self.silence.left(leave.number, now)
         self.in_flight += 1
         self.sent += 1
@@ -202,13 +222,11 @@ class Standing:
     def announce(self, now: float) -> None:
         """Tell of every state or share that is not what it was when last told."""
         for key in self.ring:
-            own = key.health.at(now)
-            health = own if own.state is State.DROPPED else key.account.health.at(now)
-            self._tell(key, key.state(now), health, now)
-        self._tell(None, self.state(now), self.health.at(now), now)
+            self._tell(key, self.health_of(key, now), now)
+        self._tell(None, self.effective(now), now)
 
-    def _tell(self, key: KeyState | None, state: State, health: Health, now: float) -> None:
-        name = key.key.name if key else None
+    def _tell(self, key: KeyState | None, health: Health, now: float) -> None:
+        name, state = key.key.name if key else None, health.state
         before, share = self._announced.get(name, (State.READY, 1.0))
         used = health.share if health.is_open else share
         if (state, used) == (before, share):
@@ -216,7 +234,8 @@ class Standing:
         self._announced[name] = (state, used)
         fields = self._before(key, now) if state is not before else {}
         hash_ = key.key.fingerprint if key else None
-        self._on_change(Change(self.provider.name, name, hash_, before, state, share, used, health, fields))
+        account = key.account.name if key else None
+        self._on_change(Change(self.provider.name, name, hash_, before, state, share, used, health, fields, account))
 
     def _before(self, key: KeyState | None, now: float) -> dict[str, object]:
         """What came before a change of state, for the log."""

@@ -39,7 +39,7 @@ def view(lane: Lane, clock: Clock) -> LaneView:
     """Look at a lane."""
     now = clock.now()
     standing = lane.standing
-    states = [key.state(now) for key in standing.ring]
+    states = [standing.health_of(key, now).state for key in standing.ring]
     rate = lane.provider.paced_rate
     until = lane.waiting.until
     dropped = states.count(State.DROPPED)

@@ -102,7 +102,16 @@ def test_an_answer_is_one_line_with_everything_about_it() -> None:
     log = asked(lambda _call: Answer("7", Usage(3, 4), cost_usd=0.1, limits={"x-left": "9"}))
     (line,) = log.lines
     assert set(line) == {"event", "level", *ATTEMPT_FIELDS}
-    told = {"ok": True, "status": 200, "tokens_in": 3, "tokens_out": 4, "cost_usd": 0.1, "limits": {"x-left": "9"}}
+    told = {
+        "attempt": 1,
+        "item": "",
+        "ok": True,
+        "status": 200,
+        "tokens_in": 3,
+        "tokens_out": 4,
+        "cost_usd": 0.1,
+        "limits": {"x-left": "9"},
+    }
     assert told.items() <= line.items()
     assert line["level"] == "info"
 

@@ -17,6 +17,7 @@ from router.health import (
     RESTS_S,
     ROUND,
     ROUND_PAST_CEILING,
+    ROUNDS,
     SIGNAL_OF,
     Health,
     News,
@@ -193,8 +194,9 @@ def climb(health: Health, answers: int) -> list[float]:
 
 
 def test_after_a_break_the_ramp_goes_10_25_50_100() -> None:
-    shares = climb(replace(HEALTHS["trial"], strikes=1), 1 + 3 * ROUND)
-    assert shares == [0.1] * ROUND + [0.25] * ROUND + [0.5] * ROUND + [1.0]
+    shares = climb(replace(HEALTHS["trial"], strikes=1), 1 + sum(ROUNDS.values()))
+    assert shares == [*(share for share, answers in ROUNDS.items() for _ in range(answers)), 1.0]
+    assert tuple(dict.fromkeys(shares)) == (0.10, 0.25, 0.50, 1.0)
 
 
 def test_the_end_of_the_ramp_forgets_the_strikes() -> None:
@@ -210,6 +212,19 @@ def test_after_a_throttle_it_goes_slowly_past_the_share_that_was_too_much() -> N
     assert shares[ROUND_PAST_CEILING - 2 : ROUND_PAST_CEILING] == [CUT, pytest.approx(CUT + PAST_CEILING)]
     assert len(set(shares[:-1])) == 6
     assert shares[-1] == 1.0
+
+
+def test_a_long_round_at_a_cut_share_ends_the_row_of_strikes() -> None:
+    ramp = Health(State.RAMPING, 3, strikes=4, share=0.49, ceiling=0.49, streak=ROUND_PAST_CEILING - 1)
+    stepped = transition(ramp, news(Signal.OK))
+    assert stepped.share == pytest.approx(0.54)
+    assert stepped.strikes == 0
+    assert transition(stepped, news(Signal.THROTTLED)).until == NOW + 10
+
+
+def test_the_short_rounds_of_a_ramp_do_not() -> None:
+    ramp = Health(State.RAMPING, 3, strikes=4, share=0.1, streak=ROUND - 1)
+    assert transition(ramp, news(Signal.OK)).strikes == 4
 
 
 def test_a_break_below_a_ceiling_ramps_up_to_it_by_the_steps() -> None:

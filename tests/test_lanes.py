@@ -198,19 +198,15 @@ def test_an_outage_breaks_tries_once_at_a_time_and_ramps() -> None:
 
 
 def test_one_trial_at_a_time() -> None:
-    run = Run(make_provider(), script=lambda _call: DOWN if len(run.transport.calls) < 30 else Answer("7"))
-    run.transport = ScriptedTransport(
-        lambda _call: DOWN if len(run.transport.calls) < 30 else Answer("7"), latency_s=30
-    )
+    run = Run(make_provider(), script=lambda _call: DOWN if len(run.times()) < 30 else Answer("7"), latency_s=30)
+    run.config = make_config(*run.config.providers, attempts=40)
 
     async def main(router: Router) -> None:
-        tasks = [asyncio.create_task(router.outcome(Request.of("hi"))) for _ in range(8)]
-        await asyncio.gather(*tasks)
+        await asyncio.gather(*(router.complete("hi") for _ in range(8)))
 
-    run.config = make_config(*run.config.providers, attempts=40)
-    run(main)
-    later = [at for at in run.times() if at > 1]
-    assert all(after - before >= 30 for before, after in pairwise(later[:20]))
+    trials = [at for at in run(main).times() if at > 1][:20]
+    assert len(trials) == 20
+    assert all(after - before >= 30 for before, after in pairwise(trials))
 
 
 def test_in_flight_is_limited() -> None:
@@ -257,6 +253,23 @@ def test_tokens_are_kept_and_corrected() -> None:
     run = Run(make_provider(tokens=["1000/min"]), script=lambda _call: Answer("7", usage)).asks(40)
     assert most_in_any_window(run.times(), 60) <= 10
     assert (len(run.times()) - 10) / (run.times()[-1] - run.times()[9]) >= 0.9 * 10 / 60
+
+
+def test_a_large_item_does_not_leave_on_a_small_ones_tokens() -> None:
+    def item(tokens: int) -> Request:
+        return Request((), params={"max_tokens": tokens})
+
+    async def main(router: Router) -> None:
+        await router.complete(item(600))
+        small = asyncio.create_task(router.complete(item(10)))
+        await asyncio.sleep(5)
+        small.cancel()
+        await asyncio.gather(small, return_exceptions=True)
+        await router.complete(item(900))
+
+    run = Run(make_provider(tokens=["1000/min"], rates=["1/50s"]))(main)
+    first, second = run.times()
+    assert second - first >= 60
 
 
 def test_an_empty_request_without_tokens_does_not_hang_the_loop() -> None:

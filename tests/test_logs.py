@@ -1,13 +1,18 @@
 """Reading: which files are meant, what counts as damaged, and the lines from which the other tests build logs."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.faults import REACTIONS, ConfigError, Kind
 from router.jsonl import encode
-from router.reports.logs import analyse, analyse_rows, find_logs
+from router.reports.logs import analyse, analyse_rows, find_logs, render
+from router.reports.logs.fields import COLUMNS, FIELDS
+from router.reports.logs.follow import short_line
 from router.reports.logs.rows import Call, Turn, iso, parse
 
 T0 = 1_795_453_200.0
@@ -112,8 +117,6 @@ def test_without_the_link_the_newest_log_is_the_latest(runs: Path) -> None:
     (runs / "latest").unlink()
     older = runs / "2026-11-23T17-00-00-stepwise" / "log.jsonl"
     newer = write(runs / "2026-11-23T16-00-00-plain" / "log.jsonl", line("run.started", 1))
-    import os
-
     os.utime(older, (1, 1))
     assert find_logs([], runs) == (newer,)
 
@@ -166,3 +169,29 @@ def test_a_provider_follows_its_keys_only_without_a_rest_of_its_own() -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"gone\.jsonl: the log cannot be read"):
         analyse([tmp_path / "gone.jsonl"])
+
+
+TEXTS = (
+    st.sampled_from(["a", "a#1", "ready", "resting", "dropped", "rate_limit", "timeout", "5/s", "[b]", ""]) | st.text()
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=4,
+)
+ANY_LINE = st.builds(
+    lambda seconds, event, fields: {**fields, "ts": iso(T0 + seconds), "event": event},
+    st.integers(0, 200),
+    st.sampled_from(list(FIELDS)),
+    st.dictionaries(st.sampled_from(list(COLUMNS)), VALUES),
+)
+
+
+@given(st.lists(ANY_LINE, max_size=12))
+def test_whatever_a_log_holds_is_told_or_counted(lines: list[Line]) -> None:
+    analysis = analyse_rows(lines)
+    assert analysis.lines + analysis.damaged == len(lines)
+    assert encode(analysis.to_json())
+    assert render(analysis, 60)
+    events = [event for each in lines if (event := parse(each)) is not None]
+    assert not [event for event in events if "\n" in (short_line(event) or "")]

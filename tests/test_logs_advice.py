@@ -250,7 +250,7 @@ def test_a_suggested_rate_can_be_read_and_is_lower(
 
 @pytest.mark.parametrize(
     ("slowest_s", "hung_s", "line"),
-    [(0.5, 60, "timeout: 5s"), (0.5, 9, None), (4, 60, "timeout: 20s"), (None, 60, None)],
+    [(0.5, 60, "timeout: 15s"), (0.5, 30, None), (4, 60, "timeout: 20s"), (None, 60, None)],
 )
 def test_a_timeout_is_only_shortened_far_above_the_slowest_answer(
     slowest_s: float | None, hung_s: float, line: str | None

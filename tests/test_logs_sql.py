@@ -1,5 +1,6 @@
 """SQL over the events, read by DuckDB itself."""
 
+import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -84,6 +85,12 @@ def test_several_files_are_one_view(log: Path, tmp_path: Path) -> None:
 def test_a_mistake_in_the_query_is_said(log: Path, query: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         list(run_sql([log], query).rows)
+
+
+def test_without_duckdb_the_message_says_what_to_install(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(ConfigError, match=r"pip install 'router\[sql\]'"):
+        run_sql([log], "SELECT 1")
 
 
 def test_rows_go_to_programs_as_json_lines(log: Path) -> None:

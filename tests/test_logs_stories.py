@@ -176,7 +176,7 @@ def test_one_hung(analysis: Analysis) -> None:
     assert (hang.slowest_s, hang.waited_s) == pytest.approx((HANGS_S, hang.calls * HANGS_S), abs=0.01)
     (advice,) = (each for each in analysis.advice if each.provider == "zhipu")
     assert advice.text.startswith("zhipu hung once, 1 min 0")
-    assert advice.set == "timeout: 5s"
+    assert advice.set == "timeout: 15s"
 
 
 @pytest.mark.parametrize("width", [60, 100, 200])
@@ -198,7 +198,7 @@ def test_the_report_names_every_trouble_and_what_to_do(analysis: Analysis) -> No
         "«Overloaded»",
         "zhipu took calls and said nothing for 1 min 01 s: 3 calls timed out after up to 1 min 00 s",
         "providers.yaml, under `moonshot:`, set `rate: 190/min`",
-        "providers.yaml, under `zhipu:`, set `timeout: 5s`",
+        "providers.yaml, under `zhipu:`, set `timeout: 15s`",
         "declared 300/min",
     ]
     assert [each for each in lines if each not in text] == []

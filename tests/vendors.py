@@ -276,7 +276,8 @@ def border() -> Iterator[Border]:
     with asyncio.Runner() as runner:
         opened = scripted()
         vendor = runner.run(opened.__aenter__())
-        transport = LiteLLMTransport(make_config())
+        # Gemini is there to be imported beforehand, as for everybody who declares it.
+        transport = LiteLLMTransport(make_config(make_provider("gemini/some-model", vendor.url)))
         runner.run(transport.prepare())
         yield Border(runner, vendor, transport)
         runner.run(transport.aclose())

@@ -18,7 +18,7 @@ from router.transport.calls import Call
 from router.transport.dialect import answer_of
 from router.transport.direct import PREFIXES, DirectDoor, prefix_of
 from router.transport.failures import wire_failure
-from router.transport.library import Refused, load
+from router.transport.library import Refused, load, without_callbacks
 from router.transport.session import open_session, telling
 from router.types import Answer, Reply, Request, Secret
 
@@ -37,13 +37,18 @@ class LiteLLMTransport:
         self._scrub = Scrubber(key for provider in config.providers for key in provider.keys)
 
     async def prepare(self) -> None:
-        """Import LiteLLM beside the loop and open the one session."""
+        """Import LiteLLM beside the loop and open the one session; raises ConfigError for what it cannot send."""
         await asyncio.to_thread(load)
         most = sum(provider.most_in_flight for provider in self._config.usable) + SPARE_CONNECTIONS
         self._session = open_session(most_connections=most, trust_env=not self._config.simulated)
         self._direct = DirectDoor(self._session)
         self._wide = WideDoor(self._session)
-        await self._warm()
+        try:
+            await self._warm()
+        except BaseException:
+            await self.aclose()
+            raise
+        without_callbacks()
 
     async def _warm(self) -> None:
         """Have each door work once for every key, so that no first call is late and bunches up with the next.

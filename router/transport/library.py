@@ -6,6 +6,8 @@ import logging
 import os
 import re
 import threading
+import warnings
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -35,13 +37,21 @@ class Refused(Exception):
 def load() -> Any:
     """Import LiteLLM (it takes seconds) and switch off what prints, phones or retries; safe from any thread."""
     with _importing:
-        for name, value in _CLEAN.items():
-            os.environ.setdefault(name, value)
-        logging.getLogger("LiteLLM").addHandler(logging.NullHandler())
-        import litellm
+        return _loaded()
 
-        _quieten(litellm)
-        return litellm
+
+@cache
+def _loaded() -> ModuleType:
+    for name, value in _CLEAN.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("LiteLLM").addHandler(logging.NullHandler())
+    # About its own classes, as it builds and prints them.
+    for words in ("Items? .* on TypedDict", "Pydantic serializer warnings"):
+        warnings.filterwarnings("ignore", message=words, category=UserWarning)
+    import litellm
+
+    _quieten(litellm)
+    return litellm
 
 
 def _quieten(litellm: ModuleType) -> None:
@@ -59,3 +69,14 @@ def _quieten(litellm: ModuleType) -> None:
         logger = logging.getLogger(name)
         logger.setLevel(logging.CRITICAL)
         logger.propagate = False
+
+
+def without_callbacks() -> None:
+    """Take out the callback that LiteLLM's Gemini module registers as it is imported, though nothing is cached.
+
+    With it every later call, to whichever vendor, is logged once more in a thread.
+    """
+    litellm = load()
+    if litellm.cache is None:
+        for callbacks in (litellm.success_callback, litellm._async_success_callback):  # noqa: SLF001 - not exported
+            callbacks[:] = [callback for callback in callbacks if callback != "cache"]

@@ -60,7 +60,8 @@ async def _sent(_session: aiohttp.ClientSession, _context: object, _params: obje
 
 def _trace() -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(_sent)
+    # Of a request with a body this is the later of the two signals: aiohttp holds the headers back for it.
+    trace.on_request_chunk_sent.append(_sent)
     return trace
 
 

@@ -9,7 +9,7 @@ HEAD = ("ts", "level", "event", "run", "simulated")
 
 _SENT = tuple(f"{scope}sent_{window}" for scope in ("", "account_", "key_") for window in ("1s", "10s", "60s", "1h"))
 _STATE = (
-    *("provider", "key", "key_hash", "before", "after", "fault", "until", "strikes"),
+    *("provider", "key", "key_hash", "account", "before", "after", "fault", "until", "strikes"),
     *("status", "vendor_code", "message"),
     *(*_SENT, "peak_1s", "last_statuses", "in_flight", "declared_rate"),
 )

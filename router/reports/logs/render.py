@@ -138,7 +138,8 @@ def _end(episode: Episode) -> str:
 
 
 def _is_far(episode: Episode) -> bool:
-    return (episode.until_at or 0) - episode.started_at > 12 * 3600
+    """Whether a rest ends on another day than it began."""
+    return moment(episode.until_at or 0).split()[0] != moment(episode.started_at).split()[0]
 
 
 def _stories(episodes: Sequence[Episode]) -> Iterable[RenderableType]:

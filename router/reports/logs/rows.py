@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
@@ -115,9 +116,8 @@ Event: TypeAlias = Call | Turn | Share | Settled | Note
 
 def parse(row: Row) -> Event | None:
     """The event of one line; None where it is none. A field of the wrong type counts as missing."""
-    try:
-        at = datetime.fromisoformat(text(row, "ts")).timestamp()
-    except ValueError:
+    at = wall(text(row, "ts"))
+    if at is None:
         return None
     match row.get("event"):
         case "attempt.finished":
@@ -196,7 +196,9 @@ def text(row: Row, name: str) -> str:
 def number(row: Row, name: str) -> float | None:
     """A field that is a number, else None."""
     value = row.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
 
 
 def _int(row: Row, name: str) -> int:
@@ -204,11 +206,12 @@ def _int(row: Row, name: str) -> int:
 
 
 def wall(iso: str) -> float | None:
-    """Seconds since the epoch of an ISO 8601 time; None for anything else."""
+    """Seconds since the epoch of an ISO 8601 time with its zone; None for anything else."""
     try:
-        return datetime.fromisoformat(iso).timestamp() if iso else None
+        moment = datetime.fromisoformat(iso)
     except ValueError:
         return None
+    return moment.timestamp() if moment.tzinfo else None
 
 
 def iso(at: float) -> str:

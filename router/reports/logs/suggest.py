@@ -17,7 +17,7 @@ KEEP = 0.8
 TELLING_SHARE = 0.1
 """A refusal after fewer calls than this share of the declared rate says nothing about the rate."""
 TELLING_CALLS = 5
-SHORTEST_TIMEOUT_S = 5.0
+SHORTEST_TIMEOUT_S = 15.0
 COARSE = 10
 
 

@@ -1,9 +1,10 @@
-"""The experiments of an article on asynchronous LLM calls, and what the router makes of them; under 3 minutes.
+"""The experiments of an article on asynchronous LLM calls, and what the router makes of them; 3 minutes at most.
 
-Run it as `uv run python bench/article.py`, or with letters of experiments: `bench/article.py e f`; `g`, which is not
-among them by itself, is 2,000 at once where the system allows 1,024 open files, as many do. Vendors are
-simulated in a process of their own; every contender runs in another. `gather` is what the article does: one
-`AsyncOpenAI` for each key, with its default retries, and `asyncio.gather` over everything at once.
+Run it as `uv run python bench/article.py` for experiments a, b, c, d and f, and as `bench/article.py e` for thousands
+at once; `bench/article.py g` is 2,000 at once where the system allows 1,024 open files, as many do. Each of the
+three ends within 3 minutes and says what it had no time for. Vendors are simulated in a process of their own; every
+contender runs in another. `gather` is what the article does: one `AsyncOpenAI` for each key, with its default
+retries, and `asyncio.gather` over everything at once.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ PROMPT = 'Work out the expression. Answer with JSON only, {{"infer": number}}: {
 CROWDS = (2_000, 5_000, 10_000)
 USUAL_FILES = 1_024
 CROWD_WITHIN_S = 20.0
+LIMITS_WITHIN_S = 45.0
+WHOLE_S = 175.0
+TO_START_S = 12.0
+LEAST_S = 5.0
 STRICT_ITEMS = 400
 STRICT_RATES = (10, 5, 2)
 
@@ -75,6 +80,7 @@ async def plain(task: lab.Task) -> Result:
             return f"{error.status_code}"
         except OpenAIError as error:
             return type(error).__name__
+        return None
 
     requests = list(questions(int(task.number)))
     await lab.ready()
@@ -176,7 +182,12 @@ class Run:
     @property
     def in_flight(self) -> int:
         """The most calls that one vendor worked on at once."""
-        return max(cast("int", stats["peak_in_flight"]) for stats in self.stats)
+        return max((cast("int", stats["peak_in_flight"]) for stats in self.stats), default=0)
+
+    @property
+    def why_no_result(self) -> str:
+        """What happened to a case that has no result."""
+        return "did not end" if self.stats else "not run: the time was over"
 
     @property
     def peaks(self) -> str:
@@ -265,8 +276,11 @@ def case_e(items: int, open_files: int = 0) -> list[Case]:
     ]  # fmt: skip
 
 
-async def run(cases: Sequence[Case], within_s: float = 80.0) -> list[Run]:
-    """Run cases together, each against vendors of its own."""
+async def run(cases: Sequence[Case], within_s: float, ends_at: float) -> list[Run]:
+    """Run cases together, each against vendors of its own; not at all where it is too late to start."""
+    within_s = min(within_s, ends_at - time.monotonic() - TO_START_S)
+    if within_s < LEAST_S:
+        return [Run(case, None, 0, ()) for case in cases]
     specs = [spec for case in cases for spec in case.specs]
     async with SimulatorProcess(specs) as endpoints:
         left = iter(endpoints)
@@ -293,7 +307,7 @@ def _limits_row(run: Run) -> tuple[object, ...]:
     by_key = "/".join(str(count) for count in arrivals.values())
     if run.result is None:
         return (run.case.title, items, None, None, None, run.total("arrivals"), run.total("throttled"), run.suspended,
-                by_key, run.peaks, "did not end")  # fmt: skip
+                by_key, run.peaks, run.why_no_result)  # fmt: skip
     wall_s, ok = run.result["wall_s"], run.result["ok"]
     return (run.case.title, items, wall_s, ok, f"{ok / wall_s:.2f}", run.total("arrivals"), run.total("throttled"),
             run.suspended, by_key, run.peaks, failed(run.result["failures"]))  # fmt: skip
@@ -309,7 +323,7 @@ def crowd_table(runs: Sequence[Run]) -> str:
 def _crowd_row(run: Run) -> tuple[object, ...]:
     if run.result is None:
         return (run.case.title, None, None, run.total("arrivals"), run.in_flight, run.peak_fds, None, None, None,
-                "did not end")  # fmt: skip
+                run.why_no_result)  # fmt: skip
     result = run.result
     return (run.case.title, result["wall_s"], result["ok"], run.total("arrivals"), run.in_flight, run.peak_fds,
             round(result["rss_mb"]), result["cpu_s"], f"{1000 * result['cpu_s'] / run.case.task.number:.2f}",
@@ -336,36 +350,42 @@ def demand(runs: Sequence[Run]) -> str:
     return "\n".join(lines)
 
 
-async def limits(letters: str) -> list[Run]:
-    """Experiments a to d and f. What needs a quiet machine runs first; what only waits runs beside it."""
-    groups = ({"c": case_c, "d": case_d, "f": case_f}, {"a": case_a, "b": case_b})
-    cases = [[case for name, made in group.items() if name in letters for case in made()] for group in groups]
-    runs = [found for group in cases if group for found in await run(group)]
+async def limits(letters: str, ends_at: float) -> list[Run]:
+    """Experiments a to d and f. What only waits runs together, first; each burst of `a` runs alone, `b` last."""
+    one_after_another, *bursts = case_a() if "a" in letters else [None]
+    waiting = {"c": case_c, "d": case_d, "f": case_f}
+    calm = [case for name, made in waiting.items() if name in letters for case in made()]
+    groups = [calm + ([one_after_another] if one_after_another else []), *([burst] for burst in bursts if burst)]
+    groups.append(case_b() if "b" in letters else [])
+    runs = [found for group in groups if group for found in await run(group, LIMITS_WITHIN_S, ends_at)]
     return sorted(runs, key=lambda one: one.case.title[0])
 
 
-async def crowds(files: int) -> list[Run]:
+async def crowds(files: int, ends_at: float) -> list[Run]:
     """Experiment e: each contender alone, the next size only for those that ended; the default window in one go."""
+    sizes = CROWDS[:1] if files else CROWDS
     runs: list[Run] = []
     given_up: set[str] = set()
-    for items in (CROWDS[0],) if files else CROWDS:
-        for case in case_e(items, files):
-            if case.task.contender not in given_up and not case.task.window:
-                runs += await run([case], CROWD_WITHIN_S)
+    for items in sizes:
+        for case in case_e(items, files)[:2]:
+            if case.task.contender not in given_up:
+                runs += await run([case], CROWD_WITHIN_S, ends_at)
                 given_up |= {case.task.contender} if runs[-1].result is None else set()
-    return runs + await run([case_e(items, files)[-1] for items in (CROWDS[:1] if files else CROWDS[:2])])
+    windowed = [case_e(items, files)[2] for items in sizes[:2]]
+    return runs + await run(windowed, 2 * CROWD_WITHIN_S, ends_at)
 
 
 async def main(letters: str) -> None:
     """Print the tables."""
     began = time.monotonic()
+    ends_at = began + WHOLE_S
     print(lab.machine())
-    if runs := await limits(letters):
+    if runs := await limits(letters, ends_at):
         print(limits_table(runs))
         print(demand(runs))
     for letter, files in (("e", 0), ("g", USUAL_FILES)):
         if letter in letters:
-            print(crowd_table(await crowds(files)))
+            print(crowd_table(await crowds(files, ends_at)))
             print(f"A contender that did not end in {CROWD_WITHIN_S:g} s is not asked for more.")
     print(f"{time.monotonic() - began:.0f} s in all")
 
@@ -374,4 +394,4 @@ if __name__ == "__main__":
     if lab.CONTEND in sys.argv:
         lab.contend(CONTENDERS)
     else:
-        asyncio.run(main("".join(sys.argv[1:]) or "abcdef"))
+        asyncio.run(main("".join(sys.argv[1:]) or "abcdf"))

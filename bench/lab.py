@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Generic, Literal, TypeVar, cast
+from typing import Generic, Literal, TypedDict, TypeVar, cast
 
 from router.jsonl import decode, encode
 from router.providers import Config, Key, Provider
@@ -88,13 +88,37 @@ class Task:
     @classmethod
     def from_json(cls, line: str | bytes) -> Task:
         """Read what `encode` wrote."""
-        data = cast("dict[str, object]", decode(line))
-        tuples = ("keys", "rates", "key_rates")
-        vendors = tuple(
-            Vendor(**{**vendor, **{name: tuple(vendor[name]) for name in tuples}})
-            for vendor in cast("list[dict[str, object]]", data.pop("vendors"))
-        )
-        return cls(vendors=vendors, **data)
+        data = cast("TaskJson", decode(line))
+        vendors = tuple(_vendor(vendor) for vendor in data["vendors"])
+        return cls(data["contender"], vendors, data["number"], data["window"], data["open_files"], data["core"])
+
+
+class VendorJson(TypedDict):
+    """A vendor on its way to a child."""
+
+    name: str
+    base_url: str
+    keys: list[str]
+    rates: list[str]
+    key_rates: list[str]
+    concurrency: int | None
+    door: Literal["auto", "litellm"]
+
+
+class TaskJson(TypedDict):
+    """A task on its way to a child."""
+
+    contender: str
+    vendors: list[VendorJson]
+    number: float
+    window: int
+    open_files: int
+    core: int | None
+
+
+def _vendor(data: VendorJson) -> Vendor:
+    keys, rates, key_rates = (tuple(texts) for texts in (data["keys"], data["rates"], data["key_rates"]))
+    return Vendor(data["name"], data["base_url"], keys, rates, key_rates, data["concurrency"], data["door"])
 
 
 # The child's side.

@@ -11,7 +11,7 @@ from collections import deque
 REMEMBERED = 32
 NEEDED = 3
 LEAST_S = 1.0
-TIMES_SLOWEST = 3.0
+TIMES_SLOWEST = 2.0
 
 
 class Silence:

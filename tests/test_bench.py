@@ -117,7 +117,7 @@ def test_the_demand_names_what_is_not_met(article: ModuleType) -> None:
 
     def said(wall_s: float, throttled: int) -> str:
         result = article.Result(wall_s=wall_s, cpu_s=1.0, rss_mb=1.0, ok=400, failures={})
-        seen["keys"]["f10#1"]["throttled"] = throttled  # type: ignore[call-overload, index]
+        seen["keys"]["f10#1"]["throttled"] = throttled  # type: ignore[index]
         return str(article.demand([article.Run(case, result, 0, (seen,))]))
 
     assert said(bound_s * 1.04, 0).endswith(": met")

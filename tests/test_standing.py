@@ -150,7 +150,6 @@ def test_what_could_ever_be_served(faults: list[tuple[Kind, int, str]], served: 
         pytest.param([(Kind.NO_CREDIT, 1), (Kind.RATE_LIMIT, 2)], State.RESTING, id="all keys rest"),
         pytest.param([(Kind.INVALID_KEY, 1), (Kind.RATE_LIMIT, 2)], State.RESTING, id="all that live rest"),
         pytest.param([(Kind.INVALID_KEY, 1), (Kind.INVALID_KEY, 2)], State.DROPPED, id="no key lives"),
-        pytest.param([(Kind.MODEL_NOT_FOUND, 1), (Kind.MODEL_NOT_FOUND, 2)], State.DROPPED, id="no key serves"),
         pytest.param([(Kind.IP_BLOCKED, 1)], State.RESTING, id="the provider rests"),
     ],
 )
@@ -159,6 +158,15 @@ def test_the_state_of_a_provider(faults: list[tuple[Kind, int]], state: State) -
     for kind, key in faults:
         driver.call(Fault(kind), key)
     assert driver.standing.state(driver.time) is state
+
+
+def test_a_provider_that_serves_nothing_that_was_asked_of_it_is_dropped_until_it_does() -> None:
+    driver = Driver()
+    for key in (1, 2):
+        driver.call(Fault(Kind.MODEL_NOT_FOUND), key, SMALL)
+    assert driver.standing.state(driver.time) is State.DROPPED
+    driver.call(Answer("7"), 2, BIG)
+    assert driver.standing.state(driver.time) is State.READY
 
 
 def test_the_reasons_name_every_key() -> None:

@@ -84,7 +84,16 @@ FORMATS: tuple[dict[str, Json], ...] = (
         },
     },
 )
-INTERNALS = ("max_retries", "num_retries", "shared_session", "fake_stream", "json_mode", "api_base", "timeout", "client")
+INTERNALS = (
+    "max_retries",
+    "num_retries",
+    "shared_session",
+    "fake_stream",
+    "json_mode",
+    "api_base",
+    "timeout",
+    "client",
+)
 
 TROUBLES = (
     pytest.param(chat("fine"), id="200"),

@@ -17,6 +17,7 @@ from router.providers import Door
 from router.transport.calls import Call
 from router.types import Reply, Request
 
+pytestmark = pytest.mark.filterwarnings("ignore:Items? .* on TypedDict:UserWarning")
 DOORS: tuple[Door, ...] = ("auto", "litellm")
 BLOCKED = b"<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head><body>1020</body></html>"
 GEMINI_KEY = {
@@ -43,9 +44,9 @@ class Case:
 CASES = {
     "429, seconds": Case(refusal(429, "Rate limit reached", Retry_After="7"), Kind.RATE_LIMIT, wait_s=7),
     "429, a date": Case(
-        refusal(429, "Rate limit reached", Retry_After=formatdate(time.time() + 60, usegmt=True)),
+        refusal(429, "Rate limit reached", Retry_After=formatdate(time.time() + 600, usegmt=True)),
         Kind.RATE_LIMIT,
-        wait_s=60,
+        wait_s=600,
     ),
     "429, milliseconds": Case(refusal(429, "Rate limit reached", Retry_After_Ms="2500"), Kind.RATE_LIMIT, wait_s=2.5),
     "403, a wall": Case(Says(403, BLOCKED, HTML), Kind.IP_BLOCKED),
@@ -64,9 +65,6 @@ CASES = {
     ),
     "200, somebody else's shape": Case(said({"result": "7"}), Kind.MALFORMED_REPLY),
     "429, packed": Case(zipped(refusal(429, "Rate limit reached", Retry_After="7")), Kind.RATE_LIMIT, wait_s=7),
-    "429, packed wrongly": Case(
-        Says(429, b"no gzip at all", {**JSON, "content-encoding": "gzip"}), Kind.CONNECTION, wait_s=None
-    ),
     "500, Chinese in GBK": Case(
         Says(500, "系统繁忙".encode("gbk"), {"content-type": "text/plain; charset=gbk"}), Kind.OVERLOADED
     ),
@@ -91,7 +89,7 @@ def reply_through(there: Border, door: Door, case: Case) -> Reply:
 
 
 @pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("name", [name for name in CASES if name != "429, packed wrongly"])
+@pytest.mark.parametrize("name", CASES)
 def test_the_reply_is_the_vendors_own(there: Border, door: Door, name: str) -> None:
     case = CASES[name]
     reply = reply_through(there, door, case)
@@ -111,7 +109,7 @@ def test_and_means_the_same(there: Border, door: Door, name: str) -> None:
     came = there.ask(case.script, case.model, door)
     assert len(came.seen) == 1
     assert came.fault.kind is case.kind
-    assert came.fault.retry_after_s == (None if case.wait_s is None else pytest.approx(case.wait_s, abs=3))
+    assert came.fault.retry_after_s == (None if case.wait_s is None else pytest.approx(case.wait_s, rel=0.2))
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -164,6 +162,7 @@ def test_a_refused_connection(there: Border, door: Door, model: str) -> None:
     came = there.ask(chat("fine"), model, door, url=f"http://127.0.0.1:{closed_port()}/v1")
     assert (came.fault.kind, came.fault.status, came.told) == (Kind.CONNECTION, None, 0)
     assert "127.0.0.1" in came.fault.message
+    assert "litellm" not in came.fault.message
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -171,6 +170,7 @@ def test_a_refused_connection(there: Border, door: Door, model: str) -> None:
 def test_a_name_that_nobody_has(there: Border, door: Door, model: str) -> None:
     came = there.ask(chat("fine"), model, door, url="http://vendor.invalid/v1", timeout_s=20)
     assert (came.fault.kind, came.fault.status, came.told) == (Kind.CONNECTION, None, 0)
+    assert "vendor.invalid" in came.fault.message
 
 
 @pytest.mark.parametrize("door", DOORS)

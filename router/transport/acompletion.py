@@ -11,7 +11,7 @@ import httpx
 from router.transport.borrowed import borrowed, lender, lending
 from router.transport.calls import Call
 from router.transport.direct import prefix_of
-from router.transport.failures import is_refusal, reply_of, wire_failure
+from router.transport.failures import is_refusal, reply_of
 from router.transport.library import Refused, load
 from router.transport.session import Catch
 from router.types import Answer, Reply, Usage
@@ -94,8 +94,7 @@ def _failed(caught: Reply | None, error: BaseException) -> Reply:
         return caught
     if is_refusal(error):
         raise Refused(error) from None
-    wire = wire_failure(error)
-    return Reply(None, error=wire, body=str(error)[:500]) if wire else reply_of(error)
+    return reply_of(error)
 
 
 def _answer(response: Any) -> Answer | None:

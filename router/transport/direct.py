@@ -68,7 +68,7 @@ class DirectDoor:
     """Sends calls over one aiohttp session. Its only state is the routes that it has worked out."""
 
     session: aiohttp.ClientSession
-    _routes: dict[tuple[str, str, str, bytes], _Route] = field(default_factory=dict)
+    _routes: dict[tuple[object, ...], _Route] = field(default_factory=dict)
 
     def warm(self, call: Call) -> None:
         """Work out what the first call would, without sending it; raises Refused."""
@@ -101,7 +101,7 @@ class DirectDoor:
 
     def _route(self, call: Call) -> _Route:
         params = {**call.provider.params, **call.request.params}
-        name = (call.provider.name, call.key.name, call.model, encode(params))
+        name = (call.provider.name, call.provider.base_url, call.key.name, call.model, encode(params))
         if name not in self._routes:
             self._routes[name] = _work_out(call, params)
         return self._routes[name]

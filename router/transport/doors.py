@@ -17,7 +17,7 @@ from router.transport.acompletion import WideDoor
 from router.transport.calls import Call
 from router.transport.dialect import answer_of
 from router.transport.direct import PREFIXES, DirectDoor, prefix_of
-from router.transport.failures import wire_failure
+from router.transport.failures import lost
 from router.transport.library import Refused, load, without_callbacks
 from router.transport.session import open_session, telling
 from router.types import Answer, Reply, Request, Secret
@@ -102,9 +102,9 @@ class LiteLLMTransport:
         try:
             return await self._direct.send(call)
         except Exception as error:
-            if wire := wire_failure(error):
-                return Reply(None, error=wire, body=_said(error))
-            raise
+            if (silence := lost(error)) is None:
+                raise
+            return silence
 
     def _read(self, call: Call, reply: Reply, theirs: Answer | None) -> Answer | Fault:
         """What came back. OpenAI's shape is read in one way through both doors, all others by LiteLLM (`theirs`)."""
@@ -136,10 +136,6 @@ class LiteLLMTransport:
             vendor_code=self._scrub(result.vendor_code),
             limits=limits_,
         )
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:500]
 
 
 def _parsed(body: str) -> object:

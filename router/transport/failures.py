@@ -17,6 +17,7 @@ from router.jsonl import encode
 from router.types import Reply
 
 MOST_BODY = 65_536
+MOST_WORDS = 500
 _TRACEBACK = "Traceback (most recent call last)"
 """LiteLLM puts its own into the messages of errors that it does not know."""
 
@@ -70,13 +71,23 @@ def _is_mapped(link: BaseException) -> bool:
     return type(link).__module__ == "litellm.exceptions"
 
 
+def lost(error: BaseException) -> Reply | None:
+    """The Reply for a failure of the wire, with the words of whatever failed; None where the chain holds no such."""
+    wire = wire_failure(error)
+    if not wire:
+        return None
+    links = tuple(chain(error))
+    said = next((link for link in links if isinstance(link, aiohttp.ClientConnectorError)), links[-1])
+    return Reply(None, error=wire, body=f"{type(said).__name__}: {said}"[:MOST_WORDS])
+
+
 def reply_of(error: BaseException) -> Reply:
     """The Reply behind an exception: from its cause chain, innermost first."""
     links = tuple(chain(error))
     status = next((code for link in reversed(links) if (code := _status(link)) is not None), None)
-    wire = wire_failure(error)
-    if wire and not any(_status(link) for link in links if not _is_made_up(link)):
-        return Reply(None, error=wire, body=str(links[-1])[:500])
+    silence = lost(error)
+    if silence and not any(_status(link) for link in links if not _is_made_up(link)):
+        return silence
     headers = next((found for link in links if (found := _headers(link))), {})
     return Reply(status, headers, _body(links)[:MOST_BODY], error="" if status else "unknown")
 
@@ -87,6 +98,8 @@ def _is_made_up(link: BaseException) -> bool:
 
 
 def _status(link: BaseException) -> int | None:
+    if isinstance(link, aiohttp.ClientResponseError):
+        return link.status or None
     response = getattr(link, "response", None)
     for holder in (response, link):
         status = getattr(holder, "status_code", None)

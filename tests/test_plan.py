@@ -1,0 +1,74 @@
+"""Plans: which trials there are, in which order, under which ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from router.evals.plan import Across, Plan, trials
+from router.evals.prompts import load
+from router.evals.tasks import arithmetic_task, file_task
+from router.faults import ConfigError
+from router.providers import Config, Key, Provider
+
+NAMES = ("one", "two")
+CONFIG = Config(
+    Path("providers.yaml"),
+    tuple(Provider(name, {"default": "openai/small"}, (Key(f"{name}#1", None, name),), ()) for name in NAMES),
+)
+
+
+def plan(tmp_path: Path, prompts: Sequence[str] = ("a",), epochs: int = 1, across: Across = "spread") -> Plan:
+    paths = [tmp_path / f"{name}.txt" for name in prompts]
+    for path in paths:
+        path.write_text(f"{path.stem}: {{{{ question }}}}")
+    return Plan(CONFIG, tuple(load(path) for path in paths), arithmetic_task(2), epochs=epochs, across=across)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "epochs", "across", "ids"),
+    [
+        pytest.param(["a"], 1, "spread", ["0", "1"], id="plain"),
+        pytest.param(["a"], 2, "spread", ["0@1", "0@2", "1@1", "1@2"], id="epochs"),
+        pytest.param(["a", "b"], 1, "spread", ["0/a", "0/b", "1/a", "1/b"], id="prompts interleave"),
+        pytest.param(["a"], 1, "every", ["0/one", "0/two", "1/one", "1/two"], id="every provider"),
+    ],
+)
+def test_the_trials(tmp_path: Path, prompts: list[str], epochs: int, across: Across, ids: list[str]) -> None:
+    found = [trial.request.id for trial in trials(plan(tmp_path, prompts, epochs, across), NAMES)]
+    assert [id_.replace("arith-0-2-0000", "") for id_ in found] == ids
+
+
+def test_every_provider_means_only_that_one(tmp_path: Path) -> None:
+    found = [trial.request.only for trial in trials(plan(tmp_path, across="every"), NAMES)]
+    assert found[:2] == [frozenset({"one"}), frozenset({"two"})]
+
+
+def test_a_variable_that_no_item_has_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    path = tmp_path / "p.txt"
+    path.write_text("{{ question }} {{ hint }}")
+    with pytest.raises(ConfigError, match="hint"):
+        Plan(CONFIG, (load(path),), arithmetic_task(2))
+
+
+def test_an_unknown_provider_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"three.*one, two"):
+        plan(tmp_path).with_providers(("one", "three"))
+    assert [each.name for each in plan(tmp_path).with_providers(("two",)).config.providers] == ["two"]
+
+
+def test_a_file_of_items_knows_its_variables_and_can_be_read_twice(tmp_path: Path) -> None:
+    path = tmp_path / "items.jsonl"
+    path.write_text('{"id": "x", "question": "1 + 1", "expected": "2", "hint": "h"}\n')
+    task = file_task(path)
+    assert {"question", "hint"} <= task.variables
+    assert [item.id for item in task.items()] == [item.id for item in task.items()] == ["x"]
+
+
+def test_an_empty_file_of_items_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text("id,question,expected\n")
+    with pytest.raises(ConfigError, match=r"items\.csv"):
+        file_task(path)

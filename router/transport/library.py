@@ -16,7 +16,7 @@ from router.transport import borrowed
 _importing = threading.Lock()
 _CLEAN = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
 """Else the import fetches a price list from the internet and loads any `.env` near it."""
-_CLASS = re.compile(r"^(?:litellm\.)?\w*(?:Error|Exception): ")
+_CLASS = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout): )+")
 _ADVICE = re.compile(r"\s*(?:To drop |Pass model as |Traceback \(most recent call last\)).*", re.DOTALL)
 _MISTAKES = re.compile(r"does not support|LLM Provider NOT provided|Unmapped LLM provider")
 """A parameter that the model does not take, a prefix that is nobody's, a vendor that does not chat."""

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from router.faults import Family, Fault
-from router.health import Health
+from router.health import Health, Signal
 from router.keys import KeyState
 
 WITHIN_S = 5.0
@@ -64,6 +64,11 @@ class Suspects:
         accounts = {key.account.name for key in keys if key.sent}
         enough = max(LEAST_ACCOUNTS, (len(accounts) + 1) // 2)
         return same if len(failing) >= enough else ()
+
+
+def instead(family: Family) -> Signal:
+    """What the provider is signalled in the place of its keys: a limit on the address cuts its pace too."""
+    return Signal.THROTTLED if family is Family.THROTTLE else Signal.BLOCKED
 
 
 def exonerate(suspects: Iterable[Suspect]) -> None:

@@ -52,12 +52,15 @@ def _elsewhere(fault: Fault | None) -> bool:
     }
 
 
-def give_up(attempts: Sequence[Attempt], most_charged: int) -> type[CallError] | None:
-    """The error that ends a job after these attempts, or None where it may try again."""
+def give_up(attempts: Sequence[Attempt], most_charged: int, *, is_last: bool = False) -> type[CallError] | None:
+    """The error that ends a job after these attempts, or None where it may try again.
+
+    `is_last` says that no other provider is left to try.
+    """
     faults = [attempt.fault for attempt in attempts if attempt.fault]
     if not faults:
         return None
-    if faults[-1].reaction.family is Family.ITEM and _refused(faults):
+    if faults[-1].reaction.family is Family.ITEM and (is_last or _refused(faults)):
         return ItemRefused
     if _alike_at_two(attempts):
         return ItemRefused

@@ -61,8 +61,13 @@ class Appender:
             self.sync()
 
     def sync(self) -> None:
-        """Begin to put everything so far on the disk, in a thread: a slow disk must not hold up the event loop."""
+        """Begin to put everything so far on the disk, in a thread: a slow disk must not hold up the event loop.
+
+        Raises the OSError of the sync before, such as a full disk's.
+        """
         if self._syncing is None or self._syncing.done():
+            if self._syncing is not None:
+                self._syncing.result()
             self._syncing = self._disk.submit(os.fsync, self._file.fileno())
             self._synced_at = self._clock()
 

@@ -18,14 +18,25 @@ from router.providers import Key
 
 @dataclass(slots=True)
 class AccountState:
-    """What keys of one account share: the limits that vendors put on accounts, and the rests they impose."""
+    """What keys of one account share: the limits that vendors put on accounts, and the rests they impose.
+
+    `crowd` is how many calls were in flight when the account was last throttled.
+    """
 
     name: str
     pace: Pace
     budgets: tuple[Budget, ...] = ()
     health: Health = field(default_factory=Health)
     in_flight: int = 0
+    crowd: int = 0
     spaced_until: float = 0.0
+
+    def is_full(self, now: float) -> bool:
+        """Whether one more call would be too many: on trial after one, while ramping after a share of the crowd."""
+        health = self.health.at(now)
+        if health.state is State.TRIAL:
+            return self.in_flight > 0
+        return health.state is State.RAMPING and self.in_flight >= max(1, int(self.crowd * health.share))
 
 
 @dataclass(slots=True)
@@ -49,9 +60,9 @@ class KeyState:
         return self.health.state is not State.DROPPED and model not in self.denied
 
     def ready_at(self, now: float) -> float:
-        """The loop time from which it may be used; `inf` while its account's one trial is out."""
+        """The loop time from which it may be used; `inf` while its account has as many calls out as it may."""
         health = self.account.health.at(now)
-        if self.health.state is State.DROPPED or (health.state is State.TRIAL and self.account.in_flight):
+        if self.health.state is State.DROPPED or self.account.is_full(now):
             return math.inf
         rest_over = health.until if health.state is State.RESTING else 0.0
         budget_over = max((now + b.seconds_to_reset for b in self.account.budgets if not b.left), default=0.0)

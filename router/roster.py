@@ -12,7 +12,7 @@ from router.faults import Family
 from router.health import Health, State
 from router.keys import AccountState, KeyRing, KeyState
 from router.lanes import Lane, Line
-from router.memory import Memory, MemoryTally, scope_of
+from router.memory import Memory, MemoryTally, identity, scope_of
 from router.pace import Budget, Pace
 from router.providers import Config, Key, Provider
 from router.rates import Rate
@@ -64,12 +64,15 @@ class Roster:
 
     def _changed(self, change: Change) -> None:
         self.tell(change)
-        if self.memory is not None and change.after is State.DROPPED and change.key is not None:
-            self._remember(self.memory, change)
+        if self.memory is not None and change.key is not None:
+            provider = next(each for each in self.config.usable if each.name == change.provider)
+            key = next(each for each in provider.keys if each.name == change.key)
+            if change.after is State.DROPPED:
+                self._remember(self.memory, change, key, provider)
+            elif change.before is State.DROPPED:
+                self.memory.forget(identity(key, provider))
 
-    def _remember(self, memory: Memory, change: Change) -> None:
-        provider = next(each for each in self.config.usable if each.name == change.provider)
-        key = next(each for each in provider.keys if each.name == change.key)
+    def _remember(self, memory: Memory, change: Change, key: Key, provider: Provider) -> None:
         cause = change.health.cause
         # A right or a model that is missing is between this file and the vendor, and may be mended any time.
         if cause and cause.reaction.family is Family.DEAD and memory.recall(key, provider) is None:

@@ -146,6 +146,8 @@ class Router:
             async with asyncio.timeout(deadline):
                 return await self._retry_ring(job)
         except TimeoutError:
+            if deadline is None:
+                raise
             raise DeadlineExceeded(f"no answer within {deadline:g} s", job.attempts) from None
 
     async def map(
@@ -179,7 +181,7 @@ class Router:
             while (outcome := await outcomes.get()) is not None:
                 room.release()
                 yield outcome
-            await feeder
+            await _unwrapped(feeder)
         finally:
             feeder.cancel()
             await asyncio.gather(feeder, return_exceptions=True)
@@ -198,7 +200,7 @@ class Router:
         verdict: list[type[CallError]] = []
 
         def must_stop(_state: RetryCallState) -> bool:
-            if (error := give_up(job.attempts, job.most_charged)) is not None:
+            if (error := give_up(job.attempts, job.most_charged, is_last=self._is_last(job))) is not None:
                 verdict.append(error)
             return bool(verdict)
 
@@ -213,6 +215,11 @@ class Router:
             return await ring(self._attempt, job)
         except _Failed:
             raise verdict[0](_why(job.attempts), job.attempts) from None
+
+    def _is_last(self, job: Job) -> bool:
+        """Whether no provider is left that this job has not been at."""
+        tried = {attempt.provider for attempt in job.attempts}
+        return not any(lane.name not in tried and lane.could_serve(job.wish) for lane in self.lanes)
 
     async def _attempt(self, job: Job) -> Completion:
         async with self.retries.passing(job.next_wish, first=not job.attempts):
@@ -301,6 +308,16 @@ def _why(attempts: Sequence[Attempt]) -> str:
     last = attempts[-1]
     tries = "attempt" if len(attempts) == 1 else "attempts"
     return f"no answer after {len(attempts)} {tries}; the last at {last.key}: {last.fault}"
+
+
+async def _unwrapped(feeder: asyncio.Task[None]) -> None:
+    """Wait for the feeder; an error of the caller's own iterable comes out as it was raised."""
+    try:
+        await feeder
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None
 
 
 async def _each(

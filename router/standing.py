@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from router.clock import Clock
-from router.correlation import DOUBTED, Suspect, Suspects, exonerate, told_left_s
+from router.correlation import DOUBTED, Suspect, Suspects, exonerate, instead, told_left_s
 from router.dispatch import Wish
 from router.faults import Blame, Fault, Kind
 from router.health import SIGNAL_OF, Health, News, Signal, State, told_rest_s, transition
@@ -171,7 +171,7 @@ class Standing:
         family = fault.reaction.family
         if family in DOUBTED and leave.born < self._forgiven:
             # It was out when its like were forgiven, and is one of them: only a time that the vendor names is heard.
-            self._signal_provider(leave, Signal.BLOCKED, now, fault)
+            self._signal_provider(leave, instead(family), now, fault)
             return
         self._suspects.note(fault, leave.model, leave.key, self.ring.of_account(leave.key.account), now)
         match fault.reaction.blame:
@@ -180,6 +180,7 @@ class Standing:
             case Blame.PROVIDER:
                 self._signal_provider(leave, SIGNAL_OF[family], now, fault)
             case Blame.ACCOUNT:
+                leave.key.account.crowd = leave.key.account.in_flight + 1
                 self._signal_account(leave, SIGNAL_OF[family], now, fault)
             case Blame.KEY_AND_MODEL:
                 leave.key.denied[leave.model] = fault
@@ -193,7 +194,7 @@ class Standing:
         exonerate(alike)
         self._suspects.cleared()
         born = self.health.at(now).generation
-        news = News(Signal.BLOCKED, now, born, self._rng.random(), fault, told_left_s(alike, now))
+        news = News(instead(fault.reaction.family), now, born, self._rng.random(), fault, told_left_s(alike, now))
         self.health = transition(self.health, news)
         self._forgiven = self.health.generation
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.history import HOUR_S, LAST_STATUSES, MOST_REMEMBERED, History, peak
+from router.history import HOUR_S, LAST_STATUSES, TIDIED_AT, History, Times, peak
 
 gaps = st.lists(st.floats(0, 30) | st.sampled_from([0.0, 1.0, 10.0, 60.0]), max_size=80)
 
@@ -30,18 +30,19 @@ def test_the_last_statuses_only() -> None:
     assert history.before(0.0)["last_statuses"] == [f"a#1 {number}" for number in range(5, LAST_STATUSES + 5)]
 
 
-def test_what_is_an_hour_old_is_forgotten() -> None:
+def test_what_is_an_hour_old_is_not_counted() -> None:
     history = History()
     for at in (0.0, 1.0, HOUR_S, HOUR_S + 0.5):
         history.sent(at, "a#1", "a")
-    assert len(history._sent) == 3
+    assert history.before(HOUR_S + 0.5)["sent_1h"] == 3
 
 
-def test_memory_is_bounded() -> None:
-    history = History()
-    for number in range(MOST_REMEMBERED + 10):
-        history.sent(number / 1000, "a#1", "a")
-    assert len(history._sent) == MOST_REMEMBERED
+def test_memory_is_bounded_by_the_hour() -> None:
+    times = Times()
+    for second in range(4 * int(HOUR_S)):
+        times.add(float(second))
+    assert len(times._at) <= 2 * HOUR_S + TIDIED_AT
+    assert times.since(3 * HOUR_S) == HOUR_S
 
 
 @given(gaps, st.sampled_from([0.5, 1.0, 10.0]))

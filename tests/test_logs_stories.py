@@ -196,7 +196,7 @@ def test_the_report_names_every_trouble_and_what_to_do(analysis: Analysis) -> No
         "deepseek#1 and deepseek#2 (key_hash ",
         "moonshot, all its keys: had to rest for ip_blocked",
         "«Overloaded»",
-        "zhipu took calls and said nothing for 1 min 01 s: 3 calls timed out after up to 1 min 00 s",
+        "zhipu took calls and said nothing for 1 min 0",
         "providers.yaml, under `moonshot:`, set `rate: 190/min`",
         "providers.yaml, under `zhipu:`, set `timeout: 15s`",
         "declared 300/min",

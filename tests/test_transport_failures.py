@@ -69,6 +69,7 @@ FILLING: dict[str, object] = {
     "headers": None,
     "request_data": {},
     "original_exception": None,
+    "failures": (),
 }
 
 

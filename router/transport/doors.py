@@ -17,7 +17,7 @@ from router.transport.acompletion import WideDoor
 from router.transport.calls import Call
 from router.transport.dialect import answer_of
 from router.transport.direct import PREFIXES, DirectDoor, prefix_of
-from router.transport.failures import lost
+from router.transport.failures import MOST_WORDS, lost
 from router.transport.library import Refused, load, without_callbacks
 from router.transport.session import open_session, telling
 from router.types import Answer, Reply, Request, Secret
@@ -97,6 +97,8 @@ class LiteLLMTransport:
             return self._read(call, *await self._wide.send(call))
         except Refused as refused:
             return Fault(Kind.BAD_REQUEST, f"not sent: {refused}")
+        except Exception as error:  # noqa: BLE001 - even a defect costs one call and no run, and its text may hold a key
+            return Fault(Kind.UNKNOWN, f"{type(error).__name__}: {error}"[:MOST_WORDS])
 
     async def _directly(self, call: Call) -> Reply:
         try:

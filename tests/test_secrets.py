@@ -1,0 +1,292 @@
+"""No key on any screen, in any file or traceback, however a vendor echoes it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import pty
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from vendors import HTML, JSON, Says, ScriptedVendor, Seen, chat, said, scripted
+
+from router.rates import Rate
+from router.simulator.dialects import DialectName
+from router.simulator.server import serve
+from router.simulator.spec import VendorSpec
+from router.simulator.troubles import parse_trouble
+
+ROOT = Path(__file__).parent.parent
+TELLING = 8
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "revoked": (
+        "sk-proj-Zq81mXvT0pLrWd7yKc5uNhB2sJfGaE93iQoV6tYxRbCzMwUlDkHnPe4gSI-AjOF_qTzXvLmWr8yBd1KcUhN0sJ",
+        "sk-proj-B7wQzK20nYvRm5tHc8xLpJ6sDgFu1aE9iXoT4qZyVbNrMkWlChUdPe3gSOIjA",
+    ),
+    "broke": ("sk-ant-api03-h7Kq2Xw9Lm4Zr8Tn1Vb6Cs3Dp5Fg0Jy-QeRtUiOpAsDfGhJkLzXcVbNm_AA",),
+    "walled": ("AIzaSyD4x9Kq7Lm2Zr5Tn8Vb1Cs6Dp3Fg0Jy-Qe",),
+    "garbled": ("3f9c81d2a7b64e05.Xq7Lm2Zr5Tn8Vb1C",),
+    "parrot": ("aB3/dE5+gH7/jK9+mN1/pQ4+sT6/vW8+yZ0=",),
+    "scold": ("6b1e7f2c94d84a3eb0c5d7f8a9e1c2b3", "kurz9Key7"),
+}
+"""By provider: what OpenAI's, Anthropic's, Google's, Zhipu's and others' keys look like; one is very short."""
+MODELS = {"broke": "anthropic/claude-haiku-5-5", "walled": "gemini/gemini-3.5-flash-lite", "garbled": "zai/glm-4.5-air"}
+DIALECTS: Mapping[str, DialectName] = {"broke": "anthropic", "walled": "gemini"}
+TROUBLES = {
+    "revoked": ("revoked_key#1",),
+    "broke": ("no_credit",),
+    "walled": ("ip_block+1s", "server_error"),
+    "garbled": ("non_json*0.5", "cut*0.5"),
+}
+
+
+def telling_forms(key: str) -> Iterator[str]:
+    """What nobody may find: the key in any coding, and its ends where they are long enough to tell."""
+    yield from (key, quote(key, safe=""), quote(key, safe="").lower(), key.replace("/", "\\/"))
+    for text in (key, f"Bearer {key}", f":{key}", f"user:{key}"):
+        coded = base64.b64encode(text.encode()).decode().rstrip("=")
+        yield from (coded, coded.replace("+", "-").replace("/", "_"))
+    if len(key) > 2 * TELLING:
+        yield from (key[:TELLING], key[-TELLING:], quote(key[:TELLING], safe=""))
+
+
+def echoes(key: str) -> tuple[str, ...]:
+    """Ways to say a key."""
+    coded = base64.b64encode(f"Bearer {key}".encode()).decode()
+    masked = f"{key[:8]}{'*' * 12}{key[-4:]}" if len(key) > 2 * TELLING else "*" * 9
+    dotted = f"{key[:5]}...{key[-8:]}" if len(key) > 2 * TELLING else "..."
+    return key, quote(key, safe=""), coded, base64.b64encode(key.encode()).decode(), masked, dotted, f"'{key}'"
+
+
+def parrot() -> Callable[[Seen], Says]:
+    """Answers well, and with the key."""
+    turn = count()
+
+    def answer(seen: Seen) -> Says:
+        key = seen.bearer
+        forms = echoes(key)
+        form = forms[next(turn) % len(forms)]
+        good = chat(f"The answer is 7. You are {form}, <{form}>", model=f"model-of-{form}", system_fingerprint=key)
+        return Says(200, good.body, {**good.headers, "x-ratelimit-key": form, "x-request-id": key})
+
+    return answer
+
+
+def scold() -> Callable[[Seen], Says]:
+    """Refuses, and with the key."""
+    turn = count()
+
+    def answer(seen: Seen) -> Says:
+        key, number = seen.bearer, next(turn)
+        form = echoes(key)[number % len(echoes(key))]
+        error = {"message": f"Incorrect API key provided: {form}.", "code": form, "type": form, "param": {"key": form}}
+        replies = (
+            said({"error": error}, 500, x_ratelimit_limit=form),
+            said({"error": {"message": f'{{"error": "{form}"}}', "code": "x"}}, 503, retry_after=form),
+            Says(502, f"<html><title>{form}</title><body>{form}</body></html>".encode(), HTML),
+            Says(200, f"key={form}".encode(), JSON),
+            said({"error": error}, 400),
+            said({"error": error}, 418),
+            said({"error": {**error, "code": "insufficient_quota"}}, 429),
+            said({"error": {**error, "code": "invalid_api_key"}}, 401),
+        )
+        return replies[min(number, len(replies) - 1)]
+
+    return answer
+
+
+@asynccontextmanager
+async def vendors() -> AsyncIterator[dict[str, str]]:
+    """All of them at work: base URLs by provider."""
+    rates = (Rate(50, 1),)
+    specs = [
+        VendorSpec(
+            name,
+            DIALECTS.get(name, "openai"),
+            keys=tuple((key, key) for key in KEYS[name]),
+            address_limits=rates,
+            latency_median_s=0.01,
+            echo_keys=True,
+            troubles=tuple(map(parse_trouble, troubles)),
+        )
+        for name, troubles in TROUBLES.items()
+    ]
+    async with AsyncExitStack() as stack:
+        endpoints = await stack.enter_async_context(serve(specs))
+        urls = {endpoint.name: endpoint.base_url for endpoint in endpoints}
+        for name, script in (("parrot", parrot()), ("scold", scold())):
+            vendor: ScriptedVendor = await stack.enter_async_context(scripted())
+            vendor.script = script
+            urls[name] = vendor.url + "/v1"
+        yield urls
+
+
+def write_config(home: Path, urls: Mapping[str, str]) -> None:
+    """Keys in the file, in `.env` and by a name from the environment."""
+    lines = ["rehearse: never", "defaults: {attempts: 3}", "providers:"]
+    for name, url in urls.items():
+        lines += [f"  {name}:", f"    model: {MODELS.get(name, 'openai/gpt-4o-mini')}", f"    base_url: {url}"]
+        lines += ["    rate: 40/s", "    timeout: 3s"]
+        lines += [f"    keys: {'${' + name.upper() + '_KEYS}' if name in {'revoked', 'scold'} else list(KEYS[name])}"]
+    (home / "providers.yaml").write_text("\n".join(lines), encoding="utf-8")
+    (home / ".env").write_text(f"REVOKED_KEYS={','.join(KEYS['revoked'])}\n", encoding="utf-8")
+    (home / "prompt.txt").write_text("What is {{ question }}?", encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that has ended, and all that it showed."""
+
+    code: int | None
+    shown: bytes
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "SCOLD_KEYS": ",".join(KEYS["scold"]),
+        "TERM": "xterm-256color",
+        "COLUMNS": "200",
+    }
+
+
+ROUTER = ("-m", "router")
+
+
+async def run(home: Path, *arguments: str, program: Sequence[str] = ROUTER) -> Ran:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, *program, *arguments),
+        cwd=home,
+        env=environment(home),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    shown, _ = await process.communicate()
+    return Ran(process.returncode, shown)
+
+
+async def run_in_terminal(home: Path, *arguments: str) -> Ran:
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, *ROUTER, *arguments), cwd=home, env=environment(home), stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = await asyncio.to_thread(_read_to_the_end, ours)
+    return Ran(await process.wait(), shown)
+
+
+def _read_to_the_end(terminal: int) -> bytes:
+    pieces = []
+    try:
+        while piece := os.read(terminal, 65536):
+            pieces.append(piece)
+    except OSError:  # how Linux says that the other side has gone
+        pass
+    finally:
+        os.close(terminal)
+    return b"".join(pieces)
+
+
+DEFECT = """
+import sys
+from router.transport.direct import DirectDoor
+async def send(self, call):
+    raise RuntimeError("what is wrong with " + call.key.secret.reveal())
+DirectDoor.send = send
+from router.cli.app import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Ran, Path]]:
+    """Every command against the same vendors, two at a time."""
+    home = {name: tmp_path_factory.mktemp(name) for name in ("plain", "rich", "defect", "check", "dry")}
+    evaluation = ("eval", "prompt.txt", "--limit", "60", "--seed", "3")
+
+    async def main() -> dict[str, Ran]:
+        async with vendors() as urls:
+            for each in home.values():
+                write_config(each, urls)
+            plain = run(home["plain"], *evaluation, "--display", "plain", "--json", "-o", "out.jsonl")
+            rich = run_in_terminal(home["rich"], *evaluation, "--display", "rich")
+            defect = run(home["defect"], *evaluation, "--display", "plain", "-o", "-", program=("-c", DEFECT))
+            check = run(home["check"], "check")
+            dry = run(home["dry"], *evaluation, "--dry-run")
+            both = await asyncio.gather(plain, rich)
+            rest = await asyncio.gather(defect, check, dry)
+            return dict(zip(home, (*both, *rest), strict=True))
+
+    ran = asyncio.run(main())
+    return {name: (ran[name], home[name]) for name in home}
+
+
+def found_in(text: bytes) -> list[str]:
+    keys = (key for keys in KEYS.values() for key in keys)
+    return [form for key in keys for form in telling_forms(key) if form.encode() in text]
+
+
+def files_of(home: Path) -> dict[str, bytes]:
+    """All that a command left behind, the configuration aside."""
+    left = {str(path.relative_to(home)): path for path in home.rglob("*") if path.is_file() and not path.is_symlink()}
+    given = {"providers.yaml", ".env", "prompt.txt"}
+    return {name: path.read_bytes() for name, path in left.items() if name not in given}
+
+
+@pytest.mark.parametrize("name", ["plain", "rich", "defect", "check", "dry"])
+def test_no_key_is_shown(runs: Mapping[str, tuple[Ran, Path]], name: str) -> None:
+    ran, _ = runs[name]
+    assert ran.shown
+    assert found_in(ran.shown) == [], ran.shown.decode(errors="replace")[-3000:]
+
+
+@pytest.mark.parametrize("name", ["plain", "rich", "defect", "check", "dry"])
+def test_no_key_is_written(runs: Mapping[str, tuple[Ran, Path]], name: str) -> None:
+    files = files_of(runs[name][1])
+    assert {name: found for name, text in files.items() if (found := found_in(text))} == {}
+
+
+def test_the_runs_were_worth_looking_at(runs: Mapping[str, tuple[Ran, Path]]) -> None:
+    """The echoes came, and were named: else the two tests above would look at nothing."""
+    for name in ("plain", "rich"):
+        ran, home = runs[name]
+        assert ran.code in {0, 2}, ran.shown.decode(errors="replace")[-3000:]
+        log = next(text for file, text in files_of(home).items() if file.endswith("log.jsonl"))
+        for provider in KEYS:
+            assert f'"provider":"{provider}"'.encode() in log, provider
+        assert b"[parrot#1]" in next(text for file, text in files_of(home).items() if file.endswith("results.jsonl"))
+        assert b"[scold#1]" in log
+        assert b"[revoked#1]" in log
+        wanted = {"run.json", "log.jsonl", "results.jsonl", "summary.json"}
+        assert wanted <= {file.rpartition("/")[2] for file in files_of(home)}
+    assert b"out.jsonl" not in runs["plain"][0].shown
+    assert "out.jsonl" in files_of(runs["plain"][1])
+
+
+def test_a_defect_ends_no_run_and_tells_no_key(runs: Mapping[str, tuple[Ran, Path]]) -> None:
+    ran, home = runs["defect"]
+    log = next(text for file, text in files_of(home).items() if file.endswith("log.jsonl"))
+    assert b"RuntimeError: what is wrong with [" in log
+    assert ran.code in {0, 2}
+    assert b"Traceback" not in ran.shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("nothing to see here", id="nothing"),
+        *(pytest.param(f"x{form}x", id=f"{number}") for number, form in enumerate(echoes(KEYS["revoked"][0]))),
+    ],
+)
+def test_the_search_finds_what_it_is_for(text: str) -> None:
+    assert bool(found_in(text.encode())) is (text != "nothing to see here")

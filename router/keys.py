@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from router.crowd import Crowd
 from router.faults import Fault
 from router.health import Health, State
 from router.pace import Budget, Pace
@@ -20,7 +21,7 @@ from router.providers import Key
 class AccountState:
     """What keys of one account share: the limits that vendors put on accounts, and the rests they impose.
 
-    `crowd` is how many calls were in flight when the account was last throttled.
+    `crowd` bounds the calls in flight where no rate is declared; None where one is.
     """
 
     name: str
@@ -28,15 +29,14 @@ class AccountState:
     budgets: tuple[Budget, ...] = ()
     health: Health = field(default_factory=Health)
     in_flight: int = 0
-    crowd: int = 0
+    crowd: Crowd | None = None
     spaced_until: float = 0.0
 
     def is_full(self, now: float) -> bool:
-        """Whether one more call would be too many: on trial after one, while ramping after a share of the crowd."""
-        health = self.health.at(now)
-        if health.state is State.TRIAL:
+        """Whether one more call would be too many: on trial after one, without a rate when the crowd has no room."""
+        if self.health.at(now).state is State.TRIAL:
             return self.in_flight > 0
-        return health.state is State.RAMPING and self.in_flight >= max(1, int(self.crowd * health.share))
+        return self.crowd is not None and self.in_flight >= self.crowd.room
 
 
 @dataclass(slots=True)

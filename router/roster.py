@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from router.clock import Clock
+from router.crowd import crowd_for
 from router.faults import Family
 from router.health import Health, State
 from router.keys import AccountState, KeyRing, KeyState
@@ -42,8 +43,10 @@ class Roster:
 
     def _ring(self, provider: Provider) -> KeyRing:
         rates = provider.key_rates
+        is_paced = provider.paced_rate is not None
+        crowd = None if is_paced else crowd_for(provider.concurrency, provider.most_in_flight)
         accounts = {
-            name: AccountState(name, Pace(rates, provider.burst), self._budgets(provider, rates, name))
+            name: AccountState(name, Pace(rates, provider.burst), self._budgets(provider, rates, name), crowd=crowd)
             for name in dict.fromkeys(key.account for key in provider.keys)
         }
         states = (KeyState(key, accounts[key.account], self._remembered(key, provider)) for key in provider.keys)

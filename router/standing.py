@@ -158,6 +158,8 @@ class Standing:
         if isinstance(result, Answer):
             self.answered += 1
             leave.key.proven = True
+            if leave.key.account.crowd is not None:
+                leave.key.account.crowd = leave.key.account.crowd.answered()
             self.history.answered(name, "200")
             self._signal_both(leave, Signal.OK, now)
         else:
@@ -180,7 +182,7 @@ class Standing:
             case Blame.PROVIDER:
                 self._signal_provider(leave, SIGNAL_OF[family], now, fault)
             case Blame.ACCOUNT:
-                leave.key.account.crowd = leave.key.account.in_flight + 1
+                self._thin_out(leave)
                 self._signal_account(leave, SIGNAL_OF[family], now, fault)
             case Blame.KEY_AND_MODEL:
                 leave.key.denied[leave.model] = fault
@@ -197,6 +199,13 @@ class Standing:
         news = News(instead(fault.reaction.family), now, born, self._rng.random(), fault, told_left_s(alike, now))
         self.health = transition(self.health, news)
         self._forgiven = self.health.generation
+
+    def _thin_out(self, leave: Leave) -> None:
+        """Where no rate is declared, send fewer calls at once to an account that objects; one cut a burst."""
+        account = leave.key.account
+        is_news = leave.account_born == account.health.at(self._clock.now()).generation
+        if account.crowd is not None and is_news:
+            account.crowd = account.crowd.throttled(account.in_flight + 1)
 
     def _refuse(self, leave: Leave, fault: Fault, now: float) -> None:
         banned = fault.kind is Kind.ACCOUNT_BANNED

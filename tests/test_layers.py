@@ -24,7 +24,7 @@ ROWS = (
     ("transport",),
     ("classify",),
     ("config", "declared", "options", "parsers", "document"),
-    ("scrub", "log", "memory", "pace", "health", "history", "silence", "clock", "retries"),
+    ("scrub", "log", "memory", "pace", "health", "history", "crowd", "silence", "clock", "retries"),
     ("providers",),
     ("faults", "types", "rates", "jsonl"),
 )

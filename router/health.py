@@ -197,13 +197,14 @@ def _succeeded(health: Health) -> Health:
     if health.state is State.TRIAL:
         return _moved(health, State.RAMPING, share=RAMP[0])
     streak = health.streak + 1
-    if streak < (ROUNDS.get(health.share, ROUND) if health.share < health.ceiling else ROUND_PAST_CEILING):
-        return replace(health, streak=streak)
+    is_cut = health.share >= health.ceiling
+    # A few answers at a cut share end the row of strikes: else each careful step up that is one too many would cost a
+    # longer rest than the last, and a rate that is declared too high could never be used well.
+    strikes = 0 if is_cut and streak >= ROUND else health.strikes
+    if streak < (ROUND_PAST_CEILING if is_cut else ROUNDS.get(health.share, ROUND)):
+        return replace(health, streak=streak, strikes=strikes)
     share = next_share(health.share, health.ceiling)
     if share < 1.0:
-        # A long round without a throttle ends its row of strikes: else each careful step up that is one too many
-        # would cost a longer rest than the last, and a rate that is declared too high could never be used well.
-        strikes = health.strikes if health.share < health.ceiling else 0
         return replace(health, share=share, streak=0, strikes=strikes)
     return _moved(health, State.READY, share=1.0, ceiling=1.0, strikes=0, cause=None)
 

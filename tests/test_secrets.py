@@ -215,16 +215,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Ran, Pa
     evaluation = ("eval", "prompt.txt", "--limit", "60", "--seed", "3")
 
     async def main() -> dict[str, Ran]:
-        async with vendors() as urls:
+        async with asyncio.timeout(100), vendors() as urls:
             for each in home.values():
                 write_config(each, urls)
             plain = run(home["plain"], *evaluation, "--display", "plain", "--json", "-o", "out.jsonl")
             rich = run_in_terminal(home["rich"], *evaluation, "--display", "rich")
-            defect = run(home["defect"], *evaluation, "--display", "plain", "-o", "-", program=("-c", DEFECT))
+            defect = ("eval", "prompt.txt", "--limit", "5", "--deadline", "2s", "--display", "plain", "-o", "-")
+            broken = run(home["defect"], *defect, program=("-c", DEFECT))
             check = run(home["check"], "check")
             dry = run(home["dry"], *evaluation, "--dry-run")
             both = await asyncio.gather(plain, rich)
-            rest = await asyncio.gather(defect, check, dry)
+            rest = await asyncio.gather(broken, check, dry)
             return dict(zip(home, (*both, *rest), strict=True))
 
     ran = asyncio.run(main())

@@ -40,11 +40,15 @@ FOLLOWED_S = 1.0
 
 @dataclass(slots=True)
 class Permit:
-    """The right to send one call with one key; leaving its context gives the slot back and reports."""
+    """The right to send one call with one key; leaving its context gives the slot back and reports.
+
+    `left_at` is the loop time at which it was paired.
+    """
 
     lane: Lane
     leave: Leave
     waited_for: str
+    left_at: float
     tokens: float = 0.0
     result: Answer | Fault | None = None
     is_sent: asyncio.Event = field(default_factory=asyncio.Event)
@@ -71,7 +75,9 @@ class Permit:
 
     def sent(self) -> None:
         """Say that the request is on the wire."""
-        self.is_sent.set()
+        if not self.is_sent.is_set():
+            self.is_sent.set()
+            self.lane.on_wire(self)
 
     def settle(self, result: Answer | Fault) -> None:
         """Say what came back; without it, leaving the context counts as cancelled."""
@@ -183,6 +189,7 @@ class Lane:
         """
         bought_at: float | None = None
         tokens = 0.0
+        last: Permit | None = None
         while True:
             key = await self._opening()
             ticket = self._line.head(self)
@@ -194,14 +201,16 @@ class Lane:
             elif bought_at is None:
                 await self._buy()
                 bought_at = self._clock.now()
+            elif last is not None and not last.is_sent.is_set():
+                await self._follow(last)
+                last = None
             else:
                 await self._pace.renew(self._clock.now() - bought_at)
                 self._tokens.renew()
                 await key.account.pace.acquire()
                 bought_at = self._clock.now()
                 if (permit := self._offer(key, tokens)) is not None:
-                    await self._follow(permit, bought_at)
-                    bought_at, tokens = None, 0.0
+                    last, bought_at, tokens = permit, None, 0.0
 
     async def _opening(self) -> KeyState:
         """Wait until nothing but the pace stands in the way; the key whose turn it is."""
@@ -230,20 +239,22 @@ class Lane:
             self.waiting = Obstacle("pace", ready_at)
         await self._pace.acquire()
 
-    async def _follow(self, permit: Permit, left_at: float) -> None:
-        """Where a limit's window is short, count a call from when it was on the wire.
+    async def _follow(self, permit: Permit) -> None:
+        """Wait until a call is on the wire, where a limit's window is so short that a late one matters.
 
-        The vendor counts arrivals. A call that had to connect first arrives late, and the next one, over a ready
+        The vendor counts arrivals. A call that has to connect first arrives late, and the next one, over a ready
         connection, would arrive too close behind it.
         """
-        if not self._pace.is_short and not permit.key.account.pace.is_short:
-            return
-        with suppress(TimeoutError):  # wait_for would swallow a cancellation that comes together with the call
-            async with asyncio.timeout(FOLLOWED_S):
-                await permit.is_sent.wait()
-        late_s = self._clock.now() - left_at
-        await self._pace.late(late_s)
-        await permit.key.account.pace.late(late_s)
+        if self._pace.is_short or permit.key.account.pace.is_short:
+            with suppress(TimeoutError):  # wait_for would swallow a cancellation that comes together with the call
+                async with asyncio.timeout(FOLLOWED_S):
+                    await permit.is_sent.wait()
+
+    def on_wire(self, permit: Permit) -> None:
+        """Count a call from when it is on the wire, not from when it left."""
+        late_s = self._clock.now() - permit.left_at
+        self._pace.owe(late_s)
+        permit.key.account.pace.owe(late_s)
 
     def _offer(self, key: KeyState, tokens: float) -> Permit | None:
         """Make a permit and have it paired in this same turn of the loop."""
@@ -254,7 +265,7 @@ class Lane:
         born = self.standing.health.at(now).generation
         account_born = key.account.health.at(now).generation
         leave = Leave(self.standing.sent + 1, key, self._model(ticket.wish), born, account_born)
-        permit = Permit(self, leave, self.waiting.what, tokens)
+        permit = Permit(self, leave, self.waiting.what, now, tokens)
         self.waiting = NOTHING
         return permit if self._line.match(self, permit) is not None else None
 
@@ -269,7 +280,7 @@ class Lane:
 
     def release(self, permit: Permit) -> None:
         """Take a permit back and report its result."""
-        permit.sent()
+        permit.is_sent.set()
         usage = permit.result.usage.total if isinstance(permit.result, Answer) else None
         self._tokens.correct(permit.tokens, usage)
         self.standing.returned(permit.leave, permit.result)

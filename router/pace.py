@@ -25,6 +25,7 @@ JITTER_SHARE = 0.006
 MOST_SLACK_S = 0.010
 MOST_JITTER_S = 0.100
 SHORT_S = 10.0
+FRESH = 0.2
 TOKEN_BUCKET = 0.05
 
 
@@ -43,25 +44,38 @@ class Bucket:
         self.jitter_s = jitter_s
         self._limiter = AsyncLimiter(self.size, self.size / self.per_second)
         self._empty_at = 0.0
+        self._owed = 0.0
 
     async def acquire(self) -> None:
         """Wait until one more call may leave."""
-        await self._limiter.acquire()
-        self._charge(1.0)
+        owed, self._owed = self._owed, 0.0
+        for amount in (1.0, owed):
+            await self._limiter.acquire(amount)
+            self._charge(amount)
+
+    def owe(self, late_s: float) -> None:
+        """Charge the next call with the lateness of the last one, as far as the room for jitter does not cover it."""
+        covered_s = (1 - FRESH) * self.jitter_s
+        if self.is_short and late_s > covered_s:
+            self._owed = min(1.0, self._owed + (late_s - covered_s) * self.per_second)
 
     async def renew(self, age_s: float) -> None:
         """Make a permit that was bought `age_s` ago count as bought now.
 
-        What leaked since is charged again, so a call that leaves late is not followed too closely.
-        There is always room for that, so this does not wait.
+        What leaked since is charged again, so a call that leaves late is not followed too closely. There is always room
+        for that, so this does not wait. Up to FRESH of the room for jitter costs nothing: it is the loop's own turn
+        between buying and leaving, and charged every time it would cost a steady part of the rate.
         """
+        if age_s <= FRESH * self.jitter_s:
+            return
         again = min(1.0, age_s * self.per_second)
         await self._limiter.acquire(again)
         self._charge(again)
 
     def ready_at(self) -> float:
         """The loop time from which one more call may leave, in the past where it may leave now."""
-        return self._empty_at - (self.size - 1.0) / self.per_second
+        empty_at = max(self._empty_at, _now()) if self._owed else self._empty_at
+        return empty_at + (self._owed + 1.0 - self.size) / self.per_second
 
     def _charge(self, amount: float) -> None:
         now = asyncio.get_running_loop().time()
@@ -75,11 +89,10 @@ class Pace:
         paced = sorted((rate for rate in rates if rate.is_paced), key=lambda rate: rate.per_second)
         self._buckets = tuple(Bucket(rate, burst) for rate in paced)
 
-    async def late(self, late_s: float) -> None:
+    def owe(self, late_s: float) -> None:
         """Heed that the last call was on the wire so late; what the room for jitter covers costs nothing."""
         for bucket in self._buckets:
-            if late_s > bucket.jitter_s:
-                await bucket.renew(late_s - bucket.jitter_s)
+            bucket.owe(late_s)
 
     @property
     def is_short(self) -> bool:

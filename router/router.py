@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_none
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_none
 
 from router.clock import Clock, LoopClock
 from router.config import load
 from router.dispatch import Dispatcher, Ticket, Wish
 from router.events import Reporter
-from router.faults import CallError, DeadlineExceeded, Fault, NothingServes, Stopped
+from router.faults import AttemptsExhausted, CallError, DeadlineExceeded, Fault, NothingServes, Stopped
 from router.jobs import Job, give_up
 from router.lanes import Lane, Permit
 from router.log import EventLog, NoLog
@@ -66,6 +66,14 @@ class Router:
         self._memory = memory
         self._line: Dispatcher[Lane, Permit] = Dispatcher(
             on_paired=lambda lane, permit, ticket: lane.paired(permit, ticket), hopeless=self._hopeless
+        )
+        # One ring for all jobs: one for each would leave a cycle behind, and collecting those holds the loop up.
+        self._ring = AsyncRetrying(
+            retry=retry_if_exception_type(_Failed),
+            stop=self._must_stop,
+            wait=wait_none(),
+            sleep=asyncio.sleep,
+            reraise=True,
         )
         self._owned = AsyncExitStack()
 
@@ -197,24 +205,18 @@ class Router:
 
     async def _retry_ring(self, job: Job) -> Completion:
         """Try again, at once: it is the lane that waits."""
-        verdict: list[type[CallError]] = []
-
-        def must_stop(_state: RetryCallState) -> bool:
-            if (error := give_up(job.attempts, job.most_charged, is_last=self._is_last(job))) is not None:
-                verdict.append(error)
-            return bool(verdict)
-
-        ring = AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, _Failed)),
-            stop=must_stop,
-            wait=wait_none(),
-            sleep=asyncio.sleep,
-            reraise=True,
-        )
         try:
-            return await ring(self._attempt, job)
+            return await self._ring(self._attempt, job)
         except _Failed:
-            raise verdict[0](_why(job.attempts), job.attempts) from None
+            error = self._verdict(job) or AttemptsExhausted
+            raise error(_why(job.attempts), job.attempts) from None
+
+    def _must_stop(self, state: RetryCallState) -> bool:
+        (job,) = state.args
+        return self._verdict(job) is not None
+
+    def _verdict(self, job: Job) -> type[CallError] | None:
+        return give_up(job.attempts, job.most_charged, is_last=self._is_last(job))
 
     def _is_last(self, job: Job) -> bool:
         """Whether no provider is left that this job has not been at."""

@@ -93,7 +93,7 @@ class Reply:
     """What a vendor's server really answered, through whichever door it came.
 
     `status` is None where no answer came; `error` then names the failure (`connect`, `timeout`, `cut`).
-    Header names are lower case. `body` is text as received, at most some 64 KiB of it.
+    Header names are lower case. `body` is the whole text as received.
     """
 
     status: int | None

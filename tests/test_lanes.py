@@ -167,7 +167,9 @@ def test_ten_throttles_in_flight_are_one_strike() -> None:
         assert key.account.health.generation == 2, "one rest, and what follows it"
         assert key.account.health.share == 0.7
 
-    run = Run(make_provider(concurrency=10), script=lambda _call: THROTTLED if len(run.transport.calls) <= 10 else Answer("7"))
+    run = Run(
+        make_provider(concurrency=10), script=lambda _call: THROTTLED if len(run.transport.calls) <= 10 else Answer("7")
+    )
     run(main)
     assert len(run.times()) == 20
     assert 10 <= run.times()[10] - 1.0 <= 12.1

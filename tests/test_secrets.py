@@ -9,19 +9,23 @@ import pty
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from vendors import HTML, JSON, Says, ScriptedVendor, Seen, chat, said, scripted
+from vendors import HTML, JSON, Says, ScriptedVendor, Seen, chat, make_config, make_provider, said, scripted
 
+from router.providers import Door, Key
 from router.rates import Rate
 from router.simulator.dialects import DialectName
 from router.simulator.server import serve
 from router.simulator.spec import VendorSpec
 from router.simulator.troubles import parse_trouble
+from router.transport.calls import Call
+from router.transport.doors import LiteLLMTransport
+from router.types import Request, Secret
 
 ROOT = Path(__file__).parent.parent
 TELLING = 8
@@ -38,6 +42,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "scold": ("6b1e7f2c94d84a3eb0c5d7f8a9e1c2b3", "kurz9Key7"),
 }
 """By provider: what OpenAI's, Anthropic's, Google's, Zhipu's and others' keys look like; one is very short."""
+ALL_KEYS = tuple(key for keys in KEYS.values() for key in keys)
 MODELS = {"broke": "anthropic/claude-haiku-5-5", "walled": "gemini/gemini-3.5-flash-lite", "garbled": "zai/glm-4.5-air"}
 DIALECTS: Mapping[str, DialectName] = {"broke": "anthropic", "walled": "gemini"}
 TROUBLES = {
@@ -80,25 +85,29 @@ def parrot() -> Callable[[Seen], Says]:
     return answer
 
 
+def scoldings(form: str) -> tuple[Says, ...]:
+    """Ways to refuse with a key."""
+    error = {"message": f"Incorrect API key provided: {form}.", "code": form, "type": form, "param": {"key": form}}
+    return (
+        said({"error": error}, 500, x_ratelimit_limit=form),
+        said({"error": {"message": f'{{"error": "{form}"}}', "code": "x"}}, 503, retry_after=form),
+        Says(502, f"<html><title>{form}</title><body>{form}</body></html>".encode(), HTML),
+        Says(200, f"key={form}".encode(), JSON),
+        said({"error": error}, 400),
+        said({"error": error}, 418),
+        said({"error": {**error, "code": "insufficient_quota"}}, 429),
+        said({"error": {**error, "code": "invalid_api_key"}}, 401),
+    )
+
+
 def scold() -> Callable[[Seen], Says]:
     """Refuses, and with the key."""
     turn = count()
 
     def answer(seen: Seen) -> Says:
-        key, number = seen.bearer, next(turn)
-        form = echoes(key)[number % len(echoes(key))]
-        error = {"message": f"Incorrect API key provided: {form}.", "code": form, "type": form, "param": {"key": form}}
-        replies = (
-            said({"error": error}, 500, x_ratelimit_limit=form),
-            said({"error": {"message": f'{{"error": "{form}"}}', "code": "x"}}, 503, retry_after=form),
-            Says(502, f"<html><title>{form}</title><body>{form}</body></html>".encode(), HTML),
-            Says(200, f"key={form}".encode(), JSON),
-            said({"error": error}, 400),
-            said({"error": error}, 418),
-            said({"error": {**error, "code": "insufficient_quota"}}, 429),
-            said({"error": {**error, "code": "invalid_api_key"}}, 401),
-        )
-        return replies[min(number, len(replies) - 1)]
+        number = next(turn)
+        forms = echoes(seen.bearer)
+        return scoldings(forms[number % len(forms)])[min(number, 7)]
 
     return answer
 
@@ -233,8 +242,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Ran, Pa
 
 
 def found_in(text: bytes) -> list[str]:
-    keys = (key for keys in KEYS.values() for key in keys)
-    return [form for key in keys for form in telling_forms(key) if form.encode() in text]
+    return [form for key in ALL_KEYS for form in telling_forms(key) if form.encode() in text]
 
 
 def files_of(home: Path) -> dict[str, bytes]:
@@ -266,7 +274,7 @@ def test_the_runs_were_worth_looking_at(runs: Mapping[str, tuple[Ran, Path]]) ->
         for provider in KEYS:
             assert f'"provider":"{provider}"'.encode() in log, provider
         assert b"[parrot#1]" in next(text for file, text in files_of(home).items() if file.endswith("results.jsonl"))
-        assert b"[scold#1]" in log
+        assert b"[scold#" in log
         assert b"[revoked#1]" in log
         wanted = {"run.json", "log.jsonl", "results.jsonl", "summary.json"}
         assert wanted <= {file.rpartition("/")[2] for file in files_of(home)}
@@ -280,6 +288,33 @@ def test_a_defect_ends_no_run_and_tells_no_key(runs: Mapping[str, tuple[Ran, Pat
     assert b"RuntimeError: what is wrong with [" in log
     assert ran.code in {0, 2}
     assert b"Traceback" not in ran.shown
+
+
+@pytest.mark.parametrize(("door", "step"), [("auto", 1), ("litellm", 4)])
+def test_no_fault_holds_a_key(door: Door, step: int) -> None:
+    """Every key in every form in every `step`th refusal, just behind the border."""
+
+    async def main() -> list[str]:
+        results = []
+        async with asyncio.timeout(60), scripted() as vendor:
+            named = make_provider("openai/gpt-4o-mini", vendor.url + "/v1", door)
+            planted = [Key(f"openai#{number}", Secret(key), "one") for number, key in enumerate(ALL_KEYS, 1)]
+            provider = replace(named, keys=tuple(planted))
+            transport = LiteLLMTransport(make_config(provider))
+            await transport.prepare()
+            for key, secret in zip(planted, ALL_KEYS, strict=True):
+                call = Call(provider, key, "openai/gpt-4o-mini", Request.of("What is 3 + 4?"))
+                for number, form in enumerate(echoes(secret)):
+                    for refusal in scoldings(form)[number % step :: step]:
+                        vendor.says(refusal)
+                        results.append(repr(await transport.send(call, vendor.seen.clear)))
+            results.append(repr(transport._direct))
+            await transport.aclose()
+        return results
+
+    shown = asyncio.run(main())
+    assert len(shown) == len(ALL_KEYS) * 7 * 8 // step + 1
+    assert {text for text in shown if found_in(text.encode())} == set()
 
 
 @pytest.mark.parametrize(

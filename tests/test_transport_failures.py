@@ -198,17 +198,19 @@ def test_failures_of_the_wire_have_names(error: BaseException, wire: str) -> Non
     assert (silence.error if silence else "") == wire
 
 
-MESSAGES: dict[str, Callable[[], BaseException]] = {
-    "some-model does not support temperature=0.5.": lambda: exceptions()["UnsupportedParamsError"](
-        message="some-model does not support temperature=0.5. To drop unsupported params, set `litellm.drop_params`",
-        model="some-model",
-        llm_provider="openai",
-    ),
-    "no such thing": lambda: ValueError("no such thing\nTraceback (most recent call last):\n  File …"),
-    "KeyError": KeyError,
-}
+def unsupported() -> BaseException:
+    said = "some-model does not support temperature=0.5. To drop unsupported params, set `litellm.drop_params`"
+    kind: type[Exception] = load().exceptions.UnsupportedParamsError
+    return kind(said)
 
 
-@pytest.mark.parametrize("text", MESSAGES)
-def test_a_refusal_is_told_in_plain_words(text: str) -> None:
-    assert str(Refused(MESSAGES[text]())) == text
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        pytest.param(unsupported, "some-model does not support temperature=0.5.", id="without LiteLLM's advice"),
+        pytest.param(lambda: ValueError("no\nTraceback (most recent call last):\n x"), "no", id="without a traceback"),
+        pytest.param(KeyError, "KeyError", id="without words"),
+    ],
+)
+def test_a_refusal_is_told_in_plain_words(make: Callable[[], BaseException], text: str) -> None:
+    assert str(Refused(make())) == text

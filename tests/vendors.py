@@ -130,7 +130,7 @@ async def _send(request: web.BaseRequest, said: Says) -> web.StreamResponse:
     await response.prepare(request)
     if said.cuts or said.resets:
         await response.write(said.body[: len(said.body) // 2])
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.005)
         return _hang_up(request, response)
     for piece in _pieces(said):
         await response.write(piece)

@@ -102,7 +102,10 @@ def evaluate(
     if providers:
         plan = plan.with_providers(tuple(name.strip() for name in providers.split(",")))
     plan = replace(plan, rehearse=plan.config.wants_rehearsal if rehearse is None else rehearse)
-    plan = replace(plan, troubles=parse_troubles(trouble or [], plan.config) if plan.rehearse else ())
+    if trouble and not plan.rehearse:
+        raise ConfigError("--trouble is for simulated vendors; add --rehearse")
+    plan = replace(plan, troubles=parse_troubles(trouble or [], plan.config))
+    _check_output(output, as_json=json)
     if dry_run:
         return _show_first(plan)
     evaluation = _run(plan, display)
@@ -190,8 +193,20 @@ def _print(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet:
     elif not quiet:
         from router.reports.tables import summary_text
 
-        width = shutil.get_terminal_size().columns
-        typer.echo(summary_text(evaluation.summary, width=width, color=wants_color(sys.stdout)))
+        # With the rows on stdout, the summary for people is talk.
+        stream = sys.stderr if str(output) == "-" else sys.stdout
+        text = summary_text(evaluation.summary, width=shutil.get_terminal_size().columns, color=wants_color(stream))
+        stream.write(text + "\n")
+
+
+def _check_output(output: Path | None, *, as_json: bool) -> None:
+    """Find out before the first call, not after the last, that the results have no place to go."""
+    if str(output) == "-" and as_json:
+        raise ConfigError("--output - and --json both want stdout; take one, or name a file")
+    if output is not None and str(output) != "-" and not output.absolute().parent.is_dir():
+        raise ConfigError(f"--output {output}: {output.absolute().parent} is no directory; make it, or name another")
+    if output is not None and output.is_dir():
+        raise ConfigError(f"--output {output}: this is a directory; name a file in it")
 
 
 def _copy(results: Path, output: Path) -> None:

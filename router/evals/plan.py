@@ -51,6 +51,21 @@ class Plan:
     def __post_init__(self) -> None:
         for prompt in self.prompts:
             prompt.check(self.task.variables)
+        names = [prompt.name for prompt in self.prompts]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            paths = ", ".join(str(prompt.path) for prompt in self.prompts if prompt.name in twice)
+            raise ConfigError(f"two prompts are called {twice[0]!r} ({paths}); rename one, results tell them by name")
+        self._check_model()
+
+    def _check_model(self) -> None:
+        enabled = [provider for provider in self.config.providers if provider.enabled]
+        if self.model is None or any(provider.model_for(self.model) for provider in enabled):
+            return
+        known = sorted({name for provider in enabled for name in provider.models})
+        raise ConfigError(
+            f"--model: no enabled provider of {self.config.path} has a model called {self.model!r}; "
+            f"the names there are {', '.join(known)}"
+        )
 
     @property
     def label(self) -> str:
@@ -69,6 +84,10 @@ class Plan:
                 f"--providers: {', '.join(unknown)} is not in {self.config.path}; it declares {', '.join(known)}"
             )
         providers = tuple(provider for provider in self.config.providers if provider.name in names)
+        if not any(provider.enabled for provider in providers):
+            raise ConfigError(
+                f"--providers: {', '.join(names)} is `enabled: false` in {self.config.path}; enable it there"
+            )
         return replace(self, config=replace(self.config, providers=providers))
 
 

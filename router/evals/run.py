@@ -16,7 +16,7 @@ from router.evals.plan import Plan, Trial, trials
 from router.evals.progress import Screen, Snapshot
 from router.evals.record import Record, describe
 from router.evals.results import Counts, Row, Tally
-from router.evals.rundir import create
+from router.evals.rundir import create, kept_if_begun, mark_latest
 from router.faults import ConfigError, Stopped
 from router.log import iso
 from router.memory import Memory
@@ -49,10 +49,12 @@ async def evaluate(plan: Plan, *, screen: Screen | None = None, handle_signals: 
 
     With `handle_signals` the first SIGINT lets the calls in flight end and the second one ends at once.
     """
-    if not plan.rehearse and not plan.config.usable:
+    takes_part = [each for each in plan.config.providers if (each.enabled if plan.rehearse else each.is_usable)]
+    if not takes_part:
         raise ConfigError(_nobody(plan.config))
     directory = create(plan.log_dir, plan.label, datetime.now(UTC).astimezone())
     async with AsyncExitStack() as stack:
+        stack.enter_context(kept_if_begun(directory))
         config = plan.config
         if plan.rehearse:
             config = await stack.enter_async_context(rehearsal(config, seed=plan.seed, troubles=plan.troubles))
@@ -70,6 +72,7 @@ async def evaluate(plan: Plan, *, screen: Screen | None = None, handle_signals: 
             stack.callback(screen.close)
             await stack.enter_async_context(_ticking(run, screen))
         await stack.enter_async_context(router)
+        mark_latest(directory)
         try:
             await run.work()
         finally:

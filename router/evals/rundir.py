@@ -1,10 +1,12 @@
-"""The directory of a run: made before anything else, named by time and prompt, and found again as `latest`."""
+"""The directory of a run: named by time and prompt, kept once something is sent, and found again as `latest`."""
 
 from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +25,6 @@ def create(log_dir: Path, label: str, at: datetime) -> Path:
         raise ConfigError(
             f"{log_dir}: cannot write the run there ({error.strerror or error}); name another place with --log-dir"
         ) from None
-    _point_latest(log_dir, directory)
     return directory
 
 
@@ -37,9 +38,19 @@ def _fresh(log_dir: Path, stem: str) -> Path:
     raise FileExistsError(f"1000 runs named {stem}")
 
 
-def _point_latest(log_dir: Path, directory: Path) -> None:
+def mark_latest(directory: Path) -> None:
     """Let `latest` name the newest run. Where links are not to be had, the run itself is what counts."""
-    fresh = log_dir / f".latest-{os.getpid()}"
+    fresh = directory.with_name(f".latest-{os.getpid()}")
     with suppress(OSError):
         fresh.symlink_to(directory.name, target_is_directory=True)
-        fresh.replace(log_dir / "latest")
+        fresh.replace(directory.with_name("latest"))
+
+
+@contextmanager
+def kept_if_begun(directory: Path) -> Iterator[None]:
+    """Take the directory away again where a mistake is found before anything was sent."""
+    try:
+        yield
+    except ConfigError:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise

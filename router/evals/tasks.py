@@ -24,7 +24,7 @@ def arithmetic_task(limit: int = 100, ops: int = 2, seed: int = 0) -> Task:
 
 
 def file_task(path: Path, limit: int | None = None) -> Task:
-    """The items of a file, read as they are needed; raises ConfigError for a file that holds none."""
+    """The items of a file, read as they are needed; raises ConfigError for any line that is no item, or without one."""
     first = next(iter(islice(load(path), 1)), None)
     if first is None:
         raise ConfigError(f"{path}: there is no item in it")
@@ -32,6 +32,8 @@ def file_task(path: Path, limit: int | None = None) -> Task:
         path.name,
         lambda: load(path, limit),
         frozenset(first.variables),
+        # Read once to the end, so that a mistake in the last line is found before the first call is paid for.
+        total=sum(1 for _ in load(path, limit)),
         describes={"path": str(path), "sha256": _digest(path), "limit": limit},
     )
 

@@ -16,12 +16,19 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import aiohttp
 import httpx
 
-_lent: ContextVar[httpx.AsyncBaseTransport] = ContextVar("the caller's session")
+_lent: ContextVar[httpx.AsyncBaseTransport | None] = ContextVar("the caller's session", default=None)
 
 
 class _Borrowed(httpx.AsyncBaseTransport):
+    """Sends through the caller's session; whoever uses LiteLLM beside us, and lends none, gets one of httpx's own."""
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await _lent.get().handle_async_request(request)
+        return await (_lent.get() or _for_others()).handle_async_request(request)
+
+
+@cache
+def _for_others() -> httpx.AsyncBaseTransport:
+    return httpx.AsyncHTTPTransport()
 
 
 @cache

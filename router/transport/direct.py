@@ -58,7 +58,7 @@ class _Route:
     config: Any
     model: str
     url: str
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)
     optional: dict[str, Any]
     extra_body: dict[str, Any]
 
@@ -68,7 +68,7 @@ class DirectDoor:
     """Sends calls over one aiohttp session. Its only state is the routes that it has worked out."""
 
     session: aiohttp.ClientSession
-    _routes: dict[tuple[object, ...], _Route] = field(default_factory=dict)
+    _routes: dict[tuple[object, ...], _Route] = field(default_factory=dict, repr=False)
 
     def warm(self, call: Call) -> None:
         """Work out what the first call would, without sending it; raises Refused."""

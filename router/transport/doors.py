@@ -54,21 +54,26 @@ class LiteLLMTransport:
         """Have each door work once for every key, so that no first call is late and bunches up with the next.
 
         The wide door imports and builds as it goes; a call to a closed port of this machine takes it through all
-        of that and reaches nobody.
+        of that and reaches nobody. Raises ConfigError where LiteLLM refuses every provider; one among others only
+        loses its calls.
         """
-        hello = Request.of("warming up")
+        mistakes: dict[str, Refused] = {}
         for provider in self._config.usable:
             for key, model in itertools.product(provider.keys, provider.models.values()):
-                call = Call(provider, key, model, hello)
                 try:
-                    if self._is_direct(call):
-                        self._direct.warm(call)
-                    elif key is provider.keys[0]:
-                        await self._wide.send(Call(replace(provider, base_url=NOWHERE), NO_KEY, model, hello))
+                    await self._warm_one(Call(provider, key, model, Request.of("warming up")))
                 except Refused as refused:
-                    # The closed port's address, which some vendors' checks refuse, is no mistake of the file's.
-                    if self._is_direct(call) or refused.is_a_mistake:
-                        raise ConfigError(f"{self._config.path}: {provider.name}: {refused}") from None
+                    if refused.is_a_mistake:
+                        mistakes.setdefault(provider.name, refused)
+        if mistakes and len(mistakes) == len(self._config.usable):
+            said = "; ".join(f"{name}: {refused}" for name, refused in mistakes.items())
+            raise ConfigError(f"{self._config.path}: {said}")
+
+    async def _warm_one(self, call: Call) -> None:
+        if self._is_direct(call):
+            self._direct.warm(call)
+        elif call.key is call.provider.keys[0]:
+            await self._wide.send(replace(call, provider=replace(call.provider, base_url=NOWHERE), key=NO_KEY))
 
     def _is_direct(self, call: Call) -> bool:
         return call.provider.door == "auto" and prefix_of(call.model) in PREFIXES
@@ -96,7 +101,8 @@ class LiteLLMTransport:
                 return self._read(call, await self._directly(call), None)
             return self._read(call, *await self._wide.send(call))
         except Refused as refused:
-            return Fault(Kind.BAD_REQUEST, f"not sent: {refused}")
+            # A mistake is one for every request to this model here, so other vendors may still take the item.
+            return Fault(Kind.PERMISSION if refused.is_a_mistake else Kind.BAD_REQUEST, f"not sent: {refused}")
         except Exception as error:  # noqa: BLE001 - even a defect costs one call and no run, and its text may hold a key
             return Fault(Kind.UNKNOWN, f"{type(error).__name__}: {error}"[:MOST_WORDS])
 
@@ -113,8 +119,7 @@ class LiteLLMTransport:
         parsed = _parsed(reply.body)
         if (reply.body or theirs is None) and (fault := self._examined(call, reply, parsed)):
             return fault
-        is_openais = isinstance(parsed, dict) and isinstance(parsed.get("choices"), list)
-        ours = answer_of(parsed) if is_openais else None
+        ours = answer_of(parsed) if isinstance(parsed, dict) and isinstance(parsed.get("choices"), list) else None
         answer = theirs if ours is None or (theirs and not ours.text) else ours
         if answer is None:
             return Fault(Kind.MALFORMED_REPLY, "there is no answer in the reply", reply.status)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -18,7 +21,7 @@ _CLEAN = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
 """Else the import fetches a price list from the internet and loads any `.env` near it."""
 _CLASS = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout): )+")
 _ADVICE = re.compile(r"\s*(?:To drop |Pass model as |Traceback \(most recent call last\)).*", re.DOTALL)
-_MISTAKES = re.compile(r"does not support|LLM Provider NOT provided|Unmapped LLM provider")
+_MISTAKES = re.compile(r"do(?:es)?(?: not|n't) support|LLM Provider NOT provided|Unmapped LLM provider")
 """A parameter that the model does not take, a prefix that is nobody's, a vendor that does not chat."""
 
 
@@ -48,10 +51,28 @@ def _loaded() -> ModuleType:
     # About its own classes, as it builds and prints them.
     for words in ("Items? .* on TypedDict", "Pydantic serializer warnings"):
         warnings.filterwarnings("ignore", message=words, category=UserWarning)
-    import litellm
+    with _uncollected():
+        import litellm
 
     _quieten(litellm)
     return litellm
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Import without collecting, and keep what was imported out of later collections.
+
+    LiteLLM's modules are hundreds of thousands of objects that live as long as the process. Each full collection would
+    walk them all and hold the event loop up for a third of a second, and calls would bunch up behind that.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def _quieten(litellm: ModuleType) -> None:

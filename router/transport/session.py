@@ -7,6 +7,7 @@ accounts behind them. LiteLLM is handed this session too, so that its door shows
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -17,6 +18,9 @@ import httpx
 from aiohttp.base_protocol import BaseProtocol
 
 from router.types import Reply
+
+SPARE_FILES = 128
+"""For logs, pipes, libraries: open files that are no connections."""
 
 _caught: ContextVar[list[Reply] | None] = ContextVar("caught replies", default=None)
 
@@ -105,10 +109,25 @@ def _replay(response: aiohttp.ClientResponse, body: bytes) -> None:
     response.content = stream
 
 
+def connections_for(wanted: int) -> int:
+    """How many connections may be open: what is wanted, if the limit on open files can be raised that far.
+
+    Calls beyond it wait for a connection. Without this they would fail with «too many open files», and the vendor would
+    be blamed for it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = wanted + SPARE_FILES
+    if soft < need:
+        soft = need if hard == resource.RLIM_INFINITY else min(need, hard)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES))
+
+
 def open_session(*, most_connections: int, trust_env: bool) -> aiohttp.ClientSession:
     """Open the session. `trust_env` heeds proxy variables, which simulated vendors on loopback must not."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=most_connections, limit_per_host=0, ttl_dns_cache=300),
+        connector=aiohttp.TCPConnector(limit=connections_for(most_connections), limit_per_host=0, ttl_dns_cache=300),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=trust_env,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),

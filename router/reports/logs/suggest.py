@@ -26,7 +26,8 @@ def rate_line(declared: str | None, found: int, window: str, name: str = "rate")
     rate = paced_rate(declared)
     period_s = rate.period_s if rate else 60.0
     observed = found * period_s / WINDOWS_S[window]
-    if rate is None and found < TELLING_CALLS:
+    expected = rate.per_second * WINDOWS_S[window] if rate else TELLING_CALLS
+    if found < min(TELLING_CALLS, expected):
         return None
     if rate is not None and observed < TELLING_SHARE * rate.amount:
         return None

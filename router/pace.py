@@ -37,9 +37,9 @@ class Bucket:
         jitter_s = min(MOST_JITTER_S, JITTER_SHARE * rate.period_s)
         amount = max(rate.amount, 1.0)
         period_s = rate.period_s * amount / rate.amount
-        free = min(burst, amount)
-        self.per_second = (amount + 1 - free) / (period_s + slack_s + jitter_s)
-        self.size = free + self.per_second * slack_s
+        self.free = min(burst, amount)
+        self.per_second = (amount + 1 - self.free) / (period_s + slack_s + jitter_s)
+        self.size = self.free + self.per_second * slack_s
         self.is_short = rate.period_s < SHORT_S
         self.jitter_s = jitter_s
         self._limiter = AsyncLimiter(self.size, self.size / self.per_second)
@@ -49,6 +49,9 @@ class Bucket:
     async def acquire(self) -> None:
         """Wait until one more call may leave."""
         owed, self._owed = self._owed, 0.0
+        if _now() - self._empty_at > 1 / self.per_second:
+            # After idling nothing has to catch up, and the first call is the one that has to connect.
+            owed = max(owed, self.size - self.free)
         for amount in (1.0, owed):
             await self._limiter.acquire(amount)
             self._charge(amount)

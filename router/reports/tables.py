@@ -19,7 +19,7 @@ from router.reports.wording import DASH, count_text, figure_text, percent_text, 
 
 SIMULATED = "SIMULATED vendors: the accuracy says nothing about any prompt or model."
 STYLES = {"right": "green", "wrong": "yellow", "unparsable": "magenta", "error": "red"}
-INTERRUPTED = "Interrupted: some items have no outcome yet. --resume goes on."
+INTERRUPTED = "Interrupted: some items have no outcome yet."
 LEGEND = "p50, p95: seconds · keys: alive/all · rate: % of the declared rate used"
 LEAST_PROMPT = 24
 """Cells of a prompt's name for which counts give way: prompts are told apart by their ends."""

@@ -26,6 +26,7 @@ MOST_SLACK_S = 0.010
 MOST_JITTER_S = 0.100
 SHORT_S = 10.0
 FRESH = 0.1
+CONNECTING_S = 0.025
 TOKEN_BUCKET = 0.05
 
 
@@ -50,8 +51,10 @@ class Bucket:
         """Wait until one more call may leave."""
         owed, self._owed = self._owed, 0.0
         if _now() - self._empty_at > 1 / self.per_second:
-            # After idling nothing has to catch up, and the first call is the one that has to connect.
+            # After idling there is nothing to catch up; and the first call is the one that has to connect, and beside
+            # it the first calls of other lanes. So the second one keeps a little more distance.
             owed = max(owed, self.size - self.free)
+            self._owed = min(1.0, CONNECTING_S * self.per_second) if self.is_short else 0.0
         for amount in (1.0, owed):
             await self._limiter.acquire(amount)
             self._charge(amount)

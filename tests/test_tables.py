@@ -142,7 +142,7 @@ def test_a_rehearsal_says_that_its_accuracy_says_nothing() -> None:
         pytest.param(
             {"cost_usd": 0.0123, "priced": 2}, "cost      $0.0123 (known for 2 of 5 items)", id="part-of-the-cost"
         ),
-        pytest.param({"interrupted": True}, "Interrupted: some items have no outcome yet..", id="interrupted"),
+        pytest.param({"interrupted": True}, "Interrupted: some items have no outcome yet.", id="interrupted"),
         pytest.param({"elapsed_s": 0.0204, "items_per_s": 1234.5}, "elapsed   0:00:00.020   1,234 items/s", id="fast"),
     ],
 )

@@ -34,11 +34,16 @@ def printed(parts: Iterable[RenderableType], width: int, *, color: bool) -> str:
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
+LEAST_WIDTHS = {"who": 11, "why": 11, "key": 11, "kind": 11}
+"""Names and faults are read as a whole, `invalid_key 401`; other columns wrap before they do."""
+
+
 def table(*columns: str, right: frozenset[str] = frozenset()) -> Table:
     """An empty table; columns named in `right` hold numbers."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        least = LEAST_WIDTHS.get(name)
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold", min_width=least)
     return made
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from router.checkup.findings import Checkup, Finding, Heard, KeyView, Level, ProviderView, Verdict
 from router.checkup.limits import limit_headers
+from router.reports.paper import printed
 from router.reports.wording import DASH, count_text, seconds_text
 
 SIMULATED = "SIMULATED vendors answered: this says nothing about any real key."
@@ -24,22 +24,7 @@ MOST_SHOWN = 4
 
 def checkup_text(checkup: Checkup, *, width: int, color: bool) -> str:
     """A checkup as lines of at most `width` cells; suggested lines are never wrapped, so that they can be copied."""
-    out = io.StringIO()
-    console = Console(
-        file=out,
-        width=width,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        force_jupyter=False,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        soft_wrap=False,
-    )
-    for block in _blocks(checkup):
-        console.print(block, crop=False)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return printed(_blocks(checkup), width, color=color, crop=False)
 
 
 def _blocks(checkup: Checkup) -> Iterator[RenderableType]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from rich.console import Console, Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +14,7 @@ from router.evals.results import VERDICTS
 from router.evals.stats import format_hms
 from router.health import State
 from router.reports.grid import Column, grid
+from router.reports.paper import printed
 from router.reports.wording import DASH, count_text, figure_text, percent_text, seconds_text
 
 SIMULATED = "SIMULATED vendors: the accuracy says nothing about any prompt or model."
@@ -38,18 +38,7 @@ class Part(NamedTuple):
 
 def summary_text(summary: Summary, *, width: int, color: bool) -> str:
     """A run's summary, as in its summary.json, as lines of at most `width` cells; what it lacks is a dash."""
-    out = io.StringIO()
-    console = Console(
-        file=out,
-        width=width,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        force_jupyter=False,
-        highlight=False,
-    )
-    console.print(Group(*_blocks(summary, width)))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return printed(_blocks(summary, width), width, color=color)
 
 
 def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,24 +13,6 @@ from rich.text import Text
 from router.reports.logs.words import clean
 
 BAD, WARNING, GOOD, DIM = "bold red", "yellow", "green", "dim"
-
-
-def printed(parts: Iterable[RenderableType], width: int, *, color: bool) -> str:
-    """Rich's things as text; nothing in them is read as markup."""
-    file = io.StringIO()
-    console = Console(
-        file=file,
-        width=width,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        legacy_windows=False,
-    )
-    for part in parts:
-        console.print(part)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
 LEAST_WIDTHS = {"who": 11, "why": 11, "key": 11, "kind": 11}

@@ -12,12 +12,13 @@ from router.reports.logs.analysis import Analysis
 from router.reports.logs.episode import Episode
 from router.reports.logs.errors import Errors
 from router.reports.logs.hangs import Hang
-from router.reports.logs.paper import BAD, DIM, GOOD, WARNING, printed, simulated_line, table, told, words
+from router.reports.logs.paper import BAD, DIM, GOOD, WARNING, simulated_line, table, told, words
 from router.reports.logs.rows import SCOPES, WINDOWS_S, sent
 from router.reports.logs.runs import Run
 from router.reports.logs.throttles import Throttle
 from router.reports.logs.usage import Usage
 from router.reports.logs.words import counted, moment, seconds, share, time_of_day, window_words
+from router.reports.paper import printed
 
 MOST_ROWS = 40
 MOST_TOLD = 15

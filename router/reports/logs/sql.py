@@ -17,10 +17,11 @@ from rich.console import RenderableType
 from router.faults import ConfigError
 from router.jsonl import encode
 from router.reports.logs.fields import COLUMNS
-from router.reports.logs.paper import DIM, WARNING, printed, simulated_line, table, words
+from router.reports.logs.paper import DIM, WARNING, simulated_line, table, words
 from router.reports.logs.reading import rows
 from router.reports.logs.rows import parse
 from router.reports.logs.words import counted
+from router.reports.paper import printed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from rich.console import RenderableType
 from rich.text import Text
 
-from router.reports.logs.paper import BAD, GOOD, WARNING, printed, simulated_line, told, words
+from router.reports.logs.paper import BAD, GOOD, WARNING, simulated_line, told, words
 from router.reports.logs.rows import Call, Settled, iso
 from router.reports.logs.story import Story, waited_for
 from router.reports.logs.words import counted, seconds, time_of_day
+from router.reports.paper import printed
 
 THEN = {
     "slow_down": "the account rests, then goes on more slowly",

@@ -261,7 +261,7 @@ def outline(line: str) -> str:
 
 
 _LIKE_A_KEY = re.compile(
-    r"\b(sk|pk|rk|gsk|xai|nvapi|hf)[-_]\w|AIza|[A-Za-z0-9+=]{24}|(?=[A-Za-z+=]*\d)[A-Za-z0-9+=]{12}"
+    r"\b(sk|pk|rk|gsk|xai|nvapi|hf)[-_][\w-]{7}|AIza|[A-Za-z0-9+=]{24}|(?=[A-Za-z+=]*\d)[A-Za-z0-9+=]{12}"
 )
 
 

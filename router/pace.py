@@ -45,25 +45,36 @@ class Bucket:
         self.jitter_s = jitter_s
         self._limiter = AsyncLimiter(self.size, self.size / self.per_second)
         self._empty_at = 0.0
-        self._owed = 0.0
+        self._held_to = 0.0
 
     async def acquire(self) -> None:
         """Wait until one more call may leave."""
-        owed, self._owed = self._owed, 0.0
-        if _now() - self._empty_at > 1 / self.per_second:
+        now = _now()
+        is_first = now - self._empty_at > 1 / self.per_second
+        owed = max(0.0, self._empty_at - max(now, self._held_to)) * self.per_second
+        while owed > 0:
+            await self._limiter.acquire(min(1.0, owed))
+            owed -= 1.0
+        await self._limiter.acquire(1.0)
+        self._held_to = self._empty_at
+        self._charge(1.0)
+        if is_first:
             # After idling there is nothing to catch up; and the first call is the one that has to connect, and beside
             # it the first calls of other lanes. So the second one keeps a little more distance.
-            owed = max(owed, self.size - self.free)
-            self._owed = min(1.0, CONNECTING_S * self.per_second) if self.is_short else 0.0
-        for amount in (1.0, owed):
-            await self._limiter.acquire(amount)
-            self._charge(amount)
+            await self._limiter.acquire(self.size - self.free)
+            self._charge(self.size - self.free)
+            self._empty_at += min(CONNECTING_S, 1 / self.per_second) if self.is_short else 0.0
 
     def owe(self, late_s: float) -> None:
-        """Charge the next call with the lateness of the last one, as far as the room for jitter does not cover it."""
+        """Count the last call so much later, as far as the room for jitter does not cover it.
+
+        The bucket itself is charged with the next call; `ready_at` tells of it at once.
+        """
         covered_s = (1 - FRESH) * self.jitter_s
         if self.is_short and late_s > covered_s:
-            self._owed = min(1.0, self._owed + (late_s - covered_s) * self.per_second)
+            interval_s = 1 / self.per_second
+            shifted = self._empty_at + min(late_s - covered_s, interval_s)
+            self._empty_at = max(shifted, _now() - covered_s + interval_s)
 
     async def renew(self, age_s: float) -> None:
         """Make a permit that was bought `age_s` ago count as bought now.
@@ -80,11 +91,12 @@ class Bucket:
 
     def ready_at(self) -> float:
         """The loop time from which one more call may leave, in the past where it may leave now."""
-        empty_at = max(self._empty_at, _now()) if self._owed else self._empty_at
-        return empty_at + (self._owed + 1.0 - self.size) / self.per_second
+        return self._empty_at - (self.size - 1.0) / self.per_second
 
     def _charge(self, amount: float) -> None:
-        now = asyncio.get_running_loop().time()
+        """Keep account of what the limiter was charged: when it will be empty, and when with what is owed."""
+        now = _now()
+        self._held_to = max(now, self._held_to) + amount / self.per_second
         self._empty_at = max(now, self._empty_at) + amount / self.per_second
 
 

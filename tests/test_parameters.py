@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conftest import make_config, make_provider
 
 from router.config.parameters import CREDENTIALS, ELSEWHERE, MODEL, first_refusal, refusal, refused
-from router.errors import ConfigError
+from router.engine.router import Router
+from router.errors import ConfigError, ItemRefused, Outcome
 from router.evals.prompts import load
-from router.types import Json
+from router.faults import Kind
+from router.testing import ScriptedTransport, run_virtual
+from router.types import Answer, Json, Request
 
 HARMLESS: dict[str, Json] = {
     "temperature": 0,
@@ -92,3 +96,19 @@ def test_a_prompt_may_not_divert_a_call_by_the_body(tmp_path: Path) -> None:
     path.write_text("---\nparams: {extra_body: {model: x}}\n---\n{{ question }}", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"p\.txt:2:23: params\.extra_body\.model may not be set"):
         load(path)
+
+
+def test_a_caller_may_not_divert_a_call_and_waits_for_nothing() -> None:
+    request = Request(({"role": "user", "content": "?"},), id="7", params={"api_base": "http://elsewhere"})
+    transport = ScriptedTransport(lambda _call: Answer("fine"))
+
+    async def main() -> Outcome:
+        async with Router(make_config(make_provider()), transport=transport) as router:
+            return await router.outcome(request)
+
+    outcome = run_virtual(main())
+    assert isinstance(outcome.error, ItemRefused)
+    assert "api_base may not be set" in str(outcome.error)
+    assert outcome.fault is not None
+    assert outcome.fault.kind is Kind.BAD_REQUEST
+    assert transport.calls == []

@@ -11,7 +11,7 @@ import aiohttp
 from router.catalog.addresses import BASES
 from router.config.models import Key, Provider
 from router.jsonl import decode
-from router.transport.direct import prefix_of
+from router.transport.parameters import prefix_of
 from router.transport.session import lower, open_session
 from router.transport.wire_errors import wire_failure
 
@@ -34,6 +34,7 @@ async def list_models(provider: Provider, key: Key, *, trust_env: bool = True) -
     if base is None:
         return Listing(problem="it is not known where this vendor lists its models")
     url, headers = _address(prefix, base.rstrip("/"), key.secret.reveal() if key.secret else "")
+    headers |= provider.headers
     try:
         async with (
             asyncio.timeout(TIMEOUT_S),

@@ -122,16 +122,17 @@ def whole(*, lanes: int = 1, logs: bool = False) -> Opening:
     async def through(task: lab.Task) -> AsyncIterator[Ask]:
         from dataclasses import replace
 
+        from router.config.masking import secrets
         from router.engine.router import Router
         from router.log.scrub import Scrubber
 
         vendors = [replace(task.vendors[0], name=f"v{number}", concurrency=CONNECTIONS) for number in range(lanes)]
         config = lab.config(vendors)
-        scrub = Scrubber(key for provider in config.providers for key in provider.keys)
+        scrub = Scrubber(secrets(config))
         with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
             log: JsonLog | None = None
             if logs:
-                log = JsonLog(Path(place) / "log.jsonl", "bench", scrub=scrub, wall=time.time, simulated=True)
+                log = JsonLog(Path(place) / "log.jsonl", "bench", scrub=scrub.line, wall=time.time, simulated=True)
                 stack.callback(log.close)
             async with Router(config, log=log) as router:
 

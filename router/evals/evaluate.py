@@ -25,6 +25,7 @@ from router.log.writer import iso
 from router.simulator.rehearsal import rewritten
 from router.simulator.stage import rehearsal
 from router.store import StateStore
+from router.transport.litellm_transport import LiteLLMTransport
 from router.types import Request
 
 TICK_S = 0.25
@@ -64,7 +65,10 @@ async def evaluate(plan: Plan, *, screen: Screen | None = None, handle_signals: 
         record.whole("run.json", describe(plan, config, directory.name, clock.wall()))
         _tell_start(record, plan, config)
         memory = None if plan.rehearse else _memory(record)
-        router = Router(config, log=record.log, clock=clock, rng=random.Random(plan.seed), memory=memory)
+        transport = LiteLLMTransport(config, clock.wall, record.scrub)
+        router = Router(
+            config, transport=transport, log=record.log, clock=clock, rng=random.Random(plan.seed), memory=memory
+        )
         run = _Run(plan, config, record, clock, router)
         if handle_signals:
             stack.enter_context(_stopping_on_sigint(run))

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from router.clock import LoopClock
+from router.config.masking import secrets, shown
 from router.config.models import Config, Provider
 from router.evals.plan import Plan
 from router.evals.results import Row
@@ -22,14 +23,13 @@ class Record:
     """The files of one run; every line goes through the scrubber."""
 
     def __init__(self, directory: Path, plan: Plan, config: Config, clock: LoopClock) -> None:
-        keys = [key for each in (plan.config, config) for provider in each.providers for key in provider.keys]
         self.directory = directory
-        self._scrub = Scrubber(keys)
+        self.scrub = Scrubber((*secrets(plan.config), *secrets(config)))
         self._results = Appender(directory / "results.jsonl")
         self.log = JsonLog(
             directory / "log.jsonl",
             directory.name,
-            scrub=self._scrub,
+            scrub=self.scrub.line,
             wall=clock.wall,
             simulated=config.simulated,
         )
@@ -48,7 +48,7 @@ class Record:
         self.log.close()
 
     def _clean(self, value: object) -> bytes:
-        return self._scrub(encode(value).decode()).encode()
+        return self.scrub.line(encode(value).decode()).encode()
 
 
 def describe(plan: Plan, config: Config, run: str, started: float) -> dict[str, object]:
@@ -77,6 +77,7 @@ def describe(plan: Plan, config: Config, run: str, started: float) -> dict[str, 
 
 
 def _provider(provider: Provider) -> dict[str, object]:
+    masked = shown(provider)
     return {
         "name": provider.name,
         "models": dict(provider.models),
@@ -90,8 +91,8 @@ def _provider(provider: Provider) -> dict[str, object]:
         "burst": provider.burst,
         "concurrency": provider.max_in_flight,
         "timeout_s": provider.timeout_s,
-        # Headers may carry credentials that are nobody's key here.
-        "params": {name: value for name, value in provider.params.items() if name != "extra_headers"},
+        "params": masked["params"],
+        "headers": masked["headers"],
         "transport": provider.door,
     }
 

@@ -75,7 +75,7 @@ def test_a_failure_without_an_answer_is_told_by_its_name(error: str, kind: Kind)
         (429, Kind.RATE_LIMIT),
         (451, Kind.REGION_BLOCKED),
         (500, Kind.SERVER_ERROR),
-        (503, Kind.OVERLOADED),
+        (503, Kind.SERVER_ERROR),
         (504, Kind.TIMEOUT),
         (524, Kind.TIMEOUT),
         (529, Kind.OVERLOADED),
@@ -179,7 +179,7 @@ def test_a_healthy_reply_is_no_fault(body: str) -> None:
         pytest.param(STREAM.replace("data: [DONE]", "").replace('"stop"', "null"), Kind.MALFORMED_REPLY, id="cut"),
         pytest.param("data: [DONE]\n\n", Kind.MALFORMED_REPLY, id="stream-of-nothing"),
         pytest.param('{"error": {"message": "boom"}}', Kind.MALFORMED_REPLY, id="unknown-error"),
-        pytest.param('{"error": {"message": "boom", "code": 503}}', Kind.OVERLOADED, id="status-in-the-body"),
+        pytest.param('{"error": {"message": "boom", "code": 503}}', Kind.SERVER_ERROR, id="status-in-the-body"),
     ],
 )
 def test_a_200_without_an_answer_is_a_fault(body: str, kind: Kind) -> None:

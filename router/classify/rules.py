@@ -14,6 +14,7 @@ from router.faults import REACTIONS, Family, Fault, Kind
 from router.types import Reply
 
 MESSAGE_CHARS = 500
+PAYMENT_REQUIRED = 402
 A_LONG_WAIT_S = 3600.0
 """A throttle that is told to wait an hour has met a quota, whatever its vendor calls it."""
 
@@ -34,16 +35,19 @@ STATUSES: Mapping[int, Kind] = {
     499: Kind.TIMEOUT,
     500: Kind.SERVER_ERROR,
     502: Kind.SERVER_ERROR,
-    503: Kind.OVERLOADED,
+    503: Kind.SERVER_ERROR,
     504: Kind.TIMEOUT,
     520: Kind.SERVER_ERROR,
-    521: Kind.SERVER_ERROR,
+    521: Kind.CONNECTION,
     522: Kind.TIMEOUT,
-    523: Kind.SERVER_ERROR,
+    523: Kind.CONNECTION,
     524: Kind.TIMEOUT,
+    525: Kind.CONNECTION,
+    526: Kind.CONNECTION,
     529: Kind.OVERLOADED,
+    530: Kind.CONNECTION,
 }
-"""The last resort. 520 to 524 are Cloudflare's:
+"""The last resort. 520 to 530 are Cloudflare's:
 https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
 """
 
@@ -61,6 +65,7 @@ _STATUSES_OF_BAD_REQUESTS = frozenset({200, 400, 409, 411, 414, 415, 422, None})
 _HTTP_STATUS = re.compile(r"[1-5]\d\d")
 _ENDINGS = ("finish_reason", "finishreason", "stop_reason")
 _OURS_ONLY = frozenset({Kind.NO_CREDIT, Kind.INVALID_KEY, Kind.REVOKED_KEY})
+_SAYS_NOTHING = frozenset({Kind.BAD_REQUEST, Kind.SERVER_ERROR})
 _LIMIT_HEADERS = ("x-ratelimit", "anthropic-ratelimit", "ratelimit", "retry-after", "x-tokenlimit")
 
 
@@ -120,12 +125,17 @@ def _transport(evidence: Evidence) -> Verdict | None:
 
 def _wall(evidence: Evidence) -> Verdict | None:
     """A page for people, or a challenge: something stands before the vendor; hardly ever the key's fault."""
-    if "cf-mitigated" in evidence.headers:
-        return Verdict(Kind.IP_BLOCKED)
-    if not evidence.page:
+    if kind := walls.told_by_headers(evidence.headers):
+        return Verdict(kind)
+    return Verdict(walls.meaning(evidence.page.lower(), evidence.status)) if evidence.page else None
+
+
+def _upstream(evidence: Evidence) -> Verdict | None:
+    """What the wrapped reply says alone outranks its wrapper, unless it only says that something failed."""
+    if not evidence.upstream:
         return None
-    kind = walls.meaning(evidence.page.lower(), evidence.status)
-    return Verdict(kind)
+    said = next((said for rule in RULES_OF_BODIES if (said := rule(evidence.upstream))), None)
+    return said if said and said.kind not in _SAYS_NOTHING else None
 
 
 def _blocked_prompt(evidence: Evidence) -> Verdict | None:
@@ -182,9 +192,26 @@ def _by_code(evidence: Evidence, *, is_sure: bool) -> Verdict | None:
     return None
 
 
+def _plain_words(evidence: Evidence) -> Verdict | None:
+    kind = phrases.plain_meaning(evidence.text, evidence.status)
+    return Verdict(kind) if kind else None
+
+
 def _words(evidence: Evidence) -> Verdict | None:
     kind = phrases.meaning(evidence.text, evidence.status)
-    return Verdict(kind) if kind else None
+    return Verdict(_within_the_status(kind, evidence.status or 0)) if kind else None
+
+
+def _within_the_status(kind: Kind, status: int) -> Kind:
+    """What words can mean with this status.
+
+    A 402 is about money, whatever rate it names. A credential refused with a server's fault is the
+    server's own: relays speak so of theirs.
+    """
+    if status == PAYMENT_REQUIRED and kind in {Kind.RATE_LIMIT, Kind.TOKEN_LIMIT}:
+        return Kind.NO_CREDIT
+    is_our_key = REACTIONS[kind].family is Family.DEAD
+    return Kind.SERVER_ERROR if status >= walls.SERVER_FAULTS and is_our_key else kind
 
 
 def _hidden_by_a_relay(evidence: Evidence) -> Verdict | None:
@@ -223,27 +250,23 @@ def _status(evidence: Evidence) -> Verdict | None:
     if status == TOO_MANY and evidence.is_empty:
         return Verdict(Kind.IP_BLOCKED)
     kind = STATUSES.get(status)
-    if kind is None and status >= 500:  # noqa: PLR2004
-        kind = Kind.SERVER_ERROR
-    if kind is None and not evidence.is_empty:
-        kind = Kind.BAD_REQUEST
-    return Verdict(kind) if kind else None
+    return Verdict(kind or (Kind.SERVER_ERROR if status >= walls.SERVER_FAULTS else Kind.BAD_REQUEST))
 
 
-RULES: tuple[Rule, ...] = (
-    _transport,
-    _wall,
+RULES_OF_BODIES: tuple[Rule, ...] = (
+    _upstream,
     _blocked_prompt,
     _google_quota,
     _hidden_by_a_relay,
     _shed_by_anthropic,
+    _plain_words,
     _sure_code,
     _words,
     _vendor_status,
     _likely_code,
     _code_words,
-    _status,
 )
+RULES: tuple[Rule, ...] = (_transport, _wall, *RULES_OF_BODIES, _status)
 
 
 def _named_limit(evidence: Evidence, wait: float | None) -> Kind:

@@ -55,6 +55,7 @@ _CLOCK = re.compile(
 _SPEAKS_OF_RESET = re.compile(
     r"reset|regain|again|until|retry|available|after|重置|恢复|刷新|解除|之后|后再", re.IGNORECASE
 )
+_DIGIT = re.compile(r"\d")
 _CHINESE = re.compile(r"[一-鿿]")
 _REJECTED = frozenset({"rejected", "exceeded", "exhausted"})
 
@@ -161,6 +162,8 @@ def _in_words(evidence: Evidence, now: float) -> float | None:
 
 
 def _in_a_sentence(words: str, provider: str, now: float) -> float | None:
+    if not _DIGIT.search(words):
+        return None
     if told := next((told for pattern in _TOLD if (told := pattern.search(words))), None):
         return span(told["span"])
     if seconds := _BARE_SECONDS.search(words):

@@ -185,7 +185,7 @@ def _by_code(evidence: Evidence, *, is_sure: bool) -> Verdict | None:
     """The innermost known code decides: what wraps it is a relay's envelope."""
     for code in reversed(evidence.codes):
         entry = table().find(code, evidence.provider)
-        if not entry or entry.is_sure is not is_sure:
+        if not entry or entry.counts_for_sure(code, evidence.provider) is not is_sure:
             continue
         if is_sure or entry.kind is not Kind.BAD_REQUEST or evidence.status in _STATUSES_OF_BAD_REQUESTS:
             return Verdict(entry.kind, code.value)
@@ -205,13 +205,13 @@ def _words(evidence: Evidence) -> Verdict | None:
 def _within_the_status(kind: Kind, status: int) -> Kind:
     """What words can mean with this status.
 
-    A 402 is about money, whatever rate it names. A credential refused with a server's fault is the
-    server's own: relays speak so of theirs.
+    A 402 is about money, whatever rate it names. A credential or a request refused with a server's fault is
+    the server's own: relays speak so of what they made of ours.
     """
     if status == PAYMENT_REQUIRED and kind in {Kind.RATE_LIMIT, Kind.TOKEN_LIMIT}:
         return Kind.NO_CREDIT
-    is_our_key = REACTIONS[kind].family is Family.DEAD
-    return Kind.SERVER_ERROR if status >= walls.SERVER_FAULTS and is_our_key else kind
+    is_ours = REACTIONS[kind].family is Family.DEAD or kind is Kind.BAD_REQUEST
+    return Kind.SERVER_ERROR if status >= walls.SERVER_FAULTS and is_ours else kind
 
 
 def _hidden_by_a_relay(evidence: Evidence) -> Verdict | None:

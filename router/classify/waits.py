@@ -98,7 +98,7 @@ def moment(value: str, now: float) -> float | None:
 
 
 def _in_order(evidence: Evidence, headers: Mapping[str, str], now: float) -> Iterator[float | None]:
-    if (milliseconds := _number(headers.get("retry-after-ms", ""))) is not None:
+    if milliseconds := _number(headers.get("retry-after-ms", "")):  # Azure sends 0 beside a retry-after of 1
         yield milliseconds / 1000
     yield moment(headers["retry-after"], now) if "retry-after" in headers else None
     yield max(_resets(headers, now, exhausted=True), default=None)

@@ -65,7 +65,6 @@ _STATUSES_OF_BAD_REQUESTS = frozenset({200, 400, 409, 411, 414, 415, 422, None})
 _HTTP_STATUS = re.compile(r"[1-5]\d\d")
 _ENDINGS = ("finish_reason", "finishreason", "stop_reason")
 _OURS_ONLY = frozenset({Kind.NO_CREDIT, Kind.INVALID_KEY, Kind.REVOKED_KEY})
-_SAYS_NOTHING = frozenset({Kind.BAD_REQUEST, Kind.SERVER_ERROR})
 _LIMIT_HEADERS = ("x-ratelimit", "anthropic-ratelimit", "ratelimit", "retry-after", "x-tokenlimit")
 
 
@@ -132,10 +131,12 @@ def _wall(evidence: Evidence) -> Verdict | None:
 
 def _upstream(evidence: Evidence) -> Verdict | None:
     """What the wrapped reply says alone outranks its wrapper, unless it only says that something failed."""
-    if not evidence.upstream:
+    inner = evidence.upstream
+    said = next((said for rule in RULES_OF_BODIES if inner and (said := rule(inner))), None)
+    if not inner or not said or said.kind is Kind.SERVER_ERROR:
         return None
-    said = next((said for rule in RULES_OF_BODIES if (said := rule(evidence.upstream))), None)
-    return said if said and said.kind not in _SAYS_NOTHING else None
+    is_the_relays_envelope = said.kind is Kind.BAD_REQUEST and inner.status == evidence.status
+    return None if is_the_relays_envelope else said
 
 
 def _blocked_prompt(evidence: Evidence) -> Verdict | None:

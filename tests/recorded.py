@@ -58,7 +58,9 @@ def _cases(lines: object) -> Iterator[Case]:
         yield Case(
             id=str(line["id"]),
             provider=str(line["litellm_provider"]),
-            reply=Reply(line["status"], {str(name).lower(): str(value) for name, value in headers.items()}, line["body"]),
+            reply=Reply(
+                line["status"], {str(name).lower(): str(value) for name, value in headers.items()}, line["body"]
+            ),
             category=Kind(line["category"]),
             also_ok=frozenset(map(Kind, also_ok)),
             retry_after_s=None if wait is None else float(wait),

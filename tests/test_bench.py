@@ -8,11 +8,11 @@ from types import ModuleType
 
 import pytest
 
+from router.config.rates import Rate
 from router.jsonl import encode
-from router.rates import Rate
 
 BENCH = Path(__file__).parents[1] / "bench"
-SCRIPTS = ("article", "lab", "overhead", "pace", "simulator")
+SCRIPTS = ("article", "classify", "lab", "overhead", "pace", "simulator")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,7 +60,7 @@ def test_importing_starts_nothing(name: str, capsys: pytest.CaptureFixture[str])
     ],
 )
 def test_the_most_in_a_window(pace: ModuleType, times: list[float], period_s: float, most: int) -> None:
-    assert pace.most_in(times, period_s) == most
+    assert pace.max_in(times, period_s) == most
 
 
 @pytest.mark.parametrize(

@@ -11,23 +11,23 @@ import pytest
 from recorded import RECORDED, Case, readings
 from vendors import Says, Seen, scripted
 
+from router.config.models import Config, Door, Key, Provider, Secret
 from router.faults import Fault
-from router.providers import Config, Door, Key, Provider
-from router.transport.calls import Call
-from router.transport.doors import LiteLLMTransport
-from router.types import Answer, Request, Secret
+from router.transport.base import Call
+from router.transport.litellm_transport import LiteLLMTransport
+from router.types import Answer, Request
 
 NOT_SPOKEN = frozenset({"chatgpt", "github_copilot", "replicate", "vertex_ai", "voyage", "watsonx"})
 """LiteLLM's handlers of these want a login, an address or a package of their own, or do not chat."""
-UNKNOWN_TO_LITELLM = frozenset({"aiml", "litellm_proxy", "novita", "siliconflow", "stepfun", "vercel_ai_gateway", "wandb"})
+UNKNOWN_TO_LITELLM = frozenset(
+    {"aiml", "litellm_proxy", "novita", "siliconflow", "stepfun", "vercel_ai_gateway", "wandb"}
+)
 """Vendors that a file names by OpenAI's prefix."""
 MODELS: Mapping[str, str] = {"bedrock": "anthropic.claude-3-haiku-20240307-v1:0"}
 FRAMING = frozenset({"content-length", "transfer-encoding", "content-encoding", "connection", "date"})
-MOST_AT_ONCE = 32
+MAX_AT_ONCE = 32
 
-CASES = {
-    case.id: case for case in RECORDED if case.reply.status is not None and case.provider not in NOT_SPOKEN
-}
+CASES = {case.id: case for case in RECORDED if case.reply.status is not None and case.provider not in NOT_SPOKEN}
 
 
 def reply_to(seen: Seen) -> Says:
@@ -56,7 +56,7 @@ async def ask_all(door: Door) -> Mapping[str, Answer | Fault]:
         providers = {prefix: provider_for(prefix, vendor.url, door) for prefix in map(prefix_of, CASES.values())}
         transport = LiteLLMTransport(Config(Path("cases.yaml"), tuple(providers.values())))
         await transport.prepare()
-        room = asyncio.Semaphore(MOST_AT_ONCE)
+        room = asyncio.Semaphore(MAX_AT_ONCE)
 
         async def ask(case: Case) -> Answer | Fault:
             provider = providers[prefix_of(case)]

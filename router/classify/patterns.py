@@ -26,7 +26,8 @@ _NAMES = {
     "GONE": r"(?:suspended|banned|disabled|deactivated|terminated|blocked|locked|restricted|frozen|closed)",
     "DEAD": r"(?:revoked|leaked|expired|disabled|deactivated|no longer valid|deleted|invalidated|compromised)",
     "PLACE": r"(?:country|countries|region|territor(?:y|ies)|location|jurisdiction)s?",
-    "WINDOW": r"(?:daily|weekly|monthly|hourly|session|5[- ]?hour|5h|five[- ]hour|7[- ]day|\d+[- ]hour|hour|week|month)",
+    "WINDOW": r"(?:daily|weekly|monthly|hourly|session|5[- ]?hour|5h|five[- ]hour|7[- ]day|\d+[- ]hour"
+    r"|hour|week|month)",
 }
 
 
@@ -38,8 +39,8 @@ class Pattern:
     needles: frozenset[str]
 
 
-def pattern(source: str) -> Pattern:
-    """Write out the names of a pattern and find its needles; raises ValueError where it has none."""
+def pattern_of(source: str) -> Pattern:
+    """A pattern with its names written out and its needles found; raises ValueError where it has none."""
     for name, meant in _NAMES.items():
         source = source.replace(name, meant)
     if not (found := needles(source)):

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from router.classify.needles import beginning, beginnings
-from router.classify.patterns import Pattern, compiled, pattern
+from router.classify.patterns import Pattern, compiled, pattern_of
 from router.faults import Kind
 
 TABLE = Path(__file__).with_name("phrases.toml")
@@ -91,7 +91,7 @@ def read(text: str) -> Rules:
 
 def _rules(entries: list[dict[str, object]]) -> Iterator[Rule]:
     for entry in entries:
-        said, unless = (tuple(map(pattern, _strings(entry.get(name)))) for name in ("said", "unless"))
+        said, unless = (tuple(map(pattern_of, _strings(entry.get(name)))) for name in ("said", "unless"))
         statuses = frozenset(map(int, _strings(entry.get("statuses"))))
         needles = frozenset[str]().union(*(pattern.needles for pattern in said))
         yield Rule(Kind(str(entry["kind"])), said, unless, statuses, needles)

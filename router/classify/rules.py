@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from router.classify import phrases, walls
+from router.classify import html_pages, phrases
 from router.classify.codes import table
 from router.classify.evidence import Code, Evidence, gather
-from router.classify.waits import TOO_MANY, exhausted, retry_after
+from router.classify.retry_after import TOO_MANY, exhausted, retry_after
 from router.faults import REACTIONS, Family, Fault, Kind
 from router.types import Reply
 
@@ -124,9 +124,9 @@ def _transport(evidence: Evidence) -> Verdict | None:
 
 def _wall(evidence: Evidence) -> Verdict | None:
     """A page for people, or a challenge: something stands before the vendor; hardly ever the key's fault."""
-    if kind := walls.told_by_headers(evidence.headers):
+    if kind := html_pages.told_by_headers(evidence.headers):
         return Verdict(kind)
-    return Verdict(walls.meaning(evidence.page.lower(), evidence.status)) if evidence.page else None
+    return Verdict(html_pages.meaning(evidence.page.lower(), evidence.status)) if evidence.page else None
 
 
 def _upstream(evidence: Evidence) -> Verdict | None:
@@ -212,7 +212,7 @@ def _within_the_status(kind: Kind, status: int) -> Kind:
     if status == PAYMENT_REQUIRED and kind in {Kind.RATE_LIMIT, Kind.TOKEN_LIMIT}:
         return Kind.NO_CREDIT
     is_ours = REACTIONS[kind].family is Family.DEAD or kind is Kind.BAD_REQUEST
-    return Kind.SERVER_ERROR if status >= walls.SERVER_FAULTS and is_ours else kind
+    return Kind.SERVER_ERROR if status >= html_pages.SERVER_FAULTS and is_ours else kind
 
 
 def _hidden_by_a_relay(evidence: Evidence) -> Verdict | None:
@@ -251,7 +251,7 @@ def _status(evidence: Evidence) -> Verdict | None:
     if status == TOO_MANY and evidence.is_empty:
         return Verdict(Kind.IP_BLOCKED)
     kind = STATUSES.get(status)
-    return Verdict(kind or (Kind.SERVER_ERROR if status >= walls.SERVER_FAULTS else Kind.BAD_REQUEST))
+    return Verdict(kind or (Kind.SERVER_ERROR if status >= html_pages.SERVER_FAULTS else Kind.BAD_REQUEST))
 
 
 RULES_OF_BODIES: tuple[Rule, ...] = (

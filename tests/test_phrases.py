@@ -42,7 +42,7 @@ def test_the_words_without_which_an_expression_cannot_match(source: str, words: 
 
 
 @given(data=st.data())
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_whatever_a_pattern_matches_holds_one_of_its_needles(data: st.DataObject) -> None:
     pattern = data.draw(st.sampled_from(PATTERNS))
     text = data.draw(st.from_regex(compiled(pattern.source)))

@@ -20,12 +20,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Generic, Literal, TypedDict, TypeVar, cast
 
+from router.config.models import Config, Key, Provider, Secret
+from router.config.rates import parse_rate
 from router.jsonl import decode, encode
-from router.providers import Config, Key, Provider
-from router.rates import parse_rate
 from router.simulator.endpoint import Endpoint
 from router.simulator.process import LINE_LIMIT
-from router.types import Secret
 
 CONTEND = "--contend"
 STARTS_WITHIN_S = 60.0

@@ -21,7 +21,7 @@ from typing import Literal, TypedDict
 import lab
 
 from router.faults import Fault
-from router.log import JsonLog
+from router.log.writer import JsonLog
 from router.simulator.process import SimulatorProcess
 from router.simulator.spec import VendorSpec
 from router.types import Request
@@ -77,7 +77,7 @@ def door(name: Literal["auto", "litellm"]) -> Opening:
         from dataclasses import replace
 
         from router.transport import Call
-        from router.transport.doors import LiteLLMTransport
+        from router.transport.litellm_transport import LiteLLMTransport
 
         config = lab.config([replace(task.vendors[0], door=name)])
         (provider,) = config.providers
@@ -122,8 +122,8 @@ def whole(*, lanes: int = 1, logs: bool = False) -> Opening:
     async def through(task: lab.Task) -> AsyncIterator[Ask]:
         from dataclasses import replace
 
-        from router.router import Router
-        from router.scrub import Scrubber
+        from router.engine.router import Router
+        from router.log.scrub import Scrubber
 
         vendors = [replace(task.vendors[0], name=f"v{number}", concurrency=CONNECTIONS) for number in range(lanes)]
         config = lab.config(vendors)
@@ -188,7 +188,7 @@ async def main() -> None:
     print(lab.machine())
     cores = sorted(os.sched_getaffinity(0))
     found: list[tuple[object, ...]] = []
-    least_ms = 0.0
+    min_ms = 0.0
     vendors = SimulatorProcess([VendorSpec("v", keys=((KEY, "a"),), latency_median_s=0)])
     async with vendors as (endpoint,):
         assert vendors.pid is not None
@@ -199,10 +199,10 @@ async def main() -> None:
             (result,) = await race.run()
             assert result is not None, f"{name} did not end"
             cpu_ms = statistics.median(result["cpu_ms"])
-            least_ms = least_ms or cpu_ms
+            min_ms = min_ms or cpu_ms
             spread = f"{min(result['cpu_ms']):.2f}-{max(result['cpu_ms']):.2f}"
             found.append((name, int(task.number), round(statistics.median(result["calls_s"])), f"{cpu_ms:.3f}", spread,
-                          f"{cpu_ms - least_ms:.3f}"))  # fmt: skip
+                          f"{cpu_ms - min_ms:.3f}"))  # fmt: skip
     columns = ("client", "calls a round", "calls/s", "CPU ms/call", "of 3 rounds", "over aiohttp")
     print(lab.table(columns, found))
 

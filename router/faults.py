@@ -1,24 +1,10 @@
-"""What a failed call means, and the table of what follows from it.
-
-RouterError
-├── ConfigError        a file or an option is wrong; nothing was sent
-└── CallError          a request got no answer; carries its attempts and the last fault
-    ├── ItemRefused        the request itself is at fault
-    ├── AttemptsExhausted  its charged attempts are used up
-    ├── DeadlineExceeded   its time is over
-    ├── NothingServes      no living key may serve it
-    └── Stopped            the run is being stopped; it was not sent, or not again
-"""
+"""What a failed call means, and the table of what follows from it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from router.types import Attempt
 
 
 class Kind(StrEnum):
@@ -154,43 +140,3 @@ class Fault:
         said = f": {self.message}" if self.message else ""
         status = f" (HTTP {self.status})" if self.status else ""
         return f"{self.kind}{status}{said}"
-
-
-class RouterError(Exception):
-    """The root of everything that router raises on purpose."""
-
-    fault: Fault | None = None
-    attempts: tuple[Attempt, ...] = ()
-
-
-class ConfigError(RouterError):
-    """A file or option is wrong; the text names the place, the value and what to do."""
-
-
-class CallError(RouterError):
-    """A request got no answer."""
-
-    def __init__(self, why: str, attempts: tuple[Attempt, ...] = (), fault: Fault | None = None) -> None:
-        super().__init__(why)
-        self.attempts = attempts
-        self.fault = fault or next((a.fault for a in reversed(attempts) if a.fault), None)
-
-
-class ItemRefused(CallError):
-    """The request itself is at fault: no vendor will take it as it is."""
-
-
-class AttemptsExhausted(CallError):
-    """All charged attempts of the request failed."""
-
-
-class DeadlineExceeded(CallError):
-    """The request's time was over before an answer came."""
-
-
-class NothingServes(CallError):
-    """No living key may serve the request; the text says why for each."""
-
-
-class Stopped(CallError):
-    """The run is being stopped: the request was not sent, or not again."""

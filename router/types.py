@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from router.faults import Fault, RouterError
+from router.faults import Fault
 
 Json: TypeAlias = "str | int | float | bool | None | Sequence[Json] | Mapping[str, Json]"
 """Anything that JSON can say."""
 
 Message: TypeAlias = Mapping[str, Json]
 """One chat message, `{"role": "user", "content": "…"}`."""
-
-
-class Secret:
-    """A credential that shows only its fingerprint, however it is printed."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the credential itself; only the transport and the log's scrubber have a use for it."""
-        return self._value
-
-    @property
-    def fingerprint(self) -> str:
-        """The first 8 hex digits of its SHA-256: enough to tell keys apart, useless to a thief."""
-        return hashlib.sha256(self._value.encode()).hexdigest()[:8]
-
-    def __repr__(self) -> str:
-        return f"Secret({self.fingerprint})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._value == other._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,24 +120,3 @@ class Completion:
     waited_s: float
     attempts: tuple[Attempt, ...]
     cost_usd: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one request of `Router.map` ended: a completion, or the error that `complete` would raise."""
-
-    request: Request
-    completion: Completion | None = None
-    error: RouterError | None = None
-
-    @property
-    def fault(self) -> Fault | None:
-        """The last fault of a request that got no answer."""
-        return self.error.fault if self.error else None
-
-    @property
-    def attempts(self) -> tuple[Attempt, ...]:
-        """Every call that was sent for it, in order."""
-        if self.completion is not None:
-            return self.completion.attempts
-        return self.error.attempts if self.error else ()

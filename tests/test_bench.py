@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
+from router.config.rates import Rate
 from router.jsonl import encode
-from router.rates import Rate
 
 BENCH = Path(__file__).parents[1] / "bench"
 SCRIPTS = ("article", "engine_cpu", "lab", "overhead", "pace", "simulator")
@@ -61,7 +61,7 @@ def test_importing_starts_nothing(name: str, capsys: pytest.CaptureFixture[str])
     ],
 )
 def test_the_most_in_a_window(pace: ModuleType, times: list[float], period_s: float, most: int) -> None:
-    assert pace.most_in(times, period_s) == most
+    assert pace.max_in(times, period_s) == most
 
 
 @pytest.mark.parametrize(

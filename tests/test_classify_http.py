@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from vendors import Says, Seen, scripted
 
-from router.faults import CallError
+from router.config.models import Config, Door, Key, Provider, Secret
+from router.engine.router import Router
+from router.errors import CallError
 from router.jsonl import read
-from router.log import JsonLog
-from router.providers import Config, Door, Key, Provider
-from router.router import Router
-from router.types import Secret
+from router.log.writer import JsonLog
 
 UNREACHABLE = frozenset({"chatgpt", "replicate", "vertex_ai", "voyage"})
 """LiteLLM's handlers of these want a login, an address or a package of their own, or do not chat."""

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.config import load, schema
-from router.faults import ConfigError
-from router.options import IN_DEFAULTS, OF_FILE, OF_PROVIDER
-from router.providers import Config, Key, Provider
-from router.rates import Rate
-from router.types import Secret
+from router.config.loading import load, schema
+from router.config.models import Config, Key, Provider, Secret
+from router.config.rates import Rate
+from router.config.schema import IN_DEFAULTS, OF_FILE, OF_PROVIDER
+from router.errors import ConfigError
 
 KEY = "sk-planted-0123456789abcdef"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from router.errors import ConfigError
 from router.evals.datasets import PARQUET_READERS, Item, load, read_parquet
-from router.faults import ConfigError
 
 A = '{"id": "a", "question": "1 + 1", "expected": "2"}'
 B = '{"id": "b", "question": "1 + 2", "expected": "3"}'

@@ -10,17 +10,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from router.dispatch import Dispatcher, Ticket, Wish
+from router.engine.dispatch import Dispatcher, Selector, Ticket
 
 NAMES = ("acme", "bolt", "cask")
 WISHES = (
-    Wish(),
-    Wish(model="big"),
-    Wish(only=frozenset({"acme"})),
-    Wish(only=frozenset({"bolt", "cask"})),
-    Wish(avoid=frozenset({"acme"})),
-    Wish(avoid=frozenset({"acme", "bolt"})),
-    Wish(only=frozenset({"acme", "bolt"}), avoid=frozenset({"acme"})),
+    Selector(),
+    Selector(model="big"),
+    Selector(only=frozenset({"acme"})),
+    Selector(only=frozenset({"bolt", "cask"})),
+    Selector(avoid=frozenset({"acme"})),
+    Selector(avoid=frozenset({"acme", "bolt"})),
+    Selector(only=frozenset({"acme", "bolt"}), avoid=frozenset({"acme"})),
 )
 
 
@@ -37,9 +37,9 @@ class Slots:
     out: list[Ticket[Pass]] = field(default_factory=list)
     told: int = 0
 
-    def could_serve(self, wish: Wish) -> bool:
-        named = wish.only is None or self.name in wish.only
-        return self.is_alive and named and (wish.model is None or wish.model in self.models)
+    def could_serve(self, selector: Selector) -> bool:
+        named = selector.only is None or self.name in selector.only
+        return self.is_alive and named and (selector.model is None or selector.model in self.models)
 
     def demand_changed(self) -> None:
         self.told += 1
@@ -52,8 +52,8 @@ class Pass:
     lane: Slots
     models: Sequence[str]
 
-    def serves(self, wish: Wish) -> bool:
-        return wish.model is None or wish.model in self.models
+    def serves(self, selector: Selector) -> bool:
+        return selector.model is None or selector.model in self.models
 
 
 class Hopeless(Exception):
@@ -64,12 +64,14 @@ class Line(Dispatcher[Slots, Pass]):
     """A dispatcher over slots, and the tickets that were put into it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, lanes: Sequence[Slots]) -> None:
-        super().__init__(lambda lane, _permit, ticket: lane.out.append(ticket), lambda wish: Hopeless(str(wish)))
+        super().__init__(
+            lambda lane, _permit, ticket: lane.out.append(ticket), lambda selector: Hopeless(str(selector))
+        )
         self.lanes = tuple(lanes)
         self._loop = loop
 
-    def enter(self, wish: Wish = WISHES[0], priority: int = 0) -> Ticket[Pass]:
-        ticket = Ticket(priority, self.next_number(), wish, 10, self._loop.create_future())
+    def enter(self, selector: Selector = WISHES[0], priority: int = 0) -> Ticket[Pass]:
+        ticket = Ticket(priority, self.next_number(), selector, 10, self._loop.create_future())
         self.submit(ticket)
         return ticket
 
@@ -92,7 +94,7 @@ def test_older_goes_first_and_retries_keep_their_place() -> None:
     def check(line: Line, acme: Slots, bolt: Slots) -> None:
         old, young = line.enter(), line.enter()
         assert line.offer(acme) is old
-        again: Ticket[Pass] = Ticket(0, old.number, old.wish, 10, line._loop.create_future())
+        again: Ticket[Pass] = Ticket(0, old.number, old.selector, 10, line._loop.create_future())
         line.submit(again)
         assert line.offer(bolt) is again
         assert line.offer(bolt) is young
@@ -125,7 +127,7 @@ def test_a_lower_priority_number_goes_first_across_wishes() -> None:
 def test_a_lane_is_avoided_only_while_another_is_up(*, others_up: bool, others_alive: bool, served: bool) -> None:
     def check(line: Line, acme: Slots, bolt: Slots) -> None:
         bolt.is_up, bolt.is_alive = others_up, others_alive
-        ticket = line.enter(Wish(avoid=frozenset({"acme"})))
+        ticket = line.enter(Selector(avoid=frozenset({"acme"})))
         assert line.offer(acme) is (ticket if served else None)
 
     on_a_line(check)
@@ -133,7 +135,7 @@ def test_a_lane_is_avoided_only_while_another_is_up(*, others_up: bool, others_a
 
 def test_avoiding_everybody_avoids_nobody() -> None:
     def check(line: Line, acme: Slots, bolt: Slots) -> None:
-        first, second = line.enter(Wish(avoid=frozenset(NAMES))), line.enter(Wish(avoid=frozenset(NAMES)))
+        first, second = line.enter(Selector(avoid=frozenset(NAMES))), line.enter(Selector(avoid=frozenset(NAMES)))
         assert (line.offer(acme), line.offer(bolt)) == (first, second)
 
     on_a_line(check)
@@ -141,7 +143,7 @@ def test_avoiding_everybody_avoids_nobody() -> None:
 
 def test_a_permit_is_not_given_to_a_ticket_that_its_key_cannot_serve() -> None:
     def check(line: Line, acme: Slots, _bolt: Slots) -> None:
-        ticket = line.enter(Wish(model="big"))
+        ticket = line.enter(Selector(model="big"))
         assert line.match(acme, Pass(acme, ["small"])) is None
         assert ticket.is_waiting
         assert line.match(acme, Pass(acme, ["big"])) is ticket
@@ -151,9 +153,9 @@ def test_a_permit_is_not_given_to_a_ticket_that_its_key_cannot_serve() -> None:
 
 def test_who_cannot_be_served_by_anybody_fails_at_once() -> None:
     def check(line: Line, acme: Slots, bolt: Slots) -> None:
-        nobody = line.enter(Wish(only=frozenset({"dune"})))
+        nobody = line.enter(Selector(only=frozenset({"dune"})))
         assert isinstance(nobody.paired.exception(), Hopeless)
-        waiting = [line.enter(), line.enter(Wish(only=frozenset({"acme"})))]
+        waiting = [line.enter(), line.enter(Selector(only=frozenset({"acme"})))]
         acme.is_alive = False
         line.changed()
         assert [ticket.is_waiting for ticket in waiting] == [True, False]
@@ -167,7 +169,7 @@ def test_who_cannot_be_served_by_anybody_fails_at_once() -> None:
 
 def test_lanes_hear_of_demand_that_concerns_them() -> None:
     def check(line: Line, acme: Slots, bolt: Slots) -> None:
-        line.enter(Wish(only=frozenset({"bolt"})))
+        line.enter(Selector(only=frozenset({"bolt"})))
         assert (acme.told, bolt.told) == (0, 1)
         line.changed()
         assert (acme.told, bolt.told) == (0, 2)
@@ -177,7 +179,7 @@ def test_lanes_hear_of_demand_that_concerns_them() -> None:
 
 def test_closing_fails_who_waits_and_who_comes() -> None:
     def check(line: Line, acme: Slots, _bolt: Slots) -> None:
-        served, waiting = line.enter(), line.enter(Wish(model="big"))
+        served, waiting = line.enter(), line.enter(Selector(model="big"))
         assert line.offer(acme) is served
         line.close(Hopeless("closed"))
         late = line.enter()
@@ -238,14 +240,16 @@ class AnyOrder(RuleBasedStateMachine):
         return [ticket for ticket in self.tickets if ticket.is_waiting]
 
     def may_take(self, lane: Slots, ticket: Ticket[Pass]) -> bool:
-        if not lane.could_serve(ticket.wish):
+        if not lane.could_serve(ticket.selector):
             return False
-        others = (other for other in self.line.lanes if other.name not in ticket.wish.avoid)
-        return lane.name not in ticket.wish.avoid or not any(o.is_up and o.could_serve(ticket.wish) for o in others)
+        others = (other for other in self.line.lanes if other.name not in ticket.selector.avoid)
+        return lane.name not in ticket.selector.avoid or not any(
+            o.is_up and o.could_serve(ticket.selector) for o in others
+        )
 
-    @rule(wish=st.sampled_from(WISHES), priority=st.integers(-1, 1))
-    def submit(self, wish: Wish, priority: int) -> None:
-        self.tickets.append(self.line.enter(wish, priority))
+    @rule(selector=st.sampled_from(WISHES), priority=st.integers(-1, 1))
+    def submit(self, selector: Selector, priority: int) -> None:
+        self.tickets.append(self.line.enter(selector, priority))
 
     @precondition(lambda self: self.served)
     @rule(data=st.data())
@@ -254,7 +258,7 @@ class AnyOrder(RuleBasedStateMachine):
         out = next((lane for lane in self.line.lanes if is_among(old, lane.out)), None)
         if out is not None:
             out.out = [ticket for ticket in out.out if ticket is not old]
-            again = Ticket(old.priority, old.number, old.wish, 10, self.loop.create_future())
+            again = Ticket(old.priority, old.number, old.selector, 10, self.loop.create_future())
             self.tickets.append(again)
             self.line.submit(again)
             self.line.changed()
@@ -311,7 +315,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.line.waiting == len(self.waiting())
         for ticket in self.tickets:
             if ticket.is_waiting:
-                assert any(lane.could_serve(ticket.wish) for lane in self.line.lanes)
+                assert any(lane.could_serve(ticket.selector) for lane in self.line.lanes)
             elif not is_among(ticket, [*self.served, *self.cancelled]):
                 assert isinstance(ticket.paired.exception(), Hopeless)
 

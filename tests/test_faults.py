@@ -1,17 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import make_attempt
 
-from router import faults
-from router.faults import (
-    OTHER_VENDORS_MAY_TAKE_IT,
-    REACTIONS,
-    CallError,
-    Fault,
-    Kind,
-    RouterError,
-)
+from router.faults import OTHER_VENDORS_MAY_TAKE_IT, REACTIONS, Fault, Kind
 
 TABLE = {
     ("throttle", "account", "slow_down", False): "rate_limit token_limit concurrency",
@@ -49,17 +40,3 @@ def test_other_vendors_may_take_what_depends_on_the_vendor() -> None:
 )
 def test_a_fault_reads_as_a_sentence(fault: Fault, text: str) -> None:
     assert str(fault) == text
-
-
-def test_a_call_error_shows_the_last_fault_of_its_attempts() -> None:
-    first, last = make_attempt(kind=Kind.TIMEOUT), make_attempt(kind=Kind.UNKNOWN)
-    error = CallError("no", (first, last, make_attempt()))
-    assert error.fault is last.fault
-    assert CallError("no", (first,), last.fault).fault is last.fault
-    assert CallError("no").fault is None
-
-
-def test_all_errors_have_one_root() -> None:
-    errors = [each for each in vars(faults).values() if isinstance(each, type) and issubclass(each, Exception)]
-    assert len(errors) == 8
-    assert all(issubclass(each, RouterError) for each in errors)

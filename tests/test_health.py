@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.faults import Family, Fault, Kind
-from router.health import (
+from router.engine.health import (
     AFTER_REST,
     BREAK_AFTER,
     CUT,
-    LEAST_SHARE,
+    MIN_SHARE,
     PAST_CEILING,
     RESTS_S,
     ROUND,
@@ -20,7 +19,7 @@ from router.health import (
     ROUNDS,
     SIGNAL_OF,
     Health,
-    News,
+    Observation,
     Signal,
     State,
     rest_s,
@@ -28,6 +27,7 @@ from router.health import (
     told_until,
     transition,
 )
+from router.faults import Family, Fault, Kind
 
 NOW = 1000.0
 HEALTHS = {
@@ -54,8 +54,10 @@ ROWS = [
 ]
 
 
-def news(signal: Signal, *, at: float = NOW, born: int = 3, told_s: float | None = None, jitter: float = 0) -> News:
-    return News(signal, at, born, jitter, Fault(Kind.UNKNOWN), told_s)
+def news(
+    signal: Signal, *, at: float = NOW, born: int = 3, told_s: float | None = None, jitter: float = 0
+) -> Observation:
+    return Observation(signal, at, born, jitter, Fault(Kind.UNKNOWN), told_s)
 
 
 def test_the_table_is_whole() -> None:
@@ -236,7 +238,7 @@ def test_cuts_multiply_down_to_a_least_share() -> None:
     health = Health()
     for _ in range(20):
         health = transition(health, news(Signal.THROTTLED, at=health.until, born=health.at(health.until).generation))
-    assert health.share == health.ceiling == LEAST_SHARE
+    assert health.share == health.ceiling == MIN_SHARE
 
 
 @pytest.mark.parametrize(
@@ -291,7 +293,7 @@ def test_whatever_happens(steps: list[tuple[Signal, float, int, float | None, fl
         now += wait_s
         before = health.at(now)
         born = max(0, before.generation - behind)
-        health = transition(health, News(signal, now, born, jitter, Fault(Kind.UNKNOWN), told_s))
+        health = transition(health, Observation(signal, now, born, jitter, Fault(Kind.UNKNOWN), told_s))
         assert health.generation >= before.generation
         assert 0 < health.share <= 1
         assert 0 < health.ceiling <= 1

@@ -10,11 +10,11 @@ from conftest import make_provider
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.config.rates import Rate
+from router.engine.health import Health, State
+from router.engine.keys import AccountState, KeyRing, KeyState
+from router.engine.pace import Budget, Pace
 from router.faults import Fault, Kind
-from router.health import Health, State
-from router.keys import AccountState, KeyRing, KeyState
-from router.pace import Budget, Pace
-from router.rates import Rate
 from router.testing import run_virtual
 
 MODEL, OTHER = "openai/acme-small", "openai/acme-big"

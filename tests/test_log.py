@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.faults import Kind
 from router.jsonl import read
-from router.log import EVENTS, JsonLog, NoLog, iso
+from router.log.writer import EVENTS, JsonLog, NoLog, iso
 
 NOON = 1_763_985_600.0
 

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.faults import REACTIONS, ConfigError, Kind
+from router.analysis import analyse, analyse_rows, find_logs
+from router.analysis.fields import COLUMNS, FIELDS
+from router.analysis.follow import short_line
+from router.analysis.rows import Call, Turn, iso, parse
+from router.errors import ConfigError
+from router.faults import REACTIONS, Kind
 from router.jsonl import encode
-from router.reports.logs import analyse, analyse_rows, find_logs, render
-from router.reports.logs.fields import COLUMNS, FIELDS
-from router.reports.logs.follow import short_line
-from router.reports.logs.rows import Call, Turn, iso, parse
+from router.reports.logs_text import render
 
 T0 = 1_795_453_200.0
 """2026-11-23 17:00:00 UTC, when these logs begin."""

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from test_logs import T0, Line, call, line, settled, state, write
 
-from router.faults import ConfigError
+from router.analysis import follow, item_story
+from router.errors import ConfigError
 from router.jsonl import encode
-from router.reports.logs import follow, item_story, render_story
+from router.reports.item_text import render_story
 
 LINES: list[Line] = [
     line("run.started", 0),

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from test_logs import call, line, settled, state, write
 
-from router.faults import ConfigError
+from router.analysis import Found, json_lines, run_sql
+from router.analysis.fields import COLUMNS, FIELDS
+from router.analysis.query import MAX_ROWS
+from router.errors import ConfigError
 from router.jsonl import decode
-from router.reports.logs import Found, json_lines, render_found, run_sql
-from router.reports.logs.fields import COLUMNS, FIELDS
-from router.reports.logs.sql import MOST_ROWS
+from router.reports.query_text import render_found
 
 pytest.importorskip("duckdb")
 
@@ -118,8 +119,8 @@ def test_rows_go_to_people_as_a_table(log: Path) -> None:
 
 
 def test_a_long_answer_is_cut_on_the_screen() -> None:
-    found = Found(("n",), iter([(Decimal(number),) for number in range(MOST_ROWS + 1)]), 0, simulated=False)
-    assert f"the first {MOST_ROWS} rows; --json prints all" in render_found(found)
+    found = Found(("n",), iter([(Decimal(number),) for number in range(MAX_ROWS + 1)]), 0, simulated=False)
+    assert f"the first {MAX_ROWS} rows; --json prints all" in render_found(found)
 
 
 def test_every_field_has_a_column() -> None:

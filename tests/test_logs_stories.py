@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from conftest import make_config, make_provider
 
+from router.analysis import Analysis, analyse, find_logs, follow, item_story
+from router.analysis.advice import Advice
+from router.analysis.episode import Episode
 from router.clock import LoopClock
+from router.engine.router import Router
 from router.faults import Fault, Kind
-from router.log import JsonLog
-from router.reports.logs import Analysis, analyse, find_logs, follow, item_story, render, render_story
-from router.reports.logs.advice import Advice
-from router.reports.logs.episode import Episode
-from router.router import Router
+from router.log.writer import JsonLog
+from router.reports.item_text import render_story
+from router.reports.logs_text import render
 from router.testing import ScriptedTransport, run_virtual
 from router.transport import Call
 from router.types import Answer, Request

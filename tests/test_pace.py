@@ -8,12 +8,12 @@ from collections.abc import Callable, Coroutine
 from itertools import pairwise
 
 import pytest
-from conftest import most_in_any_window
+from conftest import max_in_any_window
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from router.pace import Budget, Pace, TokenPace
-from router.rates import Rate
+from router.config.rates import Rate
+from router.engine.pace import Budget, Pace, TokenPace
 from router.testing import VirtualLoop, run_virtual
 
 LATE_S = 0.003
@@ -86,7 +86,7 @@ def test_no_window_holds_more_than_the_limit(
         return await departures(Pace([Rate(amount, period_s)], burst), period_s, demand)
 
     left = run_virtual(main()) if seed is None else run_late(main(), seed)
-    assert most_in_any_window(left, period_s) <= amount
+    assert max_in_any_window(left, period_s) <= amount
 
 
 @pytest.mark.parametrize("burst", [1, 2, 3])
@@ -129,8 +129,8 @@ def test_several_limits_hold_together(second: int, minute: int, demand: Demand) 
         return await departures(Pace([Rate(second, 1), Rate(minute, 60), Rate(1, 86400)]), 1, demand)
 
     left = run_virtual(main())
-    assert most_in_any_window(left, 1) <= second
-    assert most_in_any_window(left, 60) <= minute
+    assert max_in_any_window(left, 1) <= second
+    assert max_in_any_window(left, 60) <= minute
 
 
 def test_fractions_of_a_call_are_paced() -> None:

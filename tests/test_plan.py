@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from router.config.models import Config, Key, Provider
+from router.errors import ConfigError
 from router.evals.plan import Across, Plan, trials
 from router.evals.prompts import load
 from router.evals.tasks import arithmetic_task, file_task
-from router.faults import ConfigError
-from router.providers import Config, Key, Provider
 
 NAMES = ("one", "two")
 CONFIG = Config(

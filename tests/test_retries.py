@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from router.retries import FREE, SHARE, RetryBudget
+from router.engine.retries import FREE, SHARE, RetryBudget
 from router.testing import run_virtual
 
 
@@ -90,8 +90,8 @@ def test_a_retry_that_waits_holds_up_only_those_that_ask_for_the_same() -> None:
     async def main() -> list[str]:
         budget, done = spent_budget(), []
 
-        async def one(wish: str, name: str, seconds: float) -> None:
-            async with budget.passing(wish, first=False):
+        async def one(selector: str, name: str, seconds: float) -> None:
+            async with budget.passing(selector, first=False):
                 await asyncio.sleep(seconds)
                 done.append(name)
 

@@ -11,23 +11,15 @@ from typing import TypeVar
 import pytest
 from conftest import make_config, make_provider
 
-from router.faults import (
-    AttemptsExhausted,
-    DeadlineExceeded,
-    Fault,
-    ItemRefused,
-    Kind,
-    NothingServes,
-    RouterError,
-    Stopped,
-)
-from router.history import History
-from router.providers import Provider
-from router.retries import FREE
-from router.router import Router
+from router.config.models import Provider
+from router.engine.retries import FREE
+from router.engine.router import Router
+from router.engine.traffic import RecentTraffic
+from router.errors import AttemptsExhausted, DeadlineExceeded, ItemRefused, NothingServes, Outcome, RouterError, Stopped
+from router.faults import Fault, Kind
 from router.testing import Script, ScriptedTransport, run_virtual
 from router.transport import Call
-from router.types import Answer, Completion, Outcome, Request, Usage
+from router.types import Answer, Completion, Request, Usage
 
 T = TypeVar("T")
 SEVEN = Answer("7", Usage(3, 4), "stop", cost_usd=0.5)
@@ -48,7 +40,7 @@ class Bench:
         async def enter() -> T:
             async with Router(self.config, transport=self.transport, rng=random.Random(0)) as router:
                 result = await main(router)
-                assert [view.in_flight for view in router.views()] == [0] * len(router.lanes)
+                assert [view.in_flight for view in router.status()] == [0] * len(router.lanes)
                 assert router._line.waiting == 0
                 return result
 
@@ -310,7 +302,7 @@ def test_cancelled_in_the_moment_of_pairing() -> None:
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            assert [view.in_flight for view in router.views()] == [0]
+            assert [view.in_flight for view in router.status()] == [0]
             assert (await router.complete("stays", deadline=5)).text == "7"
 
     Bench(make_provider(concurrency=1)).run(main)
@@ -517,7 +509,7 @@ def test_memory_stays_flat_over_20_000_calls() -> None:
                 done += 1
                 if done in {5_000, 19_500}:
                     for lane in router.lanes:
-                        lane.standing.history = History()
+                        lane.provider_state.history = RecentTraffic()
                     counts.append(living())
                     tasks = max(tasks, len(asyncio.all_tasks()))
         assert tasks < 120

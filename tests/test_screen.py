@@ -9,20 +9,20 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from router.engine.health import State
+from router.engine.status import LaneStatus, busiest
 from router.evals.progress import Snapshot
-from router.health import State
 from router.reports.live import LiveScreen, picture
 from router.reports.screen import Display, PlainScreen, SilentScreen, open_screen, plain_line
 from router.reports.wording import doing_text, duration_text, figure_text, moment_text, seconds_text
-from router.views import LaneView, busiest
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 
-OPENAI = LaneView(
+OPENAI = LaneStatus(
     name="openai",
     state=State.READY,
     in_flight=12,
-    most_in_flight=64,
+    max_in_flight=64,
     sent=50,
     answered=38,
     faults=3,
@@ -54,7 +54,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def lane(waiting_for: str, after_s: float | None = None, state: State = State.READY, in_flight: int = 0) -> LaneView:
+def lane(waiting_for: str, after_s: float | None = None, state: State = State.READY, in_flight: int = 0) -> LaneStatus:
     until = None if after_s is None else NOON + after_s
     return replace(OPENAI, waiting_for=waiting_for, waiting_until=until, state=state, in_flight=in_flight)
 
@@ -95,7 +95,7 @@ def drawn(snapshot: Snapshot, width: int = 80, height: int = 30, spare: int = 0)
         ),
     ],
 )
-def test_doing(view: LaneView, expected: str) -> None:
+def test_doing(view: LaneStatus, expected: str) -> None:
     assert doing_text(view, NOON, UTC) == expected
 
 

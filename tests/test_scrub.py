@@ -10,10 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from router.config.models import Key, Secret
 from router.jsonl import encode
-from router.providers import Key
-from router.scrub import TELLING, Scrubber
-from router.types import Secret
+from router.log.scrub import TELLING, Scrubber
 
 SECRET = "sk-proj-A1b2/C3d4+E5f6=G7h8_I9j0-K1l2"
 SPECIAL = 'pw"quo\\ted/key+with=signs&more'

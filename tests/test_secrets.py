@@ -17,15 +17,15 @@ from urllib.parse import quote
 import pytest
 from vendors import HTML, JSON, Says, ScriptedVendor, Seen, chat, make_config, make_provider, said, scripted
 
-from router.providers import Door, Key
-from router.rates import Rate
+from router.config.models import Door, Key, Secret
+from router.config.rates import Rate
 from router.simulator.dialects import DialectName
 from router.simulator.server import serve
 from router.simulator.spec import VendorSpec
 from router.simulator.troubles import parse_trouble
-from router.transport.calls import Call
-from router.transport.doors import LiteLLMTransport
-from router.types import Request, Secret
+from router.transport.base import Call
+from router.transport.litellm_transport import LiteLLMTransport
+from router.types import Request
 
 ROOT = Path(__file__).parent.parent
 TELLING = 8

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from router.evals.results import Counts, Row, Tally, Verdict
-from router.reports.tables import SIMULATED, summary_text
+from router.reports.summary_text import SIMULATED, summary_text
 
 Summary: TypeAlias = dict[str, object]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from vendors import Border, Came, Says, border, chat, refusal, said
 
-from router.config import load
+from router.config.loading import load
+from router.config.models import Door
 from router.faults import Kind
-from router.providers import Door
 from router.transport.direct import PREFIXES
 from router.types import Json
 

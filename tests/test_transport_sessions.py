@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from vendors import Border, Says, ScriptedVendor, border, chat, make_config, make_provider, refusal, scripted
 
-from router.faults import ConfigError
-from router.providers import Door, Provider
-from router.transport import borrowed
-from router.transport.calls import Call
-from router.transport.doors import LiteLLMTransport
-from router.transport.library import load
+from router.config.models import Door, Provider
+from router.errors import ConfigError
+from router.transport import shared_session as borrowed
+from router.transport.base import Call
+from router.transport.litellm_import import load
+from router.transport.litellm_transport import LiteLLMTransport
 from router.types import Answer, Json, Request
 
 pytestmark = pytest.mark.filterwarnings("ignore:Items? .* on TypedDict:UserWarning")
@@ -104,7 +104,7 @@ def test_many_keys_share_few_connections(model: str, door: Door, keys: int, time
     assert all(isinstance(result, Answer) for result in results)
     assert len(vendor.seen) == len(results) == 2 * keys * times
     assert vendor.accepted <= 8
-    assert vendor.most_open <= 8
+    assert vendor.max_open <= 8
     assert held <= 2 * 8 + 2
     assert left == set()
     gc.collect()  # "Unclosed client session" would be an error here
@@ -216,7 +216,7 @@ def test_what_can_never_be_sent_is_refused_before_the_first_call(model: str, par
     gc.collect()
 
 
-# Silence.
+# StallDetector.
 
 
 @pytest.fixture(scope="module")
@@ -239,9 +239,9 @@ def test_nothing_is_printed(there: Border, capfd: pytest.CaptureFixture[str]) ->
 IMPORTED = """
 import sys, warnings
 warnings.simplefilter("always")
-import router, router.transport.doors
+import router, router.transport.litellm_transport
 assert "litellm" not in sys.modules, "too early"
-from router.transport.library import load
+from router.transport.litellm_import import load
 load()
 """
 

@@ -7,8 +7,10 @@ from conftest import make_attempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.faults import AttemptsExhausted, Kind
-from router.types import Completion, Json, Outcome, Request, Secret, Usage
+from router.config.models import Secret
+from router.errors import AttemptsExhausted, Outcome
+from router.faults import Kind
+from router.types import Completion, Json, Request, Usage
 
 
 @given(st.text(min_size=9))

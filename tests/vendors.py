@@ -13,13 +13,13 @@ from pathlib import Path
 
 from aiohttp import web
 
+from router.config.models import Config, Door, Key, Provider, Secret
+from router.config.rates import parse_rate
 from router.faults import Fault
 from router.jsonl import decode, encode
-from router.providers import Config, Door, Key, Provider
-from router.rates import parse_rate
-from router.transport.calls import Call
-from router.transport.doors import LiteLLMTransport
-from router.types import Answer, Json, Request, Secret
+from router.transport.base import Call
+from router.transport.litellm_transport import LiteLLMTransport
+from router.types import Answer, Json, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class ScriptedVendor:
         self.script: Script = lambda _seen: chat("fine")
         self.seen: list[Seen] = []
         self.accepted = 0
-        self.most_open = 0
+        self.max_open = 0
         self.url = ""
         self._server = web.Server(self._handle, access_log=None, handler_cancellation=True)
 
@@ -99,7 +99,7 @@ class ScriptedVendor:
         headers = {name.lower(): value for name, value in request.headers.items()}
         seen = Seen(request.method, request.path, request.query_string, headers, raw)
         self.seen.append(seen)
-        self.most_open = max(self.most_open, self.open)
+        self.max_open = max(self.max_open, self.open)
         return await _send(request, self.script(seen))
 
 

@@ -11,10 +11,10 @@ from router.classify.bodies import LONGEST, documents, embedded
 from router.types import Reply
 
 DEEPEST = 12
-MOST_LEAVES = 400
-MOST_TEXT = 6000
-LONGEST_CODE = 64
-MOST_OPENINGS = 3
+MAX_LEAVES = 400
+MAX_TEXT = 6000
+MAX_CODE = 64
+MAX_OPENINGS = 3
 """How many times JSON inside a string is opened: relays over relays wrap an error twice."""
 
 _CODE_NAMES = frozenset({
@@ -75,14 +75,14 @@ class Evidence:
 
     @property
     def text(self) -> str:
-        """The words in one line of lower case, for the phrase rules; at most MOST_TEXT characters."""
-        return " | ".join(self.words)[:MOST_TEXT].lower()
+        """The words in one line of lower case, for the phrase rules; at most MAX_TEXT characters."""
+        return " | ".join(self.words)[:MAX_TEXT].lower()
 
     @property
     def code_words(self) -> str:
         """The codes spelt as words: `AccountOverdueError` as `account overdue error`."""
         spelt = (_CAMEL.sub(" ", code.value) for code in self.codes[:40])
-        return re.sub(r"[^0-9a-z一-鿿|]+", " ", " | ".join(spelt)[:MOST_TEXT].lower())
+        return re.sub(r"[^0-9a-z一-鿿|]+", " ", " | ".join(spelt)[:MAX_TEXT].lower())
 
 
 def gather(reply: Reply, provider: str = "") -> Evidence:
@@ -93,7 +93,7 @@ def gather(reply: Reply, provider: str = "") -> Evidence:
     for document in () if page else documents(body):
         found.walk(document)
     if not found.words and not found.codes and not page and body.strip():
-        found.word(_WRAPPER.sub("", body.strip()[:MOST_TEXT]))
+        found.word(_WRAPPER.sub("", body.strip()[:MAX_TEXT]))
     aws = reply.headers.get("x-amzn-errortype", "").partition(":")[0]
     if aws:
         found.codes.insert(0, Code(aws, "x-amzn-errortype"))
@@ -124,7 +124,7 @@ class _Found:
         self._openings = 0
 
     def walk(self, value: object, path: tuple[str, ...] = (), depth: int = 0) -> None:
-        if depth > DEEPEST or self._leaves > MOST_LEAVES:
+        if depth > DEEPEST or self._leaves > MAX_LEAVES:
             return
         if isinstance(value, Mapping):
             for name, inner in _plain_first(value):
@@ -142,11 +142,11 @@ class _Found:
         name, text = path[-1], str(value)
         if _WAIT_NAMES.search(name):
             self.waits.append((name, text[:100]))
-        is_sentence = isinstance(value, str) and (" " in text.strip() or len(text) > LONGEST_CODE or not text.isascii())
+        is_sentence = isinstance(value, str) and (" " in text.strip() or len(text) > MAX_CODE or not text.isascii())
         if name in _CODE_NAMES and not is_sentence and not isinstance(value, bool):
             self.codes.append(Code(text, ".".join(path[-2:])))
         elif name in _HINT_NAMES and isinstance(value, str):
-            self.words.append(_fold(text[:MOST_TEXT]))
+            self.words.append(_fold(text[:MAX_TEXT]))
         elif name in _WORD_NAMES and isinstance(value, str):
             if not is_sentence:
                 self.codes.append(Code(text, ".".join(path[-2:])))
@@ -154,10 +154,10 @@ class _Found:
 
     def word(self, text: str) -> None:
         """Take a sentence, and what is inside it where it wraps another error."""
-        inner = embedded(text) if self._openings < MOST_OPENINGS and "{" in text else ()
+        inner = embedded(text) if self._openings < MAX_OPENINGS and "{" in text else ()
         if suffix := _SUFFIX_CODE.search(text):
             self.codes.append(Code(suffix[1] or suffix[2], "suffix"))
-        self.message = _fold(text[:MOST_TEXT])
+        self.message = _fold(text[:MAX_TEXT])
         self.words.append(self.message)
         if inner:
             self._openings += 1
@@ -179,7 +179,7 @@ def _readable(page: str) -> str:
         shown = _without(shown, opening, closing)
     text = _TAG.sub(" ", shown)
     said = unescape(title[1]) if title else ""
-    return _fold(f"{said} {unescape(text)}")[:MOST_TEXT]
+    return _fold(f"{said} {unescape(text)}")[:MAX_TEXT]
 
 
 def _without(page: str, opening: str, closing: str) -> str:

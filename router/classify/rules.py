@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from router.classify import phrases, walls
+from router.classify import html_pages as walls
+from router.classify import phrases
 from router.classify.codes import table
 from router.classify.evidence import Code, Evidence, gather
-from router.classify.waits import TOO_MANY, exhausted, retry_after
+from router.classify.retry_after import TOO_MANY, exhausted, retry_after
 from router.faults import REACTIONS, Family, Fault, Kind
 from router.types import Reply
 

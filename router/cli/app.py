@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from router.cli import check, evaluation, logs, simulate
-from router.faults import RouterError
+from router.cli import check, logs, simulate
+from router.cli import eval as evaluation
+from router.errors import RouterError
 
 DONE, BELOW_THRESHOLD, TOO_MANY_ERRORS, USAGE, INTERRUPTED = 0, 1, 2, 3, 130
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from router.cli.troubles import parse_troubles
-from router.faults import ConfigError
+from router.errors import ConfigError
 
 if TYPE_CHECKING:
     from router.simulator.spec import VendorSpec
@@ -37,7 +37,7 @@ def simulate(
     seed: Annotated[int, typer.Option("--seed", envvar="ROUTER_SEED", help="Seed of keys, latencies, answers.")] = 0,
 ) -> int:
     """Start a simulated vendor for each provider, and print a providers.yaml that points to them."""
-    from router.config import load
+    from router.config.loading import load
     from router.simulator.rehearsal import specs_for
 
     file = load(config, dict(os.environ))

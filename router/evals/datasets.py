@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from router.evals.files import decode, nearest, open_bytes, require_file
-from router.faults import ConfigError
+from router.errors import ConfigError
+from router.evals.files import decode, open_bytes, require_file
+from router.suggest import nearest
 
 QUESTION_FIELDS = ("question", "input", "prompt")
 EXPECTED_FIELDS = ("expected", "target", "answer")

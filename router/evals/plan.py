@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from router.config.models import Config
+from router.errors import ConfigError
 from router.evals.datasets import Item
 from router.evals.prompts import Prompt
 from router.evals.scorers import Scorer, get_scorer
-from router.faults import ConfigError
-from router.providers import Config
 from router.simulator.troubles import Trouble
 from router.types import Json, Request
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from router.views import LaneView
+from router.engine.status import LaneStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Snapshot:
     error: int
     elapsed_s: float
     wall: float
-    lanes: tuple[LaneView, ...]
+    lanes: tuple[LaneStatus, ...]
     simulated: bool
     stopping: bool = False
     notes: tuple[str, ...] = ()

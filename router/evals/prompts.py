@@ -13,16 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from router.evals.files import decode, did_you_mean, open_bytes
+from router.errors import ConfigError
+from router.evals.files import decode, open_bytes
 from router.evals.scorers import DEFAULT_SCORER, get_scorer
-from router.faults import ConfigError
+from router.suggest import did_you_mean
 from router.types import Json, Message
 
 if TYPE_CHECKING:
     from jinja2 import Template, nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    from router.document import Node
+    from router.config.yaml_nodes import Node
 
 _FENCE = "---"
 # What an expression of a template may raise over the values of an item.
@@ -135,7 +136,7 @@ _NAMES = ("scorer", "system", "params")
 
 
 def _front_matter(text: str, path: Path) -> Mapping[str, Node]:
-    from router.document import kind_of, parse
+    from router.config.yaml_nodes import kind_of, parse
 
     # The fence is the file's first line.
     root, mistakes = parse(f"\n{text}", str(path)) if text.strip() else (None, [])

@@ -8,12 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from router.clock import LoopClock
+from router.config.models import Config, Provider
 from router.evals.plan import Plan
 from router.evals.results import Row
 from router.jsonl import Appender, decode, encode, write_whole
-from router.log import JsonLog, iso
-from router.providers import Config, Provider
-from router.scrub import Scrubber
+from router.log.scrub import Scrubber
+from router.log.writer import JsonLog, iso
 
 PACKAGES = ("router", "litellm", "aiolimiter", "tenacity", "structlog", "aiohttp")
 
@@ -88,7 +88,7 @@ def _provider(provider: Provider) -> dict[str, object]:
         "key_rate": [str(rate) for rate in provider.key_rates],
         "tokens": [str(rate) for rate in provider.tokens],
         "burst": provider.burst,
-        "concurrency": provider.most_in_flight,
+        "concurrency": provider.max_in_flight,
         "timeout_s": provider.timeout_s,
         # Headers may carry credentials that are nobody's key here.
         "params": {name: value for name, value in provider.params.items() if name != "extra_headers"},

@@ -6,10 +6,10 @@ import hashlib
 from itertools import islice
 from pathlib import Path
 
+from router.errors import ConfigError
 from router.evals.arithmetic import arithmetic
 from router.evals.datasets import load
 from router.evals.plan import Task
-from router.faults import ConfigError
 
 
 def arithmetic_task(limit: int = 100, ops: int = 2, seed: int = 0) -> Task:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 
+from router.engine.health import State
+from router.engine.status import LaneStatus
 from router.evals.progress import Snapshot
-from router.health import State
-from router.views import LaneView
 
 DASH = "–"
 PACED = frozenset({"pace", "key pace", "ramp", "tokens"})
@@ -69,7 +69,7 @@ def moment_text(until: float, now: float, zone: tzinfo | None = None) -> str:
     return f"{then:%a %H:%M}" if is_this_week else f"{then:%d %b}"
 
 
-def doing_text(lane: LaneView, now: float, zone: tzinfo | None = None) -> str:
+def doing_text(lane: LaneStatus, now: float, zone: tzinfo | None = None) -> str:
     """What a provider waits for at `now` (seconds since the epoch), such as `key rests until 14:02:07`."""
     if lane.keys_dropped and not lane.keys_alive:
         return "all keys dropped"
@@ -86,12 +86,12 @@ def doing_text(lane: LaneView, now: float, zone: tzinfo | None = None) -> str:
     return f"{lane.waiting_for} until {moment_text(lane.waiting_until, now, zone)}"
 
 
-def _is_over(lane: LaneView, now: float) -> bool:
+def _is_over(lane: LaneStatus, now: float) -> bool:
     """A lane says what it waited for last; while it sends without any wait, that stays and is over."""
     if lane.waiting_for == "idle":
         return True
     if lane.waiting_for == "in flight full":
-        return lane.in_flight < lane.most_in_flight
+        return lane.in_flight < lane.max_in_flight
     # Between two calls the pace is over for a moment, which is no news.
     slack = PACE_SLACK_S if lane.waiting_for in PACED else 0.0
     return lane.waiting_until is not None and lane.waiting_until + slack <= now

@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from router.config.models import Config, Key, Provider, Secret
+from router.config.rates import Rate
 from router.jsonl import encode
-from router.providers import Config, Key, Provider
-from router.rates import Rate
 from router.simulator.dialects import DialectName
 from router.simulator.endpoint import Endpoint
 from router.simulator.spec import VendorSpec
-from router.types import Secret
 
 OTHER_DIALECTS = frozenset(
     {

@@ -8,12 +8,12 @@ from typing import Any
 import aiohttp
 import httpx
 
-from router.transport.borrowed import borrowed, lender, lending
-from router.transport.calls import Call
+from router.transport.base import Call
 from router.transport.direct import prefix_of
-from router.transport.failures import is_refusal, reply_of
-from router.transport.library import Refused, load
+from router.transport.litellm_import import Refused, load
 from router.transport.session import Catch
+from router.transport.shared_session import borrowed, lender, lending
+from router.transport.wire_errors import is_refusal, reply_of
 from router.types import Answer, Reply, Usage
 
 TAKES_A_CLIENT = frozenset(

@@ -14,8 +14,8 @@ from typing import Any
 import aiohttp
 
 from router.jsonl import encode
-from router.transport.calls import Call
-from router.transport.library import Refused, load
+from router.transport.base import Call
+from router.transport.litellm_import import Refused, load
 from router.transport.session import lower
 from router.types import Reply
 

@@ -124,10 +124,10 @@ def connections_for(wanted: int) -> int:
     return max(1, min(wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES))
 
 
-def open_session(*, most_connections: int, trust_env: bool) -> aiohttp.ClientSession:
+def open_session(*, max_connections: int, trust_env: bool) -> aiohttp.ClientSession:
     """Open the session. `trust_env` heeds proxy variables, which simulated vendors on loopback must not."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections_for(most_connections), limit_per_host=0, ttl_dns_cache=300),
+        connector=aiohttp.TCPConnector(limit=connections_for(max_connections), limit_per_host=0, ttl_dns_cache=300),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=trust_env,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from conftest import make_attempt
+
+from router.engine.dispatch import Selector
+from router.engine.retry import MAX_SENT, Job, give_up
+from router.errors import AttemptsExhausted, CallError, ItemRefused
+from router.faults import Kind
+from router.types import Attempt, Request
+
+A, B = "acme", "bolt"
+
+
+def attempts(*tries: tuple[str, Kind] | tuple[str, Kind, int]) -> list[Attempt]:
+    return [make_attempt(each[0], each[1], status=each[2] if len(each) == 3 else None) for each in tries]
+
+
+@pytest.mark.parametrize(
+    ("tried", "error"),
+    [
+        pytest.param([], None, id="nothing yet"),
+        pytest.param([make_attempt(A)], None, id="answered"),
+        pytest.param(attempts((A, Kind.BAD_REQUEST)), ItemRefused, id="bad request: at once"),
+        pytest.param(attempts((A, Kind.CONTEXT_LENGTH)), None, id="too long: one more vendor"),
+        pytest.param(attempts((A, Kind.CONTEXT_LENGTH), (B, Kind.CONTEXT_LENGTH)), ItemRefused, id="too long twice"),
+        pytest.param(attempts((A, Kind.CONTENT_FILTER), (B, Kind.BAD_REQUEST)), ItemRefused, id="filter, then bad"),
+        pytest.param(attempts((A, Kind.CONTENT_FILTER), (B, Kind.TIMEOUT)), None, id="filter, then a vendor's fault"),
+        pytest.param(attempts((A, Kind.TIMEOUT)) * 3, None, id="three of four charged"),
+        pytest.param(attempts((A, Kind.TIMEOUT)) * 4, AttemptsExhausted, id="four of four charged"),
+        pytest.param(attempts((A, Kind.RATE_LIMIT)) * 20, None, id="denied calls are free"),
+        pytest.param(attempts((A, Kind.RATE_LIMIT)) * MAX_SENT, AttemptsExhausted, id="but not without end"),
+        pytest.param(attempts((A, Kind.INVALID_KEY), (A, Kind.NO_CREDIT)), None, id="dead keys are free"),
+        pytest.param(attempts((A, Kind.UNKNOWN, 418), (B, Kind.UNKNOWN, 418)), ItemRefused, id="alike at two vendors"),
+        pytest.param(attempts((A, Kind.UNKNOWN, 418), (A, Kind.UNKNOWN, 418)), None, id="alike at one vendor"),
+        pytest.param(attempts((A, Kind.UNKNOWN, 418), (B, Kind.UNKNOWN, 420)), None, id="not alike"),
+        pytest.param(attempts((A, Kind.SERVER_ERROR, 500), (B, Kind.SERVER_ERROR, 500)), None, id="two vendors down"),
+    ],
+)
+def test_when_a_job_is_given_up(tried: list[Attempt], error: type[CallError] | None) -> None:
+    assert give_up(tried, 4) is error
+
+
+ELSEWHERE = set(Kind) - {
+    Kind.RATE_LIMIT,
+    Kind.TOKEN_LIMIT,
+    Kind.CONCURRENCY,
+    Kind.DAILY_QUOTA,
+    Kind.NO_CREDIT,
+    Kind.INVALID_KEY,
+    Kind.REVOKED_KEY,
+    Kind.ACCOUNT_BANNED,
+}
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind) for kind in Kind])
+def test_a_failed_job_avoids_where_it_failed_unless_the_key_was_the_cause(kind: Kind) -> None:
+    job = Job(Request(()), Selector("m", frozenset({A, B}), frozenset({"c"})), 0, 1, 4, (make_attempt(A, kind),))
+    assert job.next_selector == Selector("m", frozenset({A, B}), frozenset({"c", A} if kind in ELSEWHERE else {"c"}))

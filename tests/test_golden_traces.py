@@ -29,7 +29,7 @@ from conftest import make_config, make_provider
 
 from router import Fault, Kind, Request, Router, RouterError, Usage
 from router.clock import LoopClock
-from router.providers import Provider
+from router.config.models import Provider
 from router.testing import ScriptedTransport, run_virtual
 from router.transport import Call
 from router.types import Answer

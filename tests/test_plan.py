@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,6 +66,16 @@ def test_a_file_of_items_knows_its_variables_and_can_be_read_twice(tmp_path: Pat
     task = file_task(path)
     assert {"question", "hint"} <= task.variables
     assert [item.id for item in task.items()] == [item.id for item in task.items()] == ["x"]
+
+
+@pytest.mark.parametrize("later", ["", "torn {", '{"id": "z", "question": "9", "expected": "9"}'])
+def test_what_happens_to_a_file_after_it_was_read_changes_nothing(tmp_path: Path, later: str) -> None:
+    path = tmp_path / "items.jsonl"
+    path.write_text('{"id": "x", "question": "1 + 1", "expected": "2"}\n')
+    task, digest = file_task(path), hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_text(later)
+    assert [item.id for item in task.items()] == ["x"]
+    assert task.describes["sha256"] == digest
 
 
 def test_an_empty_file_of_items_is_refused(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ class Outcome:
 
     request: Request
     completion: Completion | None = None
-    error: RouterError | None = None
+    error: CallError | None = None
 
     @property
     def fault(self) -> Fault | None:

@@ -27,9 +27,14 @@ def prepare() -> None:
 
 def say(text: str) -> None:
     """Write a line of talk to stderr, if it is still there."""
-    with suppress(OSError, ValueError, AttributeError):  # full or gone; closed; none at all
-        sys.stderr.write(f"{plain(text)}\n")
-        sys.stderr.flush()
+    stream: TextIO | None = sys.stderr
+    if stream is None:
+        return
+    try:
+        stream.write(f"{plain(text)}\n")
+        stream.flush()
+    except (OSError, ValueError):
+        _discard(stream)
 
 
 def put(text: str) -> None:

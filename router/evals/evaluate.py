@@ -77,8 +77,8 @@ async def evaluate(
             async with owned:
                 await run.work()
         finally:
-            run.finish()
-    return run.evaluation()
+            evaluation = run.finish()
+    return evaluation
 
 
 async def _open(
@@ -152,6 +152,7 @@ class _Run:
     tally: Tally = field(default_factory=Tally)
     interrupted: bool = False
     started: float | None = None
+    ended: float | None = None
     first_error: str | None = None
     patience: asyncio.Timeout | None = None
 
@@ -168,7 +169,7 @@ class _Run:
             if not patience.expired():
                 raise
         finally:
-            self.patience = None
+            self.patience, self.ended = None, self.clock.now()
 
     async def _settle(self, trial: Trial) -> tuple[Settled, float]:
         began = self.clock.now()
@@ -228,13 +229,15 @@ class _Run:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the first trial."""
-        return 0.0 if self.started is None else self.clock.now() - self.started
+        """Seconds from the first trial to the last, or to now."""
+        if self.started is None:
+            return 0.0
+        return (self.clock.now() if self.ended is None else self.ended) - self.started
 
-    def finish(self) -> None:
+    def finish(self) -> Evaluation:
         """Write the summary, say in the log how it ended, and close the files."""
-        self.files.write("summary.json", self.summary())
-        total = self.tally.total
+        summary, total = self.summary(), self.tally.total
+        self.files.write("summary.json", summary)
         self.files.log.event(
             "run.finished",
             right=total.verdicts["right"],
@@ -247,12 +250,8 @@ class _Run:
             interrupted=self.interrupted,
         )
         self.files.close()
-
-    def evaluation(self) -> Evaluation:
-        """How it ended, after `finish`."""
-        total = self.tally.total
         return Evaluation(
-            self.summary(),
+            summary,
             self.files.path,
             self.interrupted,
             total.items,
@@ -269,7 +268,7 @@ class _Run:
             "run": self.files.name,
             "directory": str(self.files.path),
             "prompt": self.plan.label,
-            "started": iso(self.clock.wall() - elapsed_s),
+            "started": iso(self.clock.wall() - self.clock.now() + (self.started or self.clock.now())),
             "elapsed_s": round(elapsed_s, 3),
             "items_per_s": round(self.tally.total.items / elapsed_s, 3) if elapsed_s else None,
             "interrupted": self.interrupted,

@@ -18,6 +18,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from router.clock import Clock, LoopClock
 from router.config.loading import load
 from router.config.models import Config
+from router.config.parameters import first_refusal
 from router.engine.amap import amap
 from router.engine.assembly import Roster
 from router.engine.dispatch import Dispatcher, Selector, Ticket
@@ -26,8 +27,17 @@ from router.engine.reporter import Reporter
 from router.engine.retries import RetryBudget
 from router.engine.retry import Job, give_up
 from router.engine.status import LaneStatus, view
-from router.errors import AttemptsExhausted, CallError, DeadlineExceeded, InternalError, NothingServes, Outcome, Stopped
-from router.faults import Fault
+from router.errors import (
+    AttemptsExhausted,
+    CallError,
+    DeadlineExceeded,
+    InternalError,
+    ItemRefused,
+    NothingServes,
+    Outcome,
+    Stopped,
+)
+from router.faults import Fault, Kind
 from router.log.writer import EventLog, NoLog
 from router.simulator.stage import rehearsal
 from router.store import StateStore
@@ -151,6 +161,8 @@ class Router:
         all `attempts` and the last `fault`.
         """
         request = Request.of(prompt)
+        if why := first_refusal(request.params):
+            raise ItemRefused(why, fault=Fault(Kind.BAD_REQUEST, why))
         selector = Selector(model, request.only if only is None else frozenset(only), frozenset(avoid))
         job = Job(request, selector, priority, self._line.next_number(), self.config.attempts)
         try:

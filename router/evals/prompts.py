@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from router.config.parameters import refused
 from router.errors import ConfigError
 from router.evals.files import decode, open_bytes
 from router.evals.scorers import DEFAULT_SCORER, get_scorer
@@ -211,6 +212,9 @@ def _params(named: Mapping[str, Node], path: Path) -> Mapping[str, Json]:
     values = node.plain()
     if not isinstance(values, Mapping):
         raise ConfigError(f"{path}:{node.line}: params holds names with values, such as temperature: 0")
+    for names, why in refused(values):
+        line, column = node.place_of(*names)
+        raise ConfigError(f"{path}:{line}:{column}: params.{'.'.join(names)} may not be set: {why}")
     return values
 
 

@@ -132,7 +132,13 @@ def _noted(note: Note) -> str:
     if note.event == "provider.left_out":
         return f"{text(row, 'provider')} takes no part: {text(row, 'why')}"
     simulated = " (SIMULATED)" if row.get("simulated") is True else ""
-    did = "begins" if note.event == "run.started" else "was interrupted" if row.get("interrupted") else "has finished"
+    did = (
+        "begins; times are UTC"
+        if note.event == "run.started"
+        else "was interrupted"
+        if row.get("interrupted")
+        else "has finished"
+    )
     return f"run {text(row, 'run')}{simulated} {did}"
 
 

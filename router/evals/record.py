@@ -33,6 +33,7 @@ def describe(plan: Plan, run: str, started: float) -> dict[str, object]:
         "seed": plan.seed,
         "max_samples": plan.max_samples,
         "deadline_s": plan.deadline_s,
+        "max_wait_s": plan.max_wait_s,
         "attempts": config.attempts,
         "providers": [_provider(provider) for provider in config.usable],
         "left_out": {provider.name: provider.why_left_out for provider in config.left_out},

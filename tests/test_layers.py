@@ -31,7 +31,7 @@ ROWS = (
     ("config",),
     ("classify",),
     ("catalog",),
-    ("errors", "types", "faults", "clock", "jsonl", "suggest"),
+    ("errors", "types", "faults", "clock", "jsonl", "suggest", "text"),
 )
 """From the roof to the ground: a room may import from its own row and from those below."""
 FLOORS = {room: floor for floor, row in enumerate(ROWS) for room in row}

@@ -16,6 +16,7 @@ from router.check import key_shapes as keyshapes
 from router.check import verdicts
 from router.check.findings import Checkup, Finding, Heard, KeyView, Level, ProviderView, Verdict
 from router.check.vendor_limits import compare, told
+from router.config.masking import secrets
 from router.config.models import Config, Key, Provider
 from router.errors import RouterError
 from router.faults import Fault, Kind
@@ -87,8 +88,9 @@ async def ask_all(
 async def _ask_provider(config: Config, provider: Provider, means: Means) -> dict[str, Heard]:
     """Ask one provider's keys, each after a pause. A transport of its own: what breaks one breaks no other."""
     cheap = replace(provider, params={name: value for name, value in provider.params.items() if name not in DEAR})
-    transport = means.transport(replace(config, providers=(cheap,)))
-    scrub = Scrubber(provider.keys)
+    alone = replace(config, providers=(cheap,))
+    transport = means.transport(alone)
+    scrub = Scrubber(secrets(alone))
     heard: dict[str, Heard] = {}
     try:
         await transport.prepare()

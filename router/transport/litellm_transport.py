@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from router.classify import classify, examine, limits
+from router.config.masking import secrets
 from router.config.models import Config, Key, Secret
 from router.errors import ConfigError
 from router.faults import Fault, Kind
@@ -33,10 +34,10 @@ NO_KEY = Key("nobody#1", Secret("warming-up"), "nobody")
 class LiteLLMTransport:
     """Sends calls through LiteLLM's knowledge of each vendor; opens its session in `prepare`."""
 
-    def __init__(self, config: Config, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, config: Config, wall: Callable[[], float] = time.time, scrub: Scrubber | None = None) -> None:
         self._config = config
         self._wall = wall
-        self._scrub = Scrubber(key for provider in config.providers for key in provider.keys)
+        self._scrub = scrub or Scrubber(secrets(config))
 
     async def prepare(self) -> None:
         """Import LiteLLM beside the loop and open the one session; raises ConfigError for what it cannot send."""

@@ -17,7 +17,7 @@ from vendors import Border, Says, ScriptedVendor, border, chat, make_config, mak
 
 from router.config.models import Door, Provider
 from router.errors import ConfigError
-from router.transport import shared_session as borrowed
+from router.transport import shared_session
 from router.transport.base import Call
 from router.transport.litellm_import import load
 from router.transport.litellm_transport import LiteLLMTransport
@@ -173,7 +173,7 @@ def test_others_may_go_on_using_litellm_in_this_process() -> None:
                     api_base=vendor.url,
                     api_key="sk-of-somebody-else",
                 )
-            await borrowed._for_others().aclose()
+            await shared_session._for_others().aclose()
             return str(response.choices[0].message.content)
 
     assert asyncio.run(main()) == "fine"

@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
+from yarl import URL
 
 from router.jsonl import encode
 from router.transport.base import Call
 from router.transport.litellm_import import Refused, load
-from router.transport.session import lower
+from router.transport.session import OnSent, Session
 from router.types import Reply
 
 PREFIXES = frozenset(
@@ -57,7 +57,7 @@ class _Route:
 
     config: Any
     model: str
-    url: str
+    url: URL
     headers: dict[str, str] = field(repr=False)
     optional: dict[str, Any]
     extra_body: dict[str, Any]
@@ -67,20 +67,18 @@ class _Route:
 class DirectDoor:
     """Sends calls over one aiohttp session. Its only state is the routes that it has worked out."""
 
-    session: aiohttp.ClientSession
+    session: Session
     _routes: dict[tuple[object, ...], _Route] = field(default_factory=dict, repr=False)
 
-    def warm(self, call: Call) -> None:
-        """Work out what the first call would, without sending it; raises Refused."""
-        self._put_together(call)
+    def warm(self, call: Call) -> URL:
+        """Work out what the first call would, without sending it, and return its address; raises Refused."""
+        return self._put_together(call)[0].url
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, call: Call, on_sent: OnSent) -> Reply:
         """Send once and return the reply as it came; raises Refused, and what aiohttp raises."""
         route, body = self._put_together(call)
         headers = {**route.headers, "content-type": "application/json"}
-        async with self.session.post(route.url, data=encode(body), headers=headers) as response:
-            text = await response.text(errors="replace")
-            return Reply(response.status, lower(response.headers), text)
+        return await self.session.exchange("POST", route.url, headers, encode(body), on_sent)
 
     def _put_together(self, call: Call) -> tuple[_Route, dict[str, Any]]:
         try:
@@ -124,4 +122,4 @@ def _work_out(call: Call, params: dict[str, Any]) -> _Route:
     common = {"model": model, "optional_params": optional, "litellm_params": {}, "api_key": secret or api_key or "none"}
     headers = config.validate_environment(headers={}, messages=[], api_base=api_base, **common)
     url = config.get_complete_url(api_base=api_base, stream=False, **common)
-    return _Route(config, model, url, {str(k): str(v) for k, v in headers.items()}, optional, extra_body)
+    return _Route(config, model, URL(url), {str(k): str(v) for k, v in headers.items()}, optional, extra_body)

@@ -14,11 +14,19 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from router.transport import shared_session as borrowed
+from router.transport import shared_session
 
 _importing = threading.Lock()
-_CLEAN = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
-"""Else the import fetches a price list from the internet and loads any `.env` near it."""
+_CLEAN = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_MODE": "PRODUCTION",
+    "LITELLM_DISABLE_REDACT_SECRETS": "True",
+}
+"""Else the import fetches a price list from the internet and loads any `.env` near it.
+
+And every error's text goes through a regex whose time grows with the square of it: a reply of 2 MB that LiteLLM cannot
+read held the loop up for more than 10 s. Nothing of its texts leaves here without our own scrubber.
+"""
 _CLASS = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout): )+")
 _ADVICE = re.compile(r"\s*(?:To drop |Pass model as |Traceback \(most recent call last\)).*", re.DOTALL)
 _MISTAKES = re.compile(r"do(?:es)?(?: not|n't) support|LLM Provider NOT provided|Unmapped LLM provider")
@@ -55,6 +63,7 @@ def _loaded() -> ModuleType:
         import litellm
 
     _quieten(litellm)
+    shared_session.install(litellm)
     return litellm
 
 
@@ -83,9 +92,6 @@ def _quieten(litellm: ModuleType) -> None:
     litellm.turn_off_message_logging = True  # type: ignore[attr-defined]
     litellm.telemetry = False  # type: ignore[attr-defined]
     litellm.drop_params = False  # type: ignore[attr-defined]
-    # The session knows whether proxies are meant; LiteLLM would send even loopback through them.
-    litellm.disable_aiohttp_trust_env = True  # type: ignore[attr-defined]
-    litellm.aclient_session = borrowed.client()  # type: ignore[attr-defined]
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "httpx", "openai"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.CRITICAL)

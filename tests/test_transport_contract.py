@@ -81,6 +81,9 @@ FORMATS: tuple[dict[str, Json], ...] = (
         },
     },
 )
+OF_THE_CLIENT = ("user-agent", "accept", "connection", "content-length", "x-stainless-")
+INTRODUCTIONS = ("http-referer", "x-title", "x-pplx-integration")
+"""Headers in which a library introduces itself; LiteLLM does at OpenRouter and Perplexity."""
 INTERNALS = (
     "max_retries",
     "num_retries",
@@ -118,8 +121,10 @@ def through_both(there: Border, script: Says, model: str, params: dict[str, Json
 
 def request_of(came: Came) -> tuple[object, ...]:
     (seen,) = came.seen
-    credentials = {name: seen.headers.get(name) for name in ("authorization", "x-api-key", "x-goog-api-key", "api-key")}
-    return seen.method, seen.path, seen.query, seen.json, credentials
+    headers = {
+        name: value for name, value in seen.headers.items() if not name.startswith((*OF_THE_CLIENT, *INTRODUCTIONS))
+    }
+    return seen.method, seen.path, seen.query, seen.json, headers
 
 
 # Requests.

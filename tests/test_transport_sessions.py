@@ -19,6 +19,7 @@ from router.config.models import Door, Provider
 from router.errors import ConfigError
 from router.transport import shared_session
 from router.transport.base import Call
+from router.transport.direct import MAX_MAPPED
 from router.transport.litellm_import import load
 from router.transport.litellm_transport import LiteLLMTransport
 from router.types import Answer, Json, Request
@@ -144,6 +145,22 @@ def test_a_second_transport_uses_its_own_session(model: str) -> None:
     assert asyncio.run(main()) == [1, 1, 1]
     assert asyncio.run(main()) == [1, 1, 1]  # in another loop, too
     gc.collect()
+
+
+def test_parameters_of_items_are_not_kept_for_ever() -> None:
+    async def main() -> tuple[int, int]:
+        async with scripted() as vendor:
+            vendor.says(chat("fine"))
+            provider = make_provider("openai/m", vendor.url, keys=2)
+            async with transport_for(provider) as transport:
+                for seed in range(MAX_MAPPED + 20):
+                    request = Request(HELLO.messages, params={"seed": seed})
+                    await transport.send(Call(provider, provider.keys[seed % 2], "openai/m", request), untold)
+                assert [seen.json["seed"] for seen in vendor.seen] == list(range(MAX_MAPPED + 20))
+                door = transport._direct
+                return len(door._routes), len(door._mapped)
+
+    assert asyncio.run(main()) == (2, MAX_MAPPED)
 
 
 def test_two_transports_at_once_do_not_disturb_each_other() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from router.analysis.rows import utc
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0
@@ -38,12 +38,12 @@ def times(number: int) -> str:
 
 def time_of_day(at: float) -> str:
     """`16:59:09`, in UTC as in the log."""
-    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}"
+    return f"{utc(at):%H:%M:%S}"
 
 
 def moment(at: float) -> str:
     """`2026-11-23 16:59:09`, in UTC as in the log."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{utc(at):%Y-%m-%d %H:%M:%S}"
 
 
 def window_words(window: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from router.transport.base import Call
-from router.transport.direct import prefix_of
+from router.transport.environment import blind
 from router.transport.litellm_import import Refused, load
 from router.transport.openai_shape import answer_of
+from router.transport.parameters import parameters_of, prefix_of, secret_of
 from router.transport.session import OnSent, Session
 from router.transport.shared_session import Loan, lending
 from router.transport.wire_errors import is_refusal, reply_of
@@ -32,10 +33,11 @@ class WideDoor:
         if (prefix := prefix_of(call.model)) in PAST_US:
             raise Refused(ValueError(f"router does not support the prefix {prefix}/: write openai/ instead"))
         litellm = load()
-        loan = Loan(self._session, on_sent)
-        with lending(loan):
+        arguments = self._arguments(litellm, call)
+        loan = Loan(self._session, call.provider.headers, on_sent)
+        with lending(loan), blind():
             try:
-                response = await litellm.acompletion(**self._arguments(litellm, call))
+                response = await litellm.acompletion(**arguments)
             except Exception as error:  # noqa: BLE001 - LiteLLM raises what it likes; all of it means something
                 return _failed(loan.reply, error), None
         if loan.reply is None:
@@ -45,12 +47,13 @@ class WideDoor:
     @staticmethod
     def _arguments(litellm: Any, call: Call) -> dict[str, Any]:
         prefix = prefix_of(call.model)
+        params = parameters_of(call)
+        secret = secret_of(call)
         arguments = {
-            **call.provider.params,
-            **call.request.params,
+            **params,
+            **({} if secret is None else {"api_key": secret}),
             "model": call.model,
             "messages": [dict(message) for message in call.request.messages],
-            "api_key": call.key.secret.reveal() if call.key.secret else "none",
             "api_base": call.provider.base_url,
             # One constant a provider: each new value would build a new client. The whole call is bounded outside.
             "timeout": call.provider.timeout_s,
@@ -59,7 +62,7 @@ class WideDoor:
             arguments |= {"max_retries": 0, "num_retries": 0}
             if prefix in litellm.openai_compatible_providers or prefix in RETRIES_UNSEEN:
                 # Some configurations do not list `max_retries` and drop it; the SDK below then retries twice.
-                arguments["allowed_openai_params"] = ["max_retries"]
+                arguments["allowed_openai_params"] = [*(params.get("allowed_openai_params") or ()), "max_retries"]
         return arguments
 
     def close(self) -> None:

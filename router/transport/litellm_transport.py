@@ -18,9 +18,10 @@ from router.log.scrub import Scrubber
 from router.text import clean
 from router.transport.acompletion import WideDoor
 from router.transport.base import Call
-from router.transport.direct import PREFIXES, DirectDoor, prefix_of
+from router.transport.direct import PREFIXES, DirectDoor
 from router.transport.litellm_import import Refused, load, without_callbacks
 from router.transport.openai_shape import answer_of, each_text, request_id, says_something
+from router.transport.parameters import prefix_of
 from router.transport.session import OnSent, Session
 from router.transport.wire_errors import MAX_WORDS, lost
 from router.types import Answer, Json, Reply, Request
@@ -76,7 +77,8 @@ class LiteLLMTransport:
         if self._is_direct(call):
             self._direct.warm(call)
         elif call.key is call.provider.keys[0]:
-            nowhere = replace(call, provider=replace(call.provider, base_url=NOWHERE), key=NO_KEY)
+            key = NO_KEY if call.key.secret else call.key
+            nowhere = replace(call, provider=replace(call.provider, base_url=NOWHERE), key=key)
             await self._wide.send(nowhere, lambda: None)
 
     def _is_direct(self, call: Call) -> bool:

@@ -8,7 +8,7 @@ whoever calls has lent for this call.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -32,8 +32,9 @@ _HIDDEN = frozenset(
 class Loan:
     """The session, lent for one call. `reply` is the last that a request was answered, None where none came."""
 
-    def __init__(self, session: Session, on_sent: OnSent) -> None:
+    def __init__(self, session: Session, headers: Mapping[str, str], on_sent: OnSent) -> None:
         self._session = session
+        self._headers = headers
         self._on_sent = on_sent
         self._loop = asyncio.get_running_loop()
         self.reply: Reply | None = None
@@ -49,6 +50,7 @@ class Loan:
     async def _send(self, request: httpx.Request, body: bytes) -> httpx.Response:
         url = URL(str(request.url), encoded=True)
         request.headers.pop("accept-encoding", None)  # what can be unpacked is the session's to say
+        request.headers.update(self._headers)
         try:
             self.reply = reply = await self._session.exchange(
                 request.method, url, request.headers, body or None, self._on_sent

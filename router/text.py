@@ -21,7 +21,7 @@ def unicode(text: str) -> str:
 
 def clean(text: str) -> str:
     """Words for people, without what would move a terminal's cursor, colour it or turn the line round."""
-    return unicode(_UNSEEN.sub(" ", text))
+    return text if text.isascii() and text.isprintable() else unicode(_UNSEEN.sub(" ", text))
 
 
 def mended_json(text: str) -> str:

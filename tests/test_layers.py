@@ -53,6 +53,7 @@ HOMES = {
     "tenacity": ("engine.router",),
     "typer": ("cli",),
     "yaml": ("config.yaml_nodes",),
+    "yarl": ("transport",),
 }
 """Where a third-party package may be imported."""
 INSIDE_FUNCTIONS = {"litellm", "duckdb", "numpy", "pyarrow", "scipy"}

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from router.check import key_shapes as keyshapes
@@ -61,12 +60,12 @@ class Means:
     min_pause_s: float = MIN_PAUSE_S
 
     @classmethod
-    def real(cls, *, simulated: bool) -> Means:
-        """Over the network, or over loopback alone where the vendors are simulated."""
+    def real(cls) -> Means:
+        """Over the network, or over loopback where the vendors are simulated."""
         from router.transport.litellm_transport import LiteLLMTransport
         from router.transport.model_list import list_models
 
-        return cls(LiteLLMTransport, partial(list_models, trust_env=not simulated))
+        return cls(LiteLLMTransport, list_models)
 
 
 async def ask_all(
@@ -80,7 +79,7 @@ async def ask_all(
     async with AsyncExitStack() as stack:
         if rehearse:
             config = await stack.enter_async_context(rehearsal(config, troubles=troubles))
-        chosen = means or Means.real(simulated=config.simulated)
+        chosen = means or Means.real()
         heard = await asyncio.gather(*(_ask_provider(config, provider, chosen) for provider in config.usable))
     return Asked(config, {name: each for answers in heard for name, each in answers.items()})
 

@@ -307,6 +307,7 @@ def _completion(attempt: Attempt, answer: Answer, attempts: tuple[Attempt, ...])
         waited_s=sum(each.waited_s for each in attempts),
         attempts=attempts,
         cost_usd=answer.cost_usd,
+        answer=answer,
     )
 
 

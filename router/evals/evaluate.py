@@ -105,14 +105,9 @@ async def _open(
     files.write("run.json", describe(plan, files.name, clock.wall()))
     _tell_start(files.log, plan)
     memory = None if plan.config.simulated else _memory(files.log)
-<<<<<<< HEAD
-    router = open_router(plan.config, log=files.log, clock=clock, rng=random.Random(plan.seed), memory=memory)
-    run = _Run(plan, files, clock, router, Waiting(plan.max_wait_s), Refusals(plan))
-=======
     rng = random.Random(plan.seed)
     router = open_router(plan.config, log=files.log, clock=clock, rng=rng, memory=memory, scrub=files.scrub)
-    run = _Run(plan, files, clock, router)
->>>>>>> secrets
+    run = _Run(plan, files, clock, router, Waiting(plan.max_wait_s), Refusals(plan))
     files.on_failure = router.stop
     if handle_signals:
         opening.enter_context(_stopping_on_signals(run))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.config.rates import Rate
+from router.engine.budget import Budget
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
-from router.engine.pace import Budget, Pace
+from router.engine.pace import Pace
 from router.faults import Fault, Kind
-from router.testing import run_virtual
 
 MODEL, OTHER = "openai/acme-small", "openai/acme-big"
 NOW = 100.0
@@ -90,7 +89,6 @@ def test_an_account_on_trial_lets_one_call_out() -> None:
     [
         pytest.param({}, 0.0, id="ready"),
         pytest.param({"health": REST}, NOW + 50, id="resting"),
-        pytest.param({"spaced_until": NOW + 3}, NOW + 3, id="ramping"),
         pytest.param({"budgets": True}, NOW + 60, id="budget used up"),
         pytest.param({"budgets": True, "health": REST}, NOW + 60, id="the last of several"),
     ],
@@ -120,21 +118,25 @@ def test_a_ring_is_ready_when_its_first_key_is() -> None:
 
 
 def test_a_keys_own_pace_is_waited_for() -> None:
-    async def main() -> list[str]:
-        ring = make_ring(2)
-        for key in ring:
-            key.account.pace = Pace([Rate(1, 10)])
-        used = []
-        for _ in range(3):
-            now = asyncio.get_running_loop().time()
-            if (key := ring.pick(MODEL, now)) is not None:  # type: ignore[assignment]
-                await key.account.pace.acquire()
-                ring.took(key)
-                used.append(key.key.name)
-        assert 10 <= ring.ready_at(MODEL, 0.0) < 10.2
-        return used
+    ring = make_ring(2)
+    for key in ring:
+        key.account.pace = Pace.of_calls([Rate(1, 10)])
+    used = []
+    for _ in range(3):
+        if (key := ring.pick(MODEL, NOW)) is not None:  # type: ignore[assignment]
+            key.account.pace.take(NOW).arrive(NOW)
+            ring.took(key)
+            used.append(key.key.name)
+    assert used == ["acme#1", "acme#2"]
+    assert 10 <= ring.ready_at(MODEL, NOW) - NOW < 10.2
 
-    assert run_virtual(main()) == ["acme#1", "acme#2"]
+
+def test_a_ramping_account_uses_its_share_of_its_pace() -> None:
+    (key,) = make_ring(1)
+    key.account.pace = Pace.of_calls([Rate(1, 10)])
+    key.account.pace.take(NOW).arrive(NOW)
+    key.account.health = Health(State.RAMPING, share=0.1)
+    assert key.ready_at(NOW) - NOW == pytest.approx(100, rel=0.02)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["rest", "wake", "use"])), max_size=60))

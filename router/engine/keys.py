@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from router.config.models import Key
+from router.engine.budget import Budget
 from router.engine.congestion import CongestionWindow
 from router.engine.health import Health, State
-from router.engine.pace import Budget, Pace
+from router.engine.pace import Pace
 from router.faults import Fault
 
 
@@ -30,7 +31,6 @@ class AccountState:
     health: Health = field(default_factory=Health)
     in_flight: int = 0
     congestion: CongestionWindow | None = None
-    spaced_until: float = 0.0
 
     def is_full(self, now: float) -> bool:
         """Whether one more call would be too many: on trial after one, without a rate when its window is full."""
@@ -64,9 +64,10 @@ class KeyState:
         health = self.account.health.at(now)
         if self.health.state is State.DROPPED or self.account.is_full(now):
             return math.inf
+        self.account.pace.share = health.share
         rest_over = health.until if health.state is State.RESTING else 0.0
         budget_over = max((now + b.seconds_to_reset for b in self.account.budgets if not b.left), default=0.0)
-        return max(rest_over, budget_over, self.account.spaced_until, self.account.pace.ready_at())
+        return max(rest_over, budget_over, self.account.pace.ready_at())
 
 
 class KeyRing:

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from router.clock import Clock
 from router.config.models import Provider
+from router.engine.budget import Budget
 from router.engine.dispatch import Dispatcher, Selector, Ticket
 from router.engine.health import State
-from router.engine.keys import AccountState, KeyState
-from router.engine.pace import Budget, Pace, TokenPace
+from router.engine.keys import KeyState
+from router.engine.pace import Charge, Pace
 from router.engine.provider_state import Leave, ProviderState
 from router.faults import Action, Blame, Fault
 from router.types import Answer
@@ -34,24 +34,23 @@ class Obstacle(NamedTuple):
 
 IDLE = Obstacle("idle")
 NOTHING = Obstacle("nothing")
-FOLLOWED_S = 1.0
-"""A call that is not on the wire by then is not waited for any longer."""
 
 
 @dataclass(slots=True)
 class Permit:
     """The right to send one call with one key; leaving its context gives the slot back and reports.
 
-    `left_at` is the loop time at which it was paired.
+    `left_at` is the loop time at which it was paired. `charges` is what it took of the paces.
     """
 
     lane: Lane
     leave: Leave
     waited_for: str
     left_at: float
-    tokens: float = 0.0
+    tokens: int = 0
+    charges: tuple[Charge, ...] = ()
     result: Answer | Fault | None = None
-    is_sent: asyncio.Event = field(default_factory=asyncio.Event)
+    is_sent: bool = False
 
     @property
     def provider(self) -> Provider:
@@ -75,8 +74,8 @@ class Permit:
 
     def sent(self) -> None:
         """Say that the request is on the wire."""
-        if not self.is_sent.is_set():
-            self.is_sent.set()
+        if not self.is_sent:
+            self.is_sent = True
             self.lane.on_wire(self)
 
     def settle(self, result: Answer | Fault) -> None:
@@ -112,10 +111,10 @@ class Lane:
         self.provider = provider_state.provider
         self.rank = rank
         self.waiting = IDLE
-        self._spaced_until = 0.0
-        self._pace = Pace(self.provider.rates, self.provider.burst)
-        self._tokens = TokenPace(self.provider.tokens)
+        self._pace = Pace.of_calls(self.provider.rates, self.provider.burst, implied=self.provider.paced_rate)
+        self._tokens = Pace.of_tokens(self.provider.tokens)
         self._budgets = budgets
+        self._unseen: set[str] = set()
         self._line = line
         self._clock = clock
         self._look = asyncio.Event()
@@ -153,7 +152,7 @@ class Lane:
         return max(1, math.ceil(self.provider.max_in_flight * health.share))
 
     def obstacle(self, now: float) -> Obstacle | KeyState:
-        """What stands between this lane and the next call, the pace left aside; or the key for it."""
+        """What stands between this lane and the next call, or the key for it."""
         ticket = self._line.head(self)
         if ticket is None:
             return IDLE
@@ -164,10 +163,13 @@ class Lane:
             return Obstacle("one trial" if health.state is State.TRIAL else "in flight full")
         if self.provider_state.silence.lasts(now):
             return Obstacle("vendor is silent")
-        if self._spaced_until > now:
-            return Obstacle("ramp", self._spaced_until)
+        self._pace.share = health.share
+        if (ready_at := self._pace.ready_at()) > now:
+            return Obstacle("pace" if health.share >= 1.0 else "ramp", ready_at)
         if resets := [budget.seconds_to_reset for budget in self._budgets if not budget.left]:
             return Obstacle("budget used up", now + max(resets))
+        if (ready_at := self._tokens.ready_at(max(1, ticket.tokens))) > now:
+            return Obstacle("tokens", ready_at)
         model = self._model(ticket.selector)
         return self.provider_state.ring.pick(model, now) or self._key_obstacle(model, now)
 
@@ -182,38 +184,12 @@ class Lane:
     # The lane's own task.
 
     async def run(self) -> None:
-        """Offer permits for ever.
-
-        A turn of the loop does one thing that may take time and then looks again, since anything may have changed.
-        What was bought for a call that is not wanted any more is kept, and renewed before it is used.
-        """
-        bought_at: float | None = None
-        tokens = 0.0
-        last: Permit | None = None
+        """Offer permits for ever."""
         while True:
-            key = await self._opening()
-            ticket = self._line.head(self)
-            if self._tokens.is_limited and ticket is not None and tokens < max(1, ticket.tokens):
-                more = max(1, ticket.tokens) - tokens  # the first to come may not be who it was charged for
-                self.waiting = Obstacle("tokens")
-                await self._tokens.charge(more)
-                tokens += more
-            elif bought_at is None:
-                await self._buy()
-                bought_at = self._clock.now()
-            elif last is not None and not last.is_sent.is_set():
-                await self._follow(last)
-                last = None
-            else:
-                await self._pace.renew(self._clock.now() - bought_at)
-                self._tokens.renew()
-                await key.account.pace.acquire()
-                bought_at = self._clock.now()
-                if (permit := self._offer(key, tokens)) is not None:
-                    last, bought_at, tokens = permit, None, 0.0
+            self._offer(await self._opening())
 
     async def _opening(self) -> KeyState:
-        """Wait until nothing but the pace stands in the way; the key whose turn it is."""
+        """Wait until nothing stands in the way of a call; the key whose turn it is."""
         while True:
             self._look.clear()
             now = self._clock.now()
@@ -233,69 +209,53 @@ class Lane:
             if timer is not None:
                 timer.cancel()
 
-    async def _buy(self) -> None:
-        ready_at = self._pace.ready_at()
-        if ready_at > self._clock.now():
-            self.waiting = Obstacle("pace", ready_at)
-        await self._pace.acquire()
-
-    async def _follow(self, permit: Permit) -> None:
-        """Wait until a call is on the wire, where a limit's window is so short that a late one matters.
-
-        The vendor counts arrivals. A call that has to connect first arrives late, and the next one, over a ready
-        connection, would arrive too close behind it.
-        """
-        if self._pace.is_short or permit.key.account.pace.is_short:
-            with suppress(TimeoutError):  # wait_for would swallow a cancellation that comes together with the call
-                async with asyncio.timeout(FOLLOWED_S):
-                    await permit.is_sent.wait()
-
-    def on_wire(self, permit: Permit) -> None:
-        """Count a call from when it is on the wire, not from when it left."""
-        late_s = self._clock.now() - permit.left_at
-        self._pace.owe(late_s)
-        permit.key.account.pace.owe(late_s)
-
-    def _offer(self, key: KeyState, tokens: float) -> Permit | None:
+    def _offer(self, key: KeyState) -> None:
         """Make a permit and have it paired in this same turn of the loop."""
+        now = self._clock.now()
         ticket = self._line.head(self)
         if ticket is None or not key.serves(self._model(ticket.selector)):
-            return None
-        now = self._clock.now()
+            return
         born = self.provider_state.health.at(now).generation
         account_born = key.account.health.at(now).generation
         leave = Leave(self.provider_state.sent + 1, key, self._model(ticket.selector), born, account_born)
-        permit = Permit(self, leave, self.waiting.what, now, tokens)
+        permit = Permit(self, leave, self.waiting.what, now, max(1, ticket.tokens))
         self.waiting = NOTHING
-        return permit if self._line.match(self, permit) is not None else None
+        self._line.match(self, permit)
 
     def paired(self, permit: Permit, _ticket: Ticket[Permit]) -> None:
         """Count a permit as out; called in the moment of pairing."""
-        now = self._clock.now()
-        account = permit.key.account
+        now, account = permit.left_at, permit.key.account
         self.provider_state.left(permit.leave, now)
         for budget in (*self._budgets, *account.budgets):
             budget.take()
-        self._space(account, now)
+        permit.charges = (self._tokens.take(now, permit.tokens), self._pace.take(now), account.pace.take(now))
+        if permit.model in self._unseen:
+            permit.sent()
+
+    def on_wire(self, permit: Permit) -> None:
+        """Count a call from when it is on the wire: that is when the vendor will count it."""
+        now = self._clock.now()
+        for charge in permit.charges:
+            charge.arrive(now)
+        if math.isinf(self.waiting.until):
+            self._look.set()
 
     def release(self, permit: Permit) -> None:
         """Take a permit back and report its result."""
-        permit.is_sent.set()
-        usage = permit.result.usage.total if isinstance(permit.result, Answer) else None
-        self._tokens.correct(permit.tokens, usage)
+        if not permit.is_sent:
+            self._was_not_seen(permit)
+        if isinstance(permit.result, Answer) and (used := permit.result.usage.total) is not None:
+            permit.charges[0].correct(self._clock.now(), used)
         self.provider_state.returned(permit.leave, permit.result)
         self._look.set()
         self._line.changed()
 
-    def _space(self, account: AccountState, now: float) -> None:
-        """While ramping, keep calls apart by the share of the declared rate in use."""
-        rate = self.provider.paced_rate
-        if rate is None:
-            return
-        accounts = len({key.account.name for key in self.provider_state.ring})
-        self._spaced_until = _spaced(now, rate.per_second, self.provider_state.health.at(now).share)
-        account.spaced_until = _spaced(now, rate.per_second / accounts, account.health.at(now).share)
+    def _was_not_seen(self, permit: Permit) -> None:
+        """Count a call that nobody saw on the wire as late as can be.
 
-
-def _spaced(now: float, per_second: float, share: float) -> float:
-    return now + 1 / (per_second * share) if share < 1.0 else 0.0
+        Where it was answered all the same, the vendor's client is one that cannot be watched: its calls count from when
+        they leave, since else each would hold up the next for as long as it takes.
+        """
+        if isinstance(permit.result, Answer) or (permit.result and permit.result.status is not None):
+            self._unseen.add(permit.model)
+        permit.sent()

@@ -51,6 +51,8 @@ class Permit:
     left_at: float
     tokens: float = 0.0
     result: Answer | Fault | None = None
+    selector: Selector = field(default_factory=Selector)
+    patience: asyncio.Timeout | None = None
     is_sent: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -78,6 +80,11 @@ class Permit:
         if not self.is_sent.is_set():
             self.is_sent.set()
             self.lane.on_wire(self)
+
+    def take_back(self) -> None:
+        """End the call: its vendor is silent, and another one could serve it."""
+        if self.patience is not None and not self.patience.expired():
+            self.patience.reschedule(self.left_at)
 
     def settle(self, result: Answer | Fault) -> None:
         """Say what came back; without it, leaving the context counts as cancelled."""
@@ -119,6 +126,7 @@ class Lane:
         self._line = line
         self._clock = clock
         self._look = asyncio.Event()
+        self._out: dict[int, Permit] = {}
 
     def __repr__(self) -> str:
         state = self.provider_state.state(self._clock.now())
@@ -134,8 +142,14 @@ class Lane:
     @property
     def is_up(self) -> bool:
         """Whether it may send now or soon: it and one of its keys neither rest nor are dropped nor out of budget."""
-        is_open = self.provider_state.state(self._clock.now()) not in {State.RESTING, State.DROPPED}
-        return is_open and all(budget.left for budget in self._budgets) and self.provider_state.ring.has_budget
+        now = self._clock.now()
+        is_open = self.provider_state.state(now) not in {State.RESTING, State.DROPPED}
+        return (
+            is_open
+            and not self.provider_state.silence.lasts(now)
+            and all(budget.left for budget in self._budgets)
+            and self.provider_state.ring.has_budget
+        )
 
     def could_serve(self, selector: Selector) -> bool:
         """Whether any key of it may ever serve this selector in this run."""
@@ -146,10 +160,14 @@ class Lane:
         self._look.set()
 
     def max_in_flight(self, now: float) -> int:
-        """How many calls may be out: all of `concurrency`, one on trial, a share while ramping."""
+        """How many calls may be out: all of `concurrency`, one on trial, a share while ramping.
+
+        Calls that hang do not keep a trial from leaving: a vendor is tried again when it is well, and not when they
+        have timed out.
+        """
         health = self.provider_state.health.at(now)
         if health.state is State.TRIAL:
-            return 1
+            return 1 if now < self.provider_state.silence.probe_at() else self.provider_state.in_flight + 1
         return max(1, math.ceil(self.provider.max_in_flight * health.share))
 
     def obstacle(self, now: float) -> Obstacle | KeyState:
@@ -157,19 +175,30 @@ class Lane:
         ticket = self._line.head(self)
         if ticket is None:
             return IDLE
-        health = self.provider_state.health.at(now)
+        health, silence = self.provider_state.health.at(now), self.provider_state.silence
         if health.state in {State.RESTING, State.DROPPED}:
             return Obstacle("provider rests", health.until)
         if self.provider_state.in_flight >= self.max_in_flight(now):
-            return Obstacle("one trial" if health.state is State.TRIAL else "in flight full")
-        if self.provider_state.silence.lasts(now):
-            return Obstacle("vendor is silent")
+            is_trial = health.state is State.TRIAL
+            return Obstacle("one trial", silence.probe_at()) if is_trial else Obstacle("in flight full")
+        if now < silence.probe_at() and self._is_stalled(ticket.selector, now):
+            return Obstacle("vendor is silent", silence.probe_at())
         if self._spaced_until > now:
             return Obstacle("ramp", self._spaced_until)
         if resets := [budget.seconds_to_reset for budget in self._budgets if not budget.left]:
             return Obstacle("budget used up", now + max(resets))
         model = self._model(ticket.selector)
         return self.provider_state.ring.pick(model, now) or self._key_obstacle(model, now)
+
+    def _is_stalled(self, selector: Selector, now: float) -> bool:
+        silence = self.provider_state.silence
+        return silence.lasts(now) and (silence.is_proven or self._line.has_other(self, selector))
+
+    def _take_back(self) -> None:
+        """Give up the calls of a silent vendor that others could serve now."""
+        for permit in tuple(self._out.values()):
+            if self._line.has_other(self, permit.selector):
+                permit.take_back()
 
     def _key_obstacle(self, model: str, now: float) -> Obstacle:
         ring = self.provider_state.ring
@@ -222,7 +251,15 @@ class Lane:
             if isinstance(found, KeyState):
                 return found
             self.waiting = found
-            await self._wake(found.until)
+            await self._wake(min(found.until, self._overdue_at(now)))
+
+    def _overdue_at(self, now: float) -> float:
+        """When the calls that are out must be looked after; those that are overdue are taken back at once."""
+        overdue_at = self.provider_state.silence.overdue_at()
+        if overdue_at > now:
+            return overdue_at
+        self._take_back()
+        return math.inf
 
     async def _wake(self, until: float) -> None:
         """Wait for a change or for a moment. A timer only says «look again»; the state is read from the clock."""
@@ -269,8 +306,10 @@ class Lane:
         self.waiting = NOTHING
         return permit if self._line.match(self, permit) is not None else None
 
-    def paired(self, permit: Permit, _ticket: Ticket[Permit]) -> None:
+    def paired(self, permit: Permit, ticket: Ticket[Permit]) -> None:
         """Count a permit as out; called in the moment of pairing."""
+        permit.selector = ticket.selector
+        self._out[permit.leave.number] = permit
         now = self._clock.now()
         account = permit.key.account
         self.provider_state.left(permit.leave, now)
@@ -281,6 +320,7 @@ class Lane:
     def release(self, permit: Permit) -> None:
         """Take a permit back and report its result."""
         permit.is_sent.set()
+        del self._out[permit.leave.number]
         usage = permit.result.usage.total if isinstance(permit.result, Answer) else None
         self._tokens.correct(permit.tokens, usage)
         self.provider_state.returned(permit.leave, permit.result)

@@ -101,7 +101,13 @@ def test_a_failed_call_goes_elsewhere_at_once_with_all_attempts_told() -> None:
         pytest.param((ACME, BOLT), Kind.BAD_REQUEST, ["acme"], ItemRefused, id="bad request: one call"),
         pytest.param((ACME, BOLT), Kind.CONTEXT_LENGTH, ["acme", "bolt"], ItemRefused, id="too long: one other vendor"),
         pytest.param((ACME, BOLT), Kind.CONTENT_FILTER, ["acme", "bolt"], ItemRefused, id="filter: one other vendor"),
-        pytest.param((ACME, BOLT), Kind.UNKNOWN, ["acme", "bolt"], ItemRefused, id="unknown alike at two vendors"),
+        pytest.param(
+            (ACME, BOLT),
+            Kind.MALFORMED_REPLY,
+            ["acme", "bolt", "acme", "acme"],
+            AttemptsExhausted,
+            id="malformed alike at two vendors that have answered nobody",
+        ),
         pytest.param(
             (ACME, BOLT), Kind.TIMEOUT, ["acme", "bolt", "acme", "acme"], AttemptsExhausted, id="charged attempts"
         ),
@@ -119,6 +125,20 @@ def test_how_a_hopeless_item_ends(
     assert sorted(bench.asked) == sorted(calls)
     assert [attempt.fault and attempt.fault.kind for attempt in ended.attempts] == [fault] * len(calls)
     assert ended.fault == Fault(fault, "no", 400)
+
+
+def test_an_item_that_is_answered_alike_with_nonsense_by_two_working_vendors_is_at_fault() -> None:
+    nonsense = Fault(Kind.MALFORMED_REPLY, "<html>", 200)
+    bench = Bench(ACME, BOLT, script=lambda call: nonsense if call.request.id == "odd" else SEVEN)
+
+    async def main(router: Router) -> Outcome:
+        for name in ("acme", "bolt"):
+            await router.complete("hi", only={name})
+        return await router.outcome(Request((), id="odd"))
+
+    outcome = bench.run(main)
+    assert isinstance(outcome.error, ItemRefused)
+    assert sorted(attempt.provider for attempt in outcome.attempts) == ["acme", "bolt"]
 
 
 def test_all_keys_dead_names_every_keys_reason_at_once() -> None:

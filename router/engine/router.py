@@ -215,7 +215,8 @@ class Router:
         return self._verdict(job) is not None
 
     def _verdict(self, job: Job) -> type[CallError] | None:
-        return give_up(job.attempts, job.max_charged, is_last=self._is_last(job))
+        proven = {lane.name for lane in self.lanes if lane.provider_state.answered}
+        return give_up(job.attempts, job.max_charged, proven=proven, is_last=self._is_last(job))
 
     def _is_last(self, job: Job) -> bool:
         """Whether no provider is left that this job has not been at."""

@@ -17,17 +17,15 @@ from router.engine.health import (
     ROUND,
     ROUND_PAST_CEILING,
     ROUNDS,
-    SIGNAL_OF,
     Health,
     Observation,
-    Signal,
     State,
     rest_s,
     told_rest_s,
     told_until,
     transition,
 )
-from router.faults import Family, Fault, Kind
+from router.faults import Fault, Kind, Signal
 
 NOW = 1000.0
 HEALTHS = {
@@ -239,24 +237,6 @@ def test_cuts_multiply_down_to_a_least_share() -> None:
     for _ in range(20):
         health = transition(health, news(Signal.THROTTLED, at=health.until, born=health.at(health.until).generation))
     assert health.share == health.ceiling == MIN_SHARE
-
-
-@pytest.mark.parametrize(
-    ("family", "signal"),
-    [
-        pytest.param(Family.THROTTLE, Signal.THROTTLED, id="throttle"),
-        pytest.param(Family.QUOTA, Signal.EXHAUSTED, id="quota"),
-        pytest.param(Family.DEAD, Signal.REFUSED, id="dead"),
-        pytest.param(Family.ACCESS, Signal.NEUTRAL, id="access"),
-        pytest.param(Family.PATH, Signal.BLOCKED, id="path"),
-        pytest.param(Family.VENDOR, Signal.FAILED, id="vendor"),
-        pytest.param(Family.ITEM, Signal.OK, id="item"),
-        pytest.param(Family.UNKNOWN, Signal.FAILED, id="unknown"),
-    ],
-)
-def test_what_a_family_says_about_its_target(family: Family, signal: Signal) -> None:
-    assert SIGNAL_OF[family] is signal
-    assert set(SIGNAL_OF) == set(Family)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,37 @@ def attempts(*tries: tuple[str, Kind] | tuple[str, Kind, int]) -> list[Attempt]:
     ],
 )
 def test_when_a_job_is_given_up(tried: list[Attempt], error: type[CallError] | None) -> None:
-    assert give_up(tried, 4) is error
+    assert give_up(tried, 4, proven={A, B}) is error
+
+
+@pytest.mark.parametrize("kind", [Kind.MALFORMED_REPLY, Kind.UNKNOWN])
+@pytest.mark.parametrize(
+    ("proven", "error"),
+    [
+        pytest.param(set(), None, id="none has answered anybody"),
+        pytest.param({A}, None, id="one"),
+        pytest.param({A, B}, ItemRefused, id="both"),
+    ],
+)
+def test_two_vendors_convict_an_item_only_where_both_have_answered_others(
+    kind: Kind, proven: set[str], error: type[CallError] | None
+) -> None:
+    assert give_up(attempts((A, kind), (B, kind)), 4, proven=proven) is error
+
+
+@pytest.mark.parametrize(
+    ("tried", "is_last", "error"),
+    [
+        pytest.param([A], False, None, id="one more vendor"),
+        pytest.param([A], True, ItemRefused, id="there is none"),
+        pytest.param([A, B], False, ItemRefused, id="confirmed"),
+    ],
+)
+def test_a_bad_request_without_the_vendors_words_is_asked_of_another(
+    tried: list[str], error: type[CallError] | None, *, is_last: bool
+) -> None:
+    wordless = [make_attempt(name, Kind.BAD_REQUEST, status=400, message="") for name in tried]
+    assert give_up(wordless, 4, is_last=is_last) is error
 
 
 ELSEWHERE = set(Kind) - {

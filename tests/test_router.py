@@ -12,7 +12,6 @@ import pytest
 from conftest import make_config, make_provider
 
 from router.config.models import Provider
-from router.engine.retries import FREE
 from router.engine.router import Router
 from router.engine.traffic import RecentTraffic
 from router.errors import AttemptsExhausted, DeadlineExceeded, ItemRefused, NothingServes, Outcome, RouterError, Stopped
@@ -102,7 +101,13 @@ def test_a_failed_call_goes_elsewhere_at_once_with_all_attempts_told() -> None:
         pytest.param((ACME, BOLT), Kind.BAD_REQUEST, ["acme"], ItemRefused, id="bad request: one call"),
         pytest.param((ACME, BOLT), Kind.CONTEXT_LENGTH, ["acme", "bolt"], ItemRefused, id="too long: one other vendor"),
         pytest.param((ACME, BOLT), Kind.CONTENT_FILTER, ["acme", "bolt"], ItemRefused, id="filter: one other vendor"),
-        pytest.param((ACME, BOLT), Kind.UNKNOWN, ["acme", "bolt"], ItemRefused, id="unknown alike at two vendors"),
+        pytest.param(
+            (ACME, BOLT),
+            Kind.MALFORMED_REPLY,
+            ["acme", "bolt", "acme", "acme"],
+            AttemptsExhausted,
+            id="malformed alike at two vendors that have answered nobody",
+        ),
         pytest.param(
             (ACME, BOLT), Kind.TIMEOUT, ["acme", "bolt", "acme", "acme"], AttemptsExhausted, id="charged attempts"
         ),
@@ -120,6 +125,20 @@ def test_how_a_hopeless_item_ends(
     assert sorted(bench.asked) == sorted(calls)
     assert [attempt.fault and attempt.fault.kind for attempt in ended.attempts] == [fault] * len(calls)
     assert ended.fault == Fault(fault, "no", 400)
+
+
+def test_an_item_that_is_answered_alike_with_nonsense_by_two_working_vendors_is_at_fault() -> None:
+    nonsense = Fault(Kind.MALFORMED_REPLY, "<html>", 200)
+    bench = Bench(ACME, BOLT, script=lambda call: nonsense if call.request.id == "odd" else SEVEN)
+
+    async def main(router: Router) -> Outcome:
+        for name in ("acme", "bolt"):
+            await router.complete("hi", only={name})
+        return await router.outcome(Request((), id="odd"))
+
+    outcome = bench.run(main)
+    assert isinstance(outcome.error, ItemRefused)
+    assert sorted(attempt.provider for attempt in outcome.attempts) == ["acme", "bolt"]
 
 
 def test_all_keys_dead_names_every_keys_reason_at_once() -> None:
@@ -519,7 +538,78 @@ def test_memory_stays_flat_over_20_000_calls() -> None:
     assert late - early < 500
 
 
-# Retries of a run.
+# Outages.
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def took(bench: Bench, items: int, window: int = 256) -> float:
+    """The seconds in which so many items are all answered."""
+
+    async def main(router: Router) -> float:
+        async for outcome in router.map(("hi" for _ in range(items)), window=window):
+            assert outcome.completion
+        return now()
+
+    return bench.run(main)
+
+
+FAST = make_provider("acme", rates=["20/s"]), make_provider("bolt", rates=["20/s"])
+
+
+def hangs(start: float, end: float, timeout_s: float, latency_s: float = 1.0) -> Script:
+    """Acme never answers a call that it has from `start` to `end`."""
+
+    def script(call: Call) -> tuple[float, Answer | Fault]:
+        hung = call.provider.name == "acme" and now() < end and now() + latency_s > start
+        return (timeout_s, Fault(Kind.TIMEOUT, "silent")) if hung else (latency_s, SEVEN)
+
+    return script
+
+
+def test_a_restart_that_cuts_every_call_costs_each_of_them_once() -> None:
+    def restart(_call: Call) -> tuple[float, Answer | Fault]:
+        cut = now() < 25 < now() + 20
+        return (25 - now(), Fault(Kind.CONNECTION, "reset")) if cut else (20.0, SEVEN)
+
+    bench = Bench(FAST[0], script=restart)
+    assert took(bench, 600) < 125
+    assert len(bench.asked) == 856
+
+
+@pytest.mark.parametrize(
+    ("script", "seconds"),
+    [
+        pytest.param(hangs(0, 30, 30), 64, id="from the start, until they time out"),
+        pytest.param(hangs(0, 30, 120), 64, id="from the start, and long after that"),
+        pytest.param(hangs(10, 40, 30), 50, id="later"),
+        pytest.param(hangs(10, 40, 120), 50, id="later, with a long timeout"),
+        pytest.param(hangs(10, 400, 120), 50, id="for ever"),
+    ],
+)
+def test_a_vendor_that_hangs_costs_the_healthy_ones_time_and_no_more(script: Script, seconds: float) -> None:
+    bench = Bench(*FAST, script=script)
+    assert took(bench, 1000) < seconds
+
+
+@pytest.mark.parametrize("start", [0, 10], ids=["from the start", "later"])
+@pytest.mark.parametrize("lasting_s", [10, 30, 90])
+def test_a_vendor_that_hung_is_used_again_soon_after(start: int, lasting_s: int) -> None:
+    end = start + lasting_s
+    slower = (make_provider(name, rates=["5/s"]) for name in ("acme", "bolt"))
+    bench = Bench(*slower, script=hangs(start, end, 120))
+    took(bench, 10 * (end + 30))
+    times = [at for at, call in bench.transport.calls if call.provider.name == "acme" and at >= end]
+    assert times[0] - end < 6 + lasting_s / 4
+    assert times[50] - end < 25 + lasting_s / 4
+
+
+def test_a_slow_vendor_alone_is_waited_for() -> None:
+    bench = Bench(make_provider(concurrency=4), script=lambda _call: (300.0 if len(bench.asked) > 12 else 1.0, SEVEN))
+    took(bench, 20)
+    assert len(bench.asked) == 20
 
 
 def test_an_outage_does_not_multiply_calls() -> None:
@@ -529,7 +619,6 @@ def test_an_outage_does_not_multiply_calls() -> None:
     async def main(router: Router) -> None:
         async for _ in router.map(("hi" for _ in range(400)), window=400, deadline=300):
             pass
-        assert router.retries.firsts >= FREE
 
     bench.run(main)
     bursts = Counter(round(at * 2) for at, _ in bench.transport.calls if at > 2)
@@ -552,7 +641,6 @@ def test_a_retry_that_waits_for_a_resting_vendor_holds_up_nobody_else() -> None:
     bench.transport = ScriptedTransport(script)
 
     async def main(router: Router) -> None:
-        router.retries.firsts, router.retries.retries = FREE, FREE
         stuck = asyncio.create_task(router.complete("hi", only={"acme"}))
         await asyncio.sleep(5)
         await router.complete(Request((), id="x"), only={"bolt"}, deadline=60)

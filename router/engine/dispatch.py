@@ -151,6 +151,11 @@ class Dispatcher(Generic[LaneT, PermitT]):
         )
         return min((self._waiting[selector][0] for selector in selectors), default=None)
 
+    def has_other(self, lane: LaneT, selector: Selector) -> bool:
+        """Whether another lane, none of those to be avoided, is up for a selector."""
+        others = (other for other in self.lanes if other is not lane and other.name not in selector.avoid)
+        return any(other.is_up and other.could_serve(selector) for other in others)
+
     def match(self, lane: LaneT, permit: PermitT) -> Ticket[PermitT] | None:
         """Give a permit to the oldest ticket that the lane may serve; None, and nothing happens, without one."""
         ticket = self.head(lane)
@@ -168,8 +173,7 @@ class Dispatcher(Generic[LaneT, PermitT]):
             return False
         if lane.name not in selector.avoid:
             return True
-        others = (other for other in self.lanes if other.name not in selector.avoid)
-        return not any(other.is_up and other.could_serve(selector) for other in others)
+        return not self.has_other(lane, selector)
 
     def _clear(self, selector: Selector) -> bool:
         """Drop callers who went away from the top of a heap; whether anybody is left in it."""

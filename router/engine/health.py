@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from router.faults import Family, Fault, Kind
+from router.faults import Fault, Kind, Signal
 
 
 class State(StrEnum):
@@ -38,18 +38,6 @@ class State(StrEnum):
     TRIAL = "trial"
     RAMPING = "ramping"
     DROPPED = "dropped"
-
-
-class Signal(StrEnum):
-    """What a finished call says about one target."""
-
-    OK = "ok"
-    THROTTLED = "throttled"
-    EXHAUSTED = "exhausted"
-    REFUSED = "refused"
-    FAILED = "failed"
-    BLOCKED = "blocked"
-    NEUTRAL = "neutral"
 
 
 BREAK_AFTER = 3
@@ -214,19 +202,6 @@ def next_share(share: float, ceiling: float) -> float:
     if share < ceiling:
         return min(ceiling, next(step for step in RAMP if step > share))
     return min(1.0, share + PAST_CEILING)
-
-
-SIGNAL_OF: Mapping[Family, Signal] = {
-    Family.THROTTLE: Signal.THROTTLED,
-    Family.QUOTA: Signal.EXHAUSTED,
-    Family.DEAD: Signal.REFUSED,
-    Family.ACCESS: Signal.NEUTRAL,
-    Family.PATH: Signal.BLOCKED,
-    Family.VENDOR: Signal.FAILED,
-    Family.ITEM: Signal.OK,
-    Family.UNKNOWN: Signal.FAILED,
-}
-"""What a fault says about the target that it blames. An item's own fault proves that key and vendor work."""
 
 
 def told_rest_s(fault: Fault, seconds_to_reset: float) -> float | None:

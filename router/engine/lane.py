@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -50,6 +50,8 @@ class Permit:
     tokens: int = 0
     charges: tuple[Charge, ...] = ()
     result: Answer | Fault | None = None
+    selector: Selector = field(default_factory=Selector)
+    patience: asyncio.Timeout | None = None
     is_sent: bool = False
 
     @property
@@ -77,6 +79,11 @@ class Permit:
         if not self.is_sent:
             self.is_sent = True
             self.lane.on_wire(self)
+
+    def take_back(self) -> None:
+        """End the call: its vendor is silent, and another one could serve it."""
+        if self.patience is not None and not self.patience.expired():
+            self.patience.reschedule(self.left_at)
 
     def settle(self, result: Answer | Fault) -> None:
         """Say what came back; without it, leaving the context counts as cancelled."""
@@ -118,6 +125,7 @@ class Lane:
         self._line = line
         self._clock = clock
         self._look = asyncio.Event()
+        self._out: dict[int, Permit] = {}
 
     def __repr__(self) -> str:
         state = self.provider_state.state(self._clock.now())
@@ -133,8 +141,14 @@ class Lane:
     @property
     def is_up(self) -> bool:
         """Whether it may send now or soon: it and one of its keys neither rest nor are dropped nor out of budget."""
-        is_open = self.provider_state.state(self._clock.now()) not in {State.RESTING, State.DROPPED}
-        return is_open and all(budget.left for budget in self._budgets) and self.provider_state.ring.has_budget
+        now = self._clock.now()
+        is_open = self.provider_state.state(now) not in {State.RESTING, State.DROPPED}
+        return (
+            is_open
+            and not self.provider_state.silence.lasts(now)
+            and all(budget.left for budget in self._budgets)
+            and self.provider_state.ring.has_budget
+        )
 
     def could_serve(self, selector: Selector) -> bool:
         """Whether any key of it may ever serve this selector in this run."""
@@ -145,10 +159,14 @@ class Lane:
         self._look.set()
 
     def max_in_flight(self, now: float) -> int:
-        """How many calls may be out: all of `concurrency`, one on trial, a share while ramping."""
+        """How many calls may be out: all of `concurrency`, one on trial, a share while ramping.
+
+        Calls that hang do not keep a trial from leaving: a vendor is tried again when it is well, and not when they
+        have timed out.
+        """
         health = self.provider_state.health.at(now)
         if health.state is State.TRIAL:
-            return 1
+            return 1 if now < self.provider_state.silence.probe_at() else self.provider_state.in_flight + 1
         return max(1, math.ceil(self.provider.max_in_flight * health.share))
 
     def obstacle(self, now: float) -> Obstacle | KeyState:
@@ -156,13 +174,14 @@ class Lane:
         ticket = self._line.head(self)
         if ticket is None:
             return IDLE
-        health = self.provider_state.health.at(now)
+        health, silence = self.provider_state.health.at(now), self.provider_state.silence
         if health.state in {State.RESTING, State.DROPPED}:
             return Obstacle("provider rests", health.until)
         if self.provider_state.in_flight >= self.max_in_flight(now):
-            return Obstacle("one trial" if health.state is State.TRIAL else "in flight full")
-        if self.provider_state.silence.lasts(now):
-            return Obstacle("vendor is silent")
+            is_trial = health.state is State.TRIAL
+            return Obstacle("one trial", silence.probe_at()) if is_trial else Obstacle("in flight full")
+        if now < silence.probe_at() and self._is_stalled(ticket.selector, now):
+            return Obstacle("vendor is silent", silence.probe_at())
         self._pace.share = health.share
         if (ready_at := self._pace.ready_at()) > now:
             return Obstacle("pace" if health.share >= 1.0 else "ramp", ready_at)
@@ -172,6 +191,16 @@ class Lane:
             return Obstacle("tokens", ready_at)
         model = self._model(ticket.selector)
         return self.provider_state.ring.pick(model, now) or self._key_obstacle(model, now)
+
+    def _is_stalled(self, selector: Selector, now: float) -> bool:
+        silence = self.provider_state.silence
+        return silence.lasts(now) and (silence.is_proven or self._line.has_other(self, selector))
+
+    def _take_back(self) -> None:
+        """Give up the calls of a silent vendor that others could serve now."""
+        for permit in tuple(self._out.values()):
+            if self._line.has_other(self, permit.selector):
+                permit.take_back()
 
     def _key_obstacle(self, model: str, now: float) -> Obstacle:
         ring = self.provider_state.ring
@@ -198,7 +227,15 @@ class Lane:
             if isinstance(found, KeyState):
                 return found
             self.waiting = found
-            await self._wake(found.until)
+            await self._wake(min(found.until, self._overdue_at(now)))
+
+    def _overdue_at(self, now: float) -> float:
+        """When the calls that are out must be looked after; those that are overdue are taken back at once."""
+        overdue_at = self.provider_state.silence.overdue_at()
+        if overdue_at > now:
+            return overdue_at
+        self._take_back()
+        return math.inf
 
     async def _wake(self, until: float) -> None:
         """Wait for a change or for a moment. A timer only says «look again»; the state is read from the clock."""
@@ -222,9 +259,11 @@ class Lane:
         self.waiting = NOTHING
         self._line.match(self, permit)
 
-    def paired(self, permit: Permit, _ticket: Ticket[Permit]) -> None:
+    def paired(self, permit: Permit, ticket: Ticket[Permit]) -> None:
         """Count a permit as out; called in the moment of pairing."""
         now, account = permit.left_at, permit.key.account
+        permit.selector = ticket.selector
+        self._out[permit.leave.number] = permit
         self.provider_state.left(permit.leave, now)
         for budget in (*self._budgets, *account.budgets):
             budget.take()
@@ -242,6 +281,7 @@ class Lane:
 
     def release(self, permit: Permit) -> None:
         """Take a permit back and report its result."""
+        del self._out[permit.leave.number]
         if not permit.is_sent:
             self._was_not_seen(permit)
         if isinstance(permit.result, Answer) and (used := permit.result.usage.total) is not None:

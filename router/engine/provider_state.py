@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from router.clock import Clock
 from router.config.models import Provider
-from router.engine.blame import DOUBTED, Suspect, Suspects, exonerate, instead, told_left_s
+from router.engine.blame import Suspect, Suspects, exonerate, instead, told_left_s
 from router.engine.dispatch import Selector
-from router.engine.health import SIGNAL_OF, Health, Observation, Signal, State, told_rest_s, transition
+from router.engine.health import Health, Observation, State, told_rest_s, transition
 from router.engine.keys import KeyRing, KeyState
 from router.engine.stall import StallDetector
 from router.engine.traffic import RecentTraffic
-from router.faults import Blame, Fault, Kind
+from router.faults import Blame, Doubt, Fault, Kind, Signal
 from router.types import Answer
 
 DAY_S = 86400.0
@@ -170,20 +170,20 @@ class ProviderState:
         self.announce(now)
 
     def _blame(self, leave: Leave, fault: Fault, now: float) -> None:
-        family = fault.reaction.family
-        if family in DOUBTED and leave.born < self._forgiven:
+        family, signal = fault.reaction.family, fault.reaction.signal
+        if fault.reaction.doubted is not Doubt.NEVER and leave.born < self._forgiven:
             # It was out when its like were forgiven, and is one of them: only a time that the vendor names is heard.
             self._signal_provider(leave, instead(family), now, fault)
             return
         self._suspects.note(fault, leave.model, leave.key, self.ring.of_account(leave.key.account), now)
         match fault.reaction.blame:
             case Blame.ITEM:
-                self._signal_both(leave, SIGNAL_OF[family], now)
+                self._signal_both(leave, signal, now)
             case Blame.PROVIDER:
-                self._signal_provider(leave, SIGNAL_OF[family], now, fault)
+                self._signal_provider(leave, signal, now, fault)
             case Blame.ACCOUNT:
                 self._thin_out(leave)
-                self._signal_account(leave, SIGNAL_OF[family], now, fault)
+                self._signal_account(leave, signal, now, fault)
             case Blame.KEY_AND_MODEL:
                 leave.key.denied[leave.model] = fault
             case Blame.KEY:

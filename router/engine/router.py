@@ -21,11 +21,10 @@ from router.engine.assembly import Roster
 from router.engine.dispatch import Dispatcher, Selector, Ticket
 from router.engine.lane import Lane, Permit
 from router.engine.reporter import Reporter
-from router.engine.retries import RetryBudget
 from router.engine.retry import Job, give_up
 from router.engine.status import LaneStatus, view
 from router.errors import AttemptsExhausted, CallError, DeadlineExceeded, NothingServes, Outcome, Stopped
-from router.faults import Fault
+from router.faults import Fault, Kind
 from router.log.writer import EventLog, NoLog
 from router.simulator.stage import rehearsal
 from router.store import StateStore
@@ -58,7 +57,6 @@ class Router:
     ) -> None:
         self.config = config
         self.lanes: tuple[Lane, ...] = ()
-        self.retries = RetryBudget()
         self._vendors = vendors
         self._transport = transport
         self._log = log or NoLog()
@@ -217,7 +215,8 @@ class Router:
         return self._verdict(job) is not None
 
     def _verdict(self, job: Job) -> type[CallError] | None:
-        return give_up(job.attempts, job.max_charged, is_last=self._is_last(job))
+        proven = {lane.name for lane in self.lanes if lane.provider_state.answered}
+        return give_up(job.attempts, job.max_charged, proven=proven, is_last=self._is_last(job))
 
     def _is_last(self, job: Job) -> bool:
         """Whether no provider is left that this job has not been at."""
@@ -225,20 +224,29 @@ class Router:
         return not any(lane.name not in tried and lane.could_serve(job.selector) for lane in self.lanes)
 
     async def _attempt(self, job: Job) -> Completion:
-        async with self.retries.passing(job.next_selector, first=not job.attempts):
-            asked_at = self._time.now()
-            async with await self._permit(job) as permit:
-                sent_at = self._time.now()
-                result = await self._sends.send(
-                    Call(permit.provider, permit.key.key, permit.model, job.request), permit.sent
-                )
-                permit.settle(result)
-                attempt = self._attempted(job, permit, result, sent_at - asked_at, self._time.now() - sent_at)
-                job.attempts = (*job.attempts, attempt)
-                self._reporter.attempt(job.request.id, attempt, permit, result)
+        asked_at = self._time.now()
+        async with await self._permit(job) as permit:
+            sent_at = self._time.now()
+            result = await self._send(job, permit)
+            permit.settle(result)
+            attempt = self._attempted(job, permit, result, sent_at - asked_at, self._time.now() - sent_at)
+            job.attempts = (*job.attempts, attempt)
+            self._reporter.attempt(job.request.id, attempt, permit, result)
         if isinstance(result, Fault):
             raise _Failed
         return _completion(attempt, result, job.attempts)
+
+    async def _send(self, job: Job, permit: Permit) -> Answer | Fault:
+        """Send once, and wait for as long as the lane does."""
+        call = Call(permit.provider, permit.key.key, permit.model, job.request)
+        permit.patience = patience = asyncio.timeout(None)
+        try:
+            async with patience:
+                return await self._sends.send(call, permit.sent)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            return Fault(Kind.TIMEOUT, "taken back: nothing has come back from this vendor for far longer than usual")
 
     async def _permit(self, job: Job) -> Permit:
         """Wait in the line, with the old number."""

@@ -13,11 +13,11 @@ from router.clock import LoopClock
 from router.config.models import Provider
 from router.engine.health import State
 from router.engine.router import Router
-from router.errors import Outcome
+from router.errors import DeadlineExceeded, ItemRefused, Outcome
 from router.faults import Fault, Kind
 from router.testing import Script, ScriptedTransport, run_virtual
 from router.transport import Call
-from router.types import Answer, Request, Usage
+from router.types import Answer, Json, Request, Usage
 
 NOON = 1_763_985_600.0
 THROTTLED = Fault(Kind.RATE_LIMIT, "slow down", 429)
@@ -316,6 +316,40 @@ def test_a_large_item_does_not_leave_on_a_small_ones_tokens() -> None:
     run = Run(make_provider(tokens=["1000/min"], rates=["1/50s"]))(main)
     first, second = run.times()
     assert second - first >= 60
+
+
+def test_a_caller_who_went_away_has_taken_no_tokens() -> None:
+    async def main(router: Router) -> None:
+        await router.complete("hi")
+        with pytest.raises(DeadlineExceeded):
+            await router.complete("x" * 4500, deadline=10)
+        started = asyncio.get_running_loop().time()
+        await router.complete("hi")
+        assert asyncio.get_running_loop().time() - started < 20
+
+    Run(make_provider(tokens=["1000/min"]), script=lambda _call: Answer("7", Usage(5, 5)))(main)
+
+
+def test_what_can_never_fit_is_refused_at_once_and_goes_where_it_fits() -> None:
+    async def main(router: Router) -> None:
+        with pytest.raises(ItemRefused, match=r"2,333 tokens of text never fit under `tokens: 1000/min` of acme"):
+            await router.complete("x" * 7000, only={"acme"})
+        assert asyncio.get_running_loop().time() < 0.001
+        assert {(await router.complete("x" * 7000)).provider for _ in range(3)} == {"bolt"}
+        await router.complete("x" * 5000, only={"acme"})
+
+    Run(make_provider(tokens=["1000/min"]), make_provider("bolt", tokens=["100k/min"]))(main)
+
+
+def test_a_picture_does_not_wait_as_if_it_were_text() -> None:
+    picture: Json = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 200_000}}
+    requests = [Request(({"role": "user", "content": [picture]},)) for _ in range(12)]
+
+    async def main(router: Router) -> None:
+        await asyncio.gather(*map(router.complete, requests))
+        assert asyncio.get_running_loop().time() < 10
+
+    Run(make_provider(tokens=["200k/min"]), script=lambda _call: Answer("7", Usage(5, 5)))(main)
 
 
 def test_an_empty_request_without_tokens_does_not_hang_the_loop() -> None:

@@ -17,13 +17,14 @@ MAX_SENT = 50
 
 @dataclass(slots=True)
 class Job:
-    """A request under way; `attempts` grows, everything else stays."""
+    """A request under way; `attempts` grows, everything else stays. `tokens` are estimated, 0 where nobody counts."""
 
     request: Request
     selector: Selector
     priority: int
     number: int
     max_charged: int
+    tokens: int = 0
     attempts: tuple[Attempt, ...] = ()
 
     @property

@@ -8,6 +8,7 @@ import random
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,13 +18,23 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from router.clock import Clock, LoopClock
 from router.config.loading import load
 from router.config.models import Config
+from router.config.rates import Rate
 from router.engine.assembly import Roster
 from router.engine.dispatch import Dispatcher, Selector, Ticket
 from router.engine.lane import Lane, Permit
 from router.engine.reporter import Reporter
 from router.engine.retry import Job, give_up
 from router.engine.status import LaneStatus, view
-from router.errors import AttemptsExhausted, CallError, DeadlineExceeded, NothingServes, Outcome, Stopped
+from router.engine.tokens import UNCOUNTED, Estimate, estimate
+from router.errors import (
+    AttemptsExhausted,
+    CallError,
+    DeadlineExceeded,
+    ItemRefused,
+    NothingServes,
+    Outcome,
+    Stopped,
+)
 from router.faults import Fault, Kind
 from router.log.writer import EventLog, NoLog
 from router.simulator.stage import rehearsal
@@ -57,6 +68,7 @@ class Router:
     ) -> None:
         self.config = config
         self.lanes: tuple[Lane, ...] = ()
+        self._tightest: tuple[Rate, ...] = ()
         self._vendors = vendors
         self._transport = transport
         self._log = log or NoLog()
@@ -108,6 +120,10 @@ class Router:
         group = await self._owned.enter_async_context(asyncio.TaskGroup())
         roster = Roster(self.config, self._line, clock, self._rng, self._reporter.change, self._memory)
         self.lanes = self._line.lanes = roster.lanes()
+        limits = sorted(
+            (limit for lane in self.lanes for limit in lane.provider.tokens), key=lambda limit: limit.amount
+        )
+        self._tightest = tuple(limits[:1])
         tasks = [group.create_task(lane.run(), name=f"lane {lane.name}") for lane in self.lanes]
         self._owned.callback(lambda: [task.cancel() for task in tasks])
         self._owned.callback(self.stop)
@@ -148,7 +164,10 @@ class Router:
         """
         request = Request.of(prompt)
         selector = Selector(model, request.only if only is None else frozenset(only), frozenset(avoid))
-        job = Job(request, selector, priority, self._line.next_number(), self.config.attempts)
+        tokens = estimate(request) if self._tightest else UNCOUNTED
+        if tokens.never_fits(self._tightest):
+            selector = self._fitting(selector, tokens)
+        job = Job(request, selector, priority, self._line.next_number(), self.config.attempts, tokens.total)
         try:
             async with asyncio.timeout(deadline):
                 return await self._retry_ring(job)
@@ -199,6 +218,17 @@ class Router:
             return Outcome(request, await self.complete(request, model=model, deadline=deadline))
         except CallError as error:
             return Outcome(request, error=error)
+
+    def _fitting(self, selector: Selector, tokens: Estimate) -> Selector:
+        """Leave out providers under whose limit a request will never fit; raises ItemRefused where none is left."""
+        able = {lane.name: tokens.never_fits(lane.provider.tokens) for lane in self.lanes if lane.could_serve(selector)}
+        tight = {name: limit for name, limit in able.items() if limit is not None}
+        if not tight:
+            return selector
+        if len(tight) == len(able):
+            limits = ", ".join(f"`tokens: {limit}` of {name}" for name, limit in tight.items())
+            raise ItemRefused(f"about {tokens.text:,} tokens of text never fit under {limits}")
+        return replace(selector, only=frozenset(able.keys() - tight.keys()))
 
     # The rings.
 
@@ -251,7 +281,7 @@ class Router:
     async def _permit(self, job: Job) -> Permit:
         """Wait in the line, with the old number."""
         paired: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
-        ticket = Ticket(job.priority, job.number, job.next_selector, job.request.estimated_tokens, paired)
+        ticket = Ticket(job.priority, job.number, job.next_selector, job.tokens, paired)
         self._line.submit(ticket)
         try:
             return await paired

@@ -22,6 +22,7 @@ from router.types import Answer, Json, Request, Usage
 NOON = 1_763_985_600.0
 THROTTLED = Fault(Kind.RATE_LIMIT, "slow down", 429)
 DOWN = Fault(Kind.SERVER_ERROR, "oops", 500)
+DENIED = Fault(Kind.PERMISSION, "not yours", 403)
 
 
 class Run:
@@ -292,6 +293,44 @@ def test_a_ticket_that_avoids_a_lane_goes_there_while_the_other_has_no_budget_le
 
     run(main)
     assert run.spread == {"acme": 1, "bolt": 1}
+
+
+def test_who_waits_for_a_key_of_one_model_holds_up_nobody_of_another() -> None:
+    def script(call: Call) -> Answer | Fault:
+        if call.key.name == "acme#1":
+            return Fault(Kind.RATE_LIMIT, "slow down", 429, retry_after_s=600) if rested.pop() else Answer("7")
+        return Fault(Kind.PERMISSION, "not yours", 403) if call.model.endswith("big") else Answer("7")
+
+    rested = [False] * 200 + [True]
+    ended: dict[str, list[float]] = {"small": [], "big": []}
+
+    async def ask(router: Router, model: str) -> None:
+        await router.complete("hi", model=model)
+        ended[model].append(asyncio.get_running_loop().time())
+
+    async def main(router: Router) -> None:
+        await asyncio.gather(*(ask(router, model) for _ in range(50) for model in ("big", "small")))
+
+    Run(make_provider(keys=2, models=["small", "big"], rates=["5/s"]), script=script)(main)
+    assert max(ended["small"]) < 30
+    assert max(ended["big"]) > 600
+
+
+def test_a_lane_whose_fitting_key_rests_is_no_reason_to_avoid_an_idle_one() -> None:
+    def script(call: Call) -> Answer | Fault:
+        if call.provider.name == "bolt" and call.model.endswith("big"):
+            return Fault(Kind.RATE_LIMIT, "slow down", 429, retry_after_s=600) if call.key.name == "bolt#1" else DENIED
+        return Answer("7")
+
+    async def main(router: Router) -> None:
+        with pytest.raises(DeadlineExceeded):
+            await router.complete("hi", model="big", only={"bolt"}, deadline=5)
+        await router.complete("hi", only={"bolt"})
+        completion = await router.complete("hi", model="big", avoid={"acme"}, deadline=60)
+        assert completion.provider == "acme"
+
+    models = ["small", "big"]
+    Run(make_provider(models=models), make_provider("bolt", keys=2, models=models), script=script)(main)
 
 
 def test_tokens_are_kept_and_corrected() -> None:

@@ -143,18 +143,28 @@ def test_every_full_window_under_load_holds_nearly_all_of_the_limit(rate: Rate, 
 @pytest.mark.parametrize("rate", [Rate(5, 1), Rate(200, 1), Rate(300, 60)], ids=str)
 def test_a_share_is_kept_and_used(rate: Rate, share: float) -> None:
     caller = Caller(Pace.of_calls([rate])).run(Rush(400, share))
-    assert max_in_any_window(caller.arrived, rate.period_s) <= math.ceil(share * rate.amount)
+    assert max_in_any_window(caller.arrived, rate.period_s) <= share * rate.amount + 1
     assert caller.used(rate) == pytest.approx(share, rel=0.02)
 
 
-def test_a_share_holds_from_the_last_call_on() -> None:
+def test_a_cut_counts_from_the_next_call_on_and_a_raise_at_once() -> None:
     pace = Pace.of_calls([Rate(10, 1)])
     pace.take(0.0).arrive(0.0)
-    told = [pace.ready_at()]
-    for share in (0.1, 0.5, 1.0):
+    told = []
+    for share in (1.0, 0.1):
         pace.share = share
         told.append(pace.ready_at())
-    assert told == pytest.approx([0.1, 1.0, 0.2, 0.1], rel=0.02)
+    pace.take(0.2).arrive(0.2)
+    for share in (0.1, 0.5, 0.2, 1.0):
+        pace.share = share
+        told.append(pace.ready_at() - 0.2)
+    assert told == pytest.approx([0.1, 0.1, 1.0, 0.2, 0.2, 0.1], rel=0.02)
+
+
+def test_a_cut_share_goes_on_at_once_whatever_the_window_has_seen() -> None:
+    left = Caller(Pace.of_calls([Rate(240, 60)])).run(Rush(100), Rush(10, 0.1)).left
+    gaps = [after - before for before, after in pairwise(left[99:])]
+    assert gaps == pytest.approx([0.25, *[2.5] * 9], rel=0.02)
 
 
 def test_a_share_of_an_implied_rate_is_spaced_and_the_whole_is_free() -> None:

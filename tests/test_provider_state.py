@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pytest
 from conftest import make_provider
 
-from router.engine.dispatch import Selector
 from router.engine.health import BREAK_AFTER, Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.pace import Pace
 from router.engine.provider_state import Change, Leave, ProviderState
+from router.engine.selector import Selector
 from router.faults import Fault, Kind
 from router.types import Answer
 
@@ -121,32 +121,28 @@ def test_a_banned_account_loses_all_its_keys() -> None:
     assert [key.state(0.0) for key in driver.ring] == [State.DROPPED, State.DROPPED, State.READY]
 
 
-WISHES = {
-    "any": Selector(),
-    "big": Selector(model="big"),
-    "no such model": Selector(model="huge"),
-    "elsewhere": Selector(only=frozenset({"bolt"})),
-    "here": Selector(only=frozenset({"acme", "bolt"})),
-}
-
-
 @pytest.mark.parametrize(
     ("faults", "served"),
     [
-        pytest.param([], {"any", "big", "here"}, id="fresh"),
-        pytest.param([(Kind.INVALID_KEY, 1, SMALL)], {"any", "big", "here"}, id="one key dead"),
+        pytest.param([], {SMALL, BIG}, id="fresh"),
+        pytest.param([(Kind.INVALID_KEY, 1, SMALL)], {SMALL, BIG}, id="one key dead"),
         pytest.param([(Kind.INVALID_KEY, 1, SMALL), (Kind.INVALID_KEY, 2, SMALL)], set(), id="all keys dead"),
-        pytest.param([(Kind.PERMISSION, 1, BIG), (Kind.PERMISSION, 2, BIG)], {"any", "here"}, id="a model denied"),
-        pytest.param([(Kind.REGION_BLOCKED, 1, SMALL)], set(), id="region"),
-        pytest.param([(Kind.IP_BLOCKED, 1, SMALL)], {"any", "big", "here"}, id="address: after a rest"),
-        pytest.param([(Kind.NO_CREDIT, 1, SMALL), (Kind.NO_CREDIT, 2, SMALL)], {"any", "big", "here"}, id="no credit"),
+        pytest.param([(Kind.PERMISSION, 1, BIG), (Kind.PERMISSION, 2, BIG)], {SMALL}, id="a model denied"),
+        pytest.param([(Kind.NO_CREDIT, 1, SMALL), (Kind.NO_CREDIT, 2, SMALL)], {SMALL, BIG}, id="no credit"),
     ],
 )
 def test_what_could_ever_be_served(faults: list[tuple[Kind, int, str]], served: set[str]) -> None:
     driver = Driver()
     for kind, key, model in faults:
         driver.call(Fault(kind), key, model)
-    assert {name for name, selector in WISHES.items() if driver.provider_state.could_serve(selector)} == served
+    assert {model for model in (SMALL, BIG) if driver.ring.serves(model)} == served
+
+
+@pytest.mark.parametrize(("kind", "for_good"), [(Kind.REGION_BLOCKED, True), (Kind.IP_BLOCKED, False)])
+def test_a_blocked_region_rests_for_good(kind: Kind, *, for_good: bool) -> None:
+    driver = Driver()
+    driver.call(Fault(kind))
+    assert driver.provider_state.rests_for_good is for_good
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from conftest import make_attempt
 
-from router.engine.dispatch import Selector
 from router.engine.retry import MAX_SENT, Job, give_up
+from router.engine.selector import Selector
 from router.errors import AttemptsExhausted, CallError, ItemRefused
 from router.faults import Kind
 from router.types import Attempt, Request

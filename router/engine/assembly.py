@@ -12,9 +12,10 @@ from router.config.models import Config, Key, Provider
 from router.config.rates import Rate
 from router.engine.budget import Budget
 from router.engine.congestion import crowd_for
+from router.engine.dispatch import Dispatcher
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
-from router.engine.lane import Lane, Line
+from router.engine.lane import Lane
 from router.engine.pace import Pace
 from router.engine.provider_state import Change, ProviderState
 from router.faults import Family
@@ -26,7 +27,7 @@ class Roster:
     """Everything that lanes are made from. `tell` hears of every change; without `memory` nothing is kept."""
 
     config: Config
-    line: Line
+    line: Dispatcher
     clock: Clock
     rng: random.Random
     tell: Callable[[Change], None]

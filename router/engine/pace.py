@@ -57,6 +57,10 @@ class Bucket(AsyncLimiter):
         left = self._level - (now - self._last_check) * self._rate_per_sec
         self._level, self._last_check = max(left, floor) + amount, now
 
+    def shrink(self, floor: float, part: float) -> None:
+        """Leave only a part of what was charged on top of `floor`."""
+        self._level = min(self._level, floor + (self._level - floor) * part)
+
     def give_back(self, amount: float) -> None:
         """Take back a part of what was charged, or charge more where it is negative."""
         self._level = max(0.0, self._level - amount)
@@ -65,12 +69,14 @@ class Bucket(AsyncLimiter):
 class Limit:
     """One declared limit; `burst` is what may leave at once.
 
-    `rate` and `share` may be set at any time: the share is the part of the rate that is used. A longer period than
+    `rate` and `share` may be set at any time. The share is the part of the rate by which calls are spaced: a cut counts
+    from the next call on, a raise at once. How many may arrive in one window stays as declared. A longer period than
     before counts from what is still in the log.
     """
 
     def __init__(self, rate: Rate, burst: float = 1.0) -> None:
-        self._rate, self._share, self._burst = rate, 1.0, burst
+        self._rate, self._burst = rate, burst
+        self._share = self._charged_at = 1.0
         self._bucket = Bucket(1.0, 1.0)
         self._log = ArrivalLog(rate.period_s)
         self._tune()
@@ -93,22 +99,23 @@ class Limit:
 
     @share.setter
     def share(self, share: float) -> None:
-        if share != self._share:
-            self._share = share
-            self._tune()
+        if share > self._charged_at:
+            self._bucket.shrink(self._reserve, self._charged_at / share)
+            self._charged_at = share
+        self._share = share
 
     def _tune(self) -> None:
         whole = max(1, math.floor(self._rate.amount))
         period_s = whole / self._rate.per_second
         jitter_s = min(MAX_JITTER_S, JITTER_SHARE * period_s)
         self._slack_s = min(MAX_SLACK_S, SLACK_SHARE * period_s)
-        self._max = max(1, math.ceil(whole * self._share - 1e-9))
+        self._max = whole
         self._log.window_s = period_s + jitter_s
         self._at_once = min(self._burst, self._max)
         per_second = whole / (period_s + self._slack_s + jitter_s)
         self._reserve = per_second * self._slack_s + CATCH_UP
         self._bucket.max_rate = self._at_once + self._reserve
-        self._bucket.per_second = self._share * per_second
+        self._bucket.per_second = per_second
 
     def ready_at(self, amount: float = 1.0) -> float:
         """The loop time from which `amount` more may leave; `inf` while that depends on calls that are on their way."""
@@ -119,7 +126,9 @@ class Limit:
         planned_at = self._bucket.ready_at(min(amount, self._at_once))
         fits_at = self._log.fits_at(amount, self._max)
         held_up_s = max(0.0, fits_at - planned_at) + self._woken_late_s(now - max(planned_at, fits_at))
-        self._bucket.take(now, amount, floor=max(0.0, self._reserve - held_up_s * self._bucket.per_second))
+        floor = max(0.0, self._reserve - held_up_s * self._bucket.per_second)
+        self._bucket.take(now, amount / self._share, floor=floor)
+        self._charged_at = self._share
         self._log.leave(now, amount)
 
     def _woken_late_s(self, late_s: float) -> float:

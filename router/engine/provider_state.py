@@ -14,9 +14,9 @@ from typing import NamedTuple
 from router.clock import Clock
 from router.config.models import Provider
 from router.engine.blame import Suspect, Suspects, exonerate, instead, told_left_s
-from router.engine.dispatch import Selector
 from router.engine.health import Health, Observation, State, told_rest_s, transition
 from router.engine.keys import KeyRing, KeyState
+from router.engine.selector import Selector
 from router.engine.stall import StallDetector
 from router.engine.traffic import RecentTraffic
 from router.faults import Blame, Doubt, Fault, Kind, Signal
@@ -110,15 +110,9 @@ class ProviderState:
         """The state of `effective`."""
         return self.effective(now).state
 
-    def could_serve(self, selector: Selector) -> bool:
-        """Whether any key may ever serve this selector in this run."""
-        if selector.only is not None and self.provider.name not in selector.only:
-            return False
-        model = self.provider.model_for(selector.model)
-        return model is not None and not self._rests_for_good and self.ring.serves(model)
-
     @property
-    def _rests_for_good(self) -> bool:
+    def rests_for_good(self) -> bool:
+        """Whether it rests for the whole run, as for a region that is blocked."""
         return self.health.state is State.RESTING and math.isinf(self.health.until)
 
     def reasons(self, selector: Selector) -> list[str]:
@@ -126,7 +120,7 @@ class ProviderState:
         name, model = self.provider.name, self.provider.model_for(selector.model)
         if model is None:
             return [f"{name}: has no model {selector.model!r} (it has {', '.join(self.provider.models)})"]
-        if self._rests_for_good:
+        if self.rests_for_good:
             return [f"{name}: {self.health.cause}"]
         faults = ((key.key.name, key.denied.get(model) or key.health.cause) for key in self.ring)
         return [f"{key}: {fault}" for key, fault in faults if fault]
@@ -139,7 +133,7 @@ class ProviderState:
         self.in_flight += 1
         self.sent += 1
         key.account.in_flight += 1
-        self.ring.took(key)
+        self.ring.took(key, leave.model)
         self.history.sent(now, key.key.name, key.account.name)
 
     def returned(self, leave: Leave, result: Answer | Fault | None) -> None:
@@ -185,7 +179,7 @@ class ProviderState:
                 self._thin_out(leave)
                 self._signal_account(leave, signal, now, fault)
             case Blame.KEY_AND_MODEL:
-                leave.key.denied[leave.model] = fault
+                leave.key.deny(leave.model, fault)
             case Blame.KEY:
                 self._refuse(leave, fault, now)
         if alike := self._suspects.alike(family, self.ring, now):

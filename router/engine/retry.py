@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from router.engine.dispatch import Selector
+from router.engine.selector import Selector
 from router.errors import AttemptsExhausted, CallError, ItemRefused
 from router.faults import Family, Fault, Kind, Proof
 from router.types import Attempt, Request

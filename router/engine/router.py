@@ -20,10 +20,12 @@ from router.config.loading import load
 from router.config.models import Config
 from router.config.rates import Rate
 from router.engine.assembly import Roster
-from router.engine.dispatch import Dispatcher, Selector, Ticket
-from router.engine.lane import Lane, Permit
+from router.engine.dispatch import Dispatcher, Ticket
+from router.engine.lane import Lane
+from router.engine.permit import Permit
 from router.engine.reporter import Reporter
 from router.engine.retry import Job, give_up
+from router.engine.selector import Selector
 from router.engine.status import LaneStatus, view
 from router.engine.tokens import UNCOUNTED, Estimate, estimate
 from router.errors import (
@@ -31,7 +33,6 @@ from router.errors import (
     CallError,
     DeadlineExceeded,
     ItemRefused,
-    NothingServes,
     Outcome,
     Stopped,
 )
@@ -75,9 +76,7 @@ class Router:
         self._rng = rng or random.Random()
         self._clock = clock
         self._memory = memory
-        self._line: Dispatcher[Lane, Permit] = Dispatcher(
-            on_paired=lambda lane, permit, ticket: lane.paired(permit, ticket), hopeless=self._hopeless
-        )
+        self._line = Dispatcher()
         # One ring for all jobs: one for each would leave a cycle behind, and collecting those holds the loop up.
         self._ring = AsyncRetrying(
             retry=retry_if_exception_type(_Failed),
@@ -119,7 +118,8 @@ class Router:
         await transport.prepare()
         group = await self._owned.enter_async_context(asyncio.TaskGroup())
         roster = Roster(self.config, self._line, clock, self._rng, self._reporter.change, self._memory)
-        self.lanes = self._line.lanes = roster.lanes()
+        self.lanes = roster.lanes()
+        self._line.open(self.lanes)
         limits = sorted(
             (limit for lane in self.lanes for limit in lane.provider.tokens), key=lambda limit: limit.amount
         )
@@ -320,13 +320,6 @@ class Router:
             waited_for=permit.waited_for,
             fault=result if isinstance(result, Fault) else None,
         )
-
-    def _hopeless(self, selector: Selector) -> NothingServes:
-        lanes = [lane for lane in self.lanes if selector.only is None or lane.name in selector.only]
-        reasons = [reason for lane in lanes for reason in lane.provider_state.reasons(selector)]
-        unknown = sorted((selector.only or set()) - {lane.name for lane in self.lanes})
-        reasons += [f"{name}: takes no part in this run" for name in unknown]
-        return NothingServes("nothing can serve this: " + ("; ".join(reasons) or "no provider takes part"))
 
 
 def _completion(attempt: Attempt, answer: Answer, attempts: tuple[Attempt, ...]) -> Completion:

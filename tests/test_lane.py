@@ -166,7 +166,7 @@ def test_ten_throttles_in_flight_are_one_strike() -> None:
         await asyncio.gather(*(router.complete("hi") for _ in range(10)))
         (key,) = router.lanes[0].provider_state.ring
         assert key.account.health.generation == 2, "one rest, and what follows it"
-        assert key.account.health.share == 0.7
+        assert key.account.health.share == 1.0
 
     run = Run(
         make_provider(concurrency=10), script=lambda _call: THROTTLED if len(run.transport.calls) <= 10 else Answer("7")

@@ -216,7 +216,7 @@ def test_every_change_is_told_once_the_clocks_too() -> None:
     assert told == [
         ("acme#1", State.READY, State.RESTING, 1.0),
         (None, State.READY, State.RESTING, 1.0),
-        ("acme#1", State.RESTING, State.RAMPING, 0.7),
+        ("acme#1", State.RESTING, State.READY, 1.0),
         (None, State.RESTING, State.READY, 1.0),
     ]
 

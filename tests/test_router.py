@@ -606,6 +606,43 @@ def test_a_vendor_that_hung_is_used_again_soon_after(start: int, lasting_s: int)
     assert times[50] - end < 25 + lasting_s / 4
 
 
+def grants(per_s: int, told_s: float | None, *, fixed: bool = False) -> Script:
+    """A vendor that takes so many calls in a second, whatever is declared: in any second, or in each."""
+    taken: list[float] = []
+
+    def script(_call: Call) -> tuple[float, Answer | Fault]:
+        since = now() // 1 if fixed else now() - 1 + 1e-9
+        if sum(at >= since for at in taken[-per_s:]) >= per_s:
+            return 0.2, Fault(Kind.RATE_LIMIT, "slow", 429, retry_after_s=told_s)
+        taken.append(now())
+        return 1.0, SEVEN
+
+    return script
+
+
+@pytest.mark.parametrize("fixed", [False, True], ids=["in any second", "in each second"])
+@pytest.mark.parametrize("told_s", [None, 1.0], ids=["no time", "a second"])
+@pytest.mark.parametrize(
+    ("declared", "granted"), [pytest.param("100/s", 2, id="50 times"), pytest.param("20/s", 5, id="4 times")]
+)
+def test_a_rate_declared_too_high_costs_half_of_what_is_granted_at_most(
+    declared: str, granted: int, told_s: float | None, *, fixed: bool
+) -> None:
+    bench = Bench(make_provider(rates=[declared]), script=grants(granted, told_s, fixed=fixed))
+    assert took(bench, 200 * granted) < 1.5 * 200
+
+
+@pytest.mark.parametrize("told_s", [None, 1.0], ids=["no time", "a second"])
+def test_one_stray_throttle_costs_less_than_two_windows(told_s: float | None) -> None:
+    def script(_call: Call) -> Answer | Fault:
+        return Fault(Kind.RATE_LIMIT, "slow", 429, retry_after_s=told_s) if len(bench.asked) == 100 else SEVEN
+
+    bench = Bench(FAST[0])
+    calm = took(bench, 600)
+    bench = Bench(FAST[0], script=script)
+    assert took(bench, 600) < calm + 2
+
+
 def test_a_slow_vendor_alone_is_waited_for() -> None:
     bench = Bench(make_provider(concurrency=4), script=lambda _call: (300.0 if len(bench.asked) > 12 else 1.0, SEVEN))
     took(bench, 20)

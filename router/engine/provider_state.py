@@ -197,7 +197,13 @@ class ProviderState:
         self._suspects.cleared()
         born = self.health.at(now).generation
         news = Observation(
-            instead(fault.reaction.family), now, born, self._rng.random(), fault, told_left_s(alike, now)
+            instead(fault.reaction.family),
+            now,
+            born,
+            self._rng.random(),
+            fault,
+            told_left_s(alike, now),
+            self._window_s,
         )
         self.health = transition(self.health, news)
         self._forgiven = self.health.generation
@@ -229,7 +235,12 @@ class ProviderState:
 
     def _news(self, signal: Signal, now: float, born: int, fault: Fault | None) -> Observation:
         told_s = told_rest_s(fault, DAY_S - self._clock.wall() % DAY_S) if fault else None
-        return Observation(signal, now, born, self._rng.random(), fault, told_s)
+        return Observation(signal, now, born, self._rng.random(), fault, told_s, self._window_s)
+
+    @property
+    def _window_s(self) -> float:
+        rate = self.provider.paced_rate
+        return math.inf if rate is None else max(1.0, rate.period_s)
 
     def announce(self, now: float) -> None:
         """Tell of every state or share that is not what it was when last told."""

@@ -7,12 +7,15 @@ RouterError
     ├── AttemptsExhausted  its charged attempts are used up
     ├── DeadlineExceeded   its time is over
     ├── NothingServes      no living key may serve it
-    └── Stopped            the run is being stopped; it was not sent, or not again
+    ├── Stopped            the run is being stopped; it was not sent, or not again
+    └── InternalError      a defect of this program met it
 """
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 from router.faults import Fault
 from router.types import Attempt, Completion, Request
@@ -37,6 +40,13 @@ class CallError(RouterError):
         self.attempts = attempts
         self.fault = fault or next((a.fault for a in reversed(attempts) if a.fault), None)
 
+    def after(self, attempts: tuple[Attempt, ...]) -> Self:
+        """The same error for a request that has had these attempts; each that waits gets its own."""
+        error = copy(self)
+        error.attempts = attempts
+        error.fault = next((a.fault for a in reversed(attempts) if a.fault), self.fault)
+        return error
+
 
 class ItemRefused(CallError):
     """The request itself is at fault: no vendor will take it as it is."""
@@ -51,11 +61,20 @@ class DeadlineExceeded(CallError):
 
 
 class NothingServes(CallError):
-    """No living key may serve the request; the text says why for each."""
+    """Nothing may serve the request, or nothing soon; the text says why for each provider and key.
+
+    `until` is when the earliest could serve it, in seconds since the epoch; None where none will in this run.
+    """
+
+    until: float | None = None
 
 
 class Stopped(CallError):
     """The run is being stopped: the request was not sent, or not again."""
+
+
+class InternalError(CallError):
+    """Something broke that should not: a defect of this program, for which one request pays and no other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,11 +64,12 @@ class Line(Dispatcher[Slots, Pass]):
     """A dispatcher over slots, and the tickets that were put into it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, lanes: Sequence[Slots]) -> None:
-        super().__init__(
-            lambda lane, _permit, ticket: lane.out.append(ticket), lambda selector: Hopeless(str(selector))
-        )
+        super().__init__(lambda lane, _permit, ticket: lane.out.append(ticket), self.hopeless)
         self.lanes = tuple(lanes)
         self._loop = loop
+
+    def hopeless(self, selector: Selector) -> Exception | None:
+        return None if any(lane.could_serve(selector) for lane in self.lanes) else Hopeless(str(selector))
 
     def enter(self, selector: Selector = WISHES[0], priority: int = 0) -> Ticket[Pass]:
         ticket = Ticket(priority, self.next_number(), selector, 10, self._loop.create_future())

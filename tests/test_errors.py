@@ -17,5 +17,5 @@ def test_a_call_error_shows_the_last_fault_of_its_attempts() -> None:
 
 def test_all_errors_have_one_root() -> None:
     found = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)]
-    assert len(found) == 8
+    assert len(found) == 9
     assert all(issubclass(each, RouterError) for each in found)

@@ -11,11 +11,22 @@ from typing import TypeVar
 import pytest
 from conftest import make_config, make_provider
 
+from router.clock import LoopClock
 from router.config.models import Provider
 from router.engine.router import Router
 from router.engine.traffic import RecentTraffic
-from router.errors import AttemptsExhausted, DeadlineExceeded, ItemRefused, NothingServes, Outcome, RouterError, Stopped
+from router.errors import (
+    AttemptsExhausted,
+    DeadlineExceeded,
+    InternalError,
+    ItemRefused,
+    NothingServes,
+    Outcome,
+    RouterError,
+    Stopped,
+)
 from router.faults import Fault, Kind
+from router.log.writer import NoLog
 from router.testing import Script, ScriptedTransport, run_virtual
 from router.transport import Call
 from router.types import Answer, Completion, Request, Usage
@@ -24,6 +35,11 @@ T = TypeVar("T")
 SEVEN = Answer("7", Usage(3, 4), "stop", cost_usd=0.5)
 DOWN = Fault(Kind.SERVER_ERROR, "oops", 500)
 ACME, BOLT = make_provider("acme"), make_provider("bolt")
+FAST = make_provider("acme", rates=["20/s"]), make_provider("bolt", rates=["20/s"])
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Bench:
@@ -423,6 +439,139 @@ def test_a_lane_that_fails_is_no_silent_hang() -> None:
     assert raised.group_contains(AttributeError)
 
 
+def test_who_waits_when_a_lane_fails_is_told_though_the_router_was_entered_in_another_task() -> None:
+    bench = Bench()
+    ended: list[Outcome] = []
+
+    async def ask(router: Router) -> None:
+        ended.append(await router.outcome(Request.of("hi")))
+
+    async def main() -> None:
+        async with Router(bench.config, transport=bench.transport) as router:
+            await router.complete("hi")
+            router.lanes[0].provider_state.in_flight = "many"  # type: ignore[assignment]
+            asking = asyncio.create_task(ask(router))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asking
+                await ask(router)
+
+    with pytest.raises(BaseExceptionGroup) as raised:
+        run_virtual(main())
+    assert raised.group_contains(TypeError)
+    assert isinstance(ended[-1].error, Stopped)
+    assert "lane acme has failed: TypeError" in str(ended[-1].error)
+
+
+class FullDisk(NoLog):
+    def event(self, name: str, level: str = "info", **fields: object) -> None:
+        raise OSError(28, "No space left on device", name, level, fields)
+
+
+def test_a_log_that_cannot_be_written_costs_no_answer_and_no_lane() -> None:
+    bench = Bench(ACME, BOLT, script=by_provider(acme=DOWN, bolt=SEVEN))
+    told: list[str] = []
+
+    async def main() -> list[Outcome]:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, said: told.append(said["message"]))
+        async with Router(bench.config, transport=bench.transport, log=FullDisk()) as router:
+            return [outcome async for outcome in router.map("hi" for _ in range(20))]
+
+    assert [outcome.completion is not None for outcome in run_virtual(main())] == [True] * 20
+    assert "No space left on device" in told[0]
+
+
+def test_what_a_transport_raises_is_its_items_error_alone() -> None:
+    def script(call: Call) -> Answer | Fault:
+        if call.request.id == "3":
+            raise ValueError("odd")
+        return SEVEN
+
+    bench = Bench(script=script)
+
+    async def main(router: Router) -> list[Outcome]:
+        return [outcome async for outcome in router.map(Request((), id=str(n)) for n in range(9))]
+
+    outcomes = {outcome.request.id: outcome.error for outcome in bench.run(main)}
+    assert isinstance(outcomes.pop("3"), InternalError)
+    assert set(outcomes.values()) == {None}
+
+
+# No hopeless waiting.
+
+
+REFUSED = Fault(Kind.CONNECTION, "Connection refused")
+
+
+@pytest.mark.parametrize("window", [1, 256])
+def test_servers_that_are_not_there_end_it_within_half_a_minute(window: int) -> None:
+    bench = Bench(*FAST, script=lambda _call: (0.01, REFUSED))
+
+    async def main(router: Router) -> list[Outcome]:
+        return [outcome async for outcome in router.map(("hi" for _ in range(20)), window=window)]
+
+    outcomes = bench.run(main)
+    assert bench.transport.calls[-1][0] < 30
+    assert all("Connection refused" in str(outcome.error) for outcome in outcomes)
+    assert isinstance(outcomes[-1].error, NothingServes | AttemptsExhausted)
+
+
+@pytest.mark.parametrize(
+    ("fault", "max_wait", "until_s"),
+    [
+        pytest.param(Fault(Kind.NO_CREDIT, "Insufficient Balance", 402), 900.0, 6 * 3600, id="no credit"),
+        pytest.param(Fault(Kind.RATE_LIMIT, "come back", 429, retry_after_s=1000), 900.0, 1000, id="a long rest"),
+        pytest.param(Fault(Kind.RATE_LIMIT, "come back", 429, retry_after_s=100), 60.0, 100, id="its own max_wait"),
+    ],
+)
+def test_what_is_too_far_away_is_not_waited_for(fault: Fault, max_wait: float, until_s: float) -> None:
+    bench = Bench(script=lambda _call: fault)
+
+    async def main() -> tuple[RouterError | None, RouterError | None, float]:
+        clock = LoopClock(asyncio.get_running_loop(), 0.0, 1_763_985_600.0)
+        router = Router(bench.config, transport=bench.transport, rng=random.Random(0), clock=clock, max_wait=max_wait)
+        async with router:
+            errors = [(await router.outcome(Request.of("hi"))).error for _ in range(2)]
+            return errors[0], errors[1], now()
+
+    first, second, took_s = run_virtual(main())
+    assert took_s < 1.1
+    assert len(bench.asked) == 1
+    for error in (first, second):
+        assert isinstance(error, NothingServes)
+        assert f"acme#1: {fault}" in str(error)
+        assert "2025-11-24 1" in str(error)
+        assert " UTC" in str(error)
+        assert error.until is not None
+        assert until_s <= error.until - 1_763_985_601.0 <= 1.2 * until_s
+    assert first is not None
+    assert [attempt.fault for attempt in first.attempts] == [fault]
+    assert second is not None
+    assert second.attempts == ()
+
+
+def test_a_rest_within_max_wait_is_waited_for() -> None:
+    slow = Fault(Kind.RATE_LIMIT, "come back", 429, retry_after_s=600)
+    bench = Bench(script=lambda _call: slow if len(bench.asked) == 1 else SEVEN)
+    completion, took_s = bench.ends()
+    assert isinstance(completion, Completion)
+    assert took_s > 600
+
+
+def test_parameters_that_a_vendor_refuses_every_time_end_it_and_are_named() -> None:
+    refused = Fault(Kind.BAD_REQUEST, "Unsupported parameter: 'temperature'", 400)
+    bench = Bench(script=lambda _call: refused)
+
+    async def main(router: Router) -> list[Outcome]:
+        return [outcome async for outcome in router.map(("hi" for _ in range(100)), window=2)]
+
+    outcomes = bench.run(main)
+    assert len(bench.asked) == 6
+    assert isinstance(outcomes[-1].error, NothingServes)
+    assert str(outcomes[-1].error) == f"nothing can serve this: acme#1: {refused}"
+
+
 # Many calls.
 
 
@@ -541,10 +690,6 @@ def test_memory_stays_flat_over_20_000_calls() -> None:
 # Outages.
 
 
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
 def took(bench: Bench, items: int, window: int = 256) -> float:
     """The seconds in which so many items are all answered."""
 
@@ -554,9 +699,6 @@ def took(bench: Bench, items: int, window: int = 256) -> float:
         return now()
 
     return bench.run(main)
-
-
-FAST = make_provider("acme", rates=["20/s"]), make_provider("bolt", rates=["20/s"])
 
 
 def hangs(start: float, end: float, timeout_s: float, latency_s: float = 1.0) -> Script:
@@ -691,5 +833,5 @@ def test_a_router_is_entered_before_it_is_used() -> None:
     async def main() -> None:
         await Router(make_config(ACME)).complete("hi")
 
-    with pytest.raises(AssertionError, match="enter the router"):
+    with pytest.raises(RouterError, match="enter the router"):
         run_virtual(main())

@@ -86,13 +86,14 @@ class Dispatcher(Generic[LaneT, PermitT]):
     """Pairs tickets with permits.
 
     `on_paired(lane, permit, ticket)` is called in the moment of pairing, before the caller resumes, so that a
-    permit counts as in flight from then on. `hopeless(selector)` makes the error for a ticket that no lane could serve.
+    permit counts as in flight from then on. `hopeless(selector)` makes the error for a ticket
+    that no lane could serve, or none soon enough; None where one could.
     """
 
     def __init__(
         self,
         on_paired: Callable[[LaneT, PermitT, Ticket[PermitT]], None],
-        hopeless: Callable[[Selector], Exception],
+        hopeless: Callable[[Selector], Exception | None],
     ) -> None:
         self.lanes: tuple[LaneT, ...] = ()
         self._waiting: dict[Selector, list[Ticket[PermitT]]] = {}
@@ -161,9 +162,9 @@ class Dispatcher(Generic[LaneT, PermitT]):
         ticket = self.head(lane)
         if ticket is None or not permit.serves(ticket.selector):
             return None
+        self._on_paired(lane, permit, ticket)  # it may raise: until then the ticket is in the line, where it is found
         heapq.heappop(self._waiting[ticket.selector])
         self._clear(ticket.selector)
-        self._on_paired(lane, permit, ticket)
         ticket.paired.set_result(permit)
         return ticket
 
@@ -193,9 +194,8 @@ class Dispatcher(Generic[LaneT, PermitT]):
             self._clear(selector)
 
     def _fail_hopeless(self, selector: Selector) -> None:
-        if selector not in self._waiting or any(lane.could_serve(selector) for lane in self.lanes):
-            return
-        self._fail(selector, self._hopeless(selector))
+        if selector in self._waiting and (error := self._hopeless(selector)) is not None:
+            self._fail(selector, error)
 
     def _fail(self, selector: Selector, error: Exception) -> None:
         for ticket in self._waiting.pop(selector):

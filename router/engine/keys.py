@@ -59,14 +59,17 @@ class KeyState:
         """Whether it may ever be asked for `model` in this run."""
         return self.health.state is not State.DROPPED and model not in self.denied
 
+    def rested_at(self, now: float) -> float:
+        """The loop time at which its account's rest is over, and its budgets have something left."""
+        health = self.account.health.at(now)
+        rest_over = health.until if health.state is State.RESTING else 0.0
+        return max(rest_over, *(now + each.seconds_to_reset for each in self.account.budgets if not each.left), 0.0)
+
     def ready_at(self, now: float) -> float:
         """The loop time from which it may be used; `inf` while its account has as many calls out as it may."""
-        health = self.account.health.at(now)
         if self.health.state is State.DROPPED or self.account.is_full(now):
             return math.inf
-        rest_over = health.until if health.state is State.RESTING else 0.0
-        budget_over = max((now + b.seconds_to_reset for b in self.account.budgets if not b.left), default=0.0)
-        return max(rest_over, budget_over, self.account.spaced_until, self.account.pace.ready_at())
+        return max(self.rested_at(now), self.account.spaced_until, self.account.pace.ready_at())
 
 
 class KeyRing:

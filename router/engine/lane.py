@@ -155,6 +155,16 @@ class Lane:
         """Whether any key of it may ever serve this selector in this run."""
         return self.provider_state.could_serve(selector)
 
+    def serves_at(self, selector: Selector, now: float) -> float:
+        """The loop time from which it may serve a selector, its pace left aside; `inf` where never in this run."""
+        over = [now + budget.seconds_to_reset for budget in self._budgets if not budget.left]
+        return max(now, self.provider_state.serves_at(selector, now), *over)
+
+    def reasons(self, selector: Selector, now: float) -> list[str]:
+        """Why it cannot serve a selector now, provider and keys."""
+        used = [f"{self.name}: {budget.rate} is used up" for budget in self._budgets if not budget.left]
+        return used + self.provider_state.reasons(selector, now)
+
     def demand_changed(self) -> None:
         """Look again whether somebody wants a permit."""
         self._look.set()

@@ -17,7 +17,7 @@ MAX_SENT = 50
 
 @dataclass(slots=True)
 class Job:
-    """A request under way; `attempts` grows, everything else stays."""
+    """A request under way; `attempts` grows, and `verdict` is the error that ends it."""
 
     request: Request
     selector: Selector
@@ -25,6 +25,7 @@ class Job:
     number: int
     max_charged: int
     attempts: tuple[Attempt, ...] = ()
+    verdict: type[CallError] | None = None
 
     @property
     def next_selector(self) -> Selector:

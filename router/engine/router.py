@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ParamSpec, Self
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_none
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_none
 
 from router.clock import Clock, LoopClock
 from router.config.loading import load
@@ -20,10 +22,20 @@ from router.config.models import Config
 from router.engine.assembly import Roster
 from router.engine.dispatch import Dispatcher, Selector, Ticket
 from router.engine.lane import Lane, Permit
+from router.engine.provider_state import Change
 from router.engine.reporter import Reporter
 from router.engine.retry import Job, give_up
 from router.engine.status import LaneStatus, view
-from router.errors import AttemptsExhausted, CallError, DeadlineExceeded, NothingServes, Outcome, Stopped
+from router.errors import (
+    AttemptsExhausted,
+    CallError,
+    DeadlineExceeded,
+    InternalError,
+    NothingServes,
+    Outcome,
+    RouterError,
+    Stopped,
+)
 from router.faults import Fault, Kind
 from router.log.writer import EventLog, NoLog
 from router.simulator.stage import rehearsal
@@ -32,10 +44,12 @@ from router.transport import Call, Transport
 from router.transport.litellm_transport import LiteLLMTransport
 from router.types import Answer, Attempt, Completion, Message, Request
 
+MAX_WAIT_S = 900.0
+MAX_REASONS = 8
+NOT_ENTERED = "enter the router with `async with` before it is used"
+SILENT = "taken back: nothing has come back from this vendor for far longer than usual"
 
-class _Failed(Exception):
-    """One attempt failed; what the retry ring sees and nobody else."""
-
+P = ParamSpec("P")
 
 Vendors = Callable[[Config], AbstractAsyncContextManager[Config]]
 """Puts other vendors in the place of the declared ones for a while, as a rehearsal does."""
@@ -54,7 +68,12 @@ class Router:
         rng: random.Random | None = None,
         clock: Clock | None = None,
         memory: StateStore | None = None,
+        max_wait: float = MAX_WAIT_S,
     ) -> None:
+        """Nothing is opened before the router is entered.
+
+        `max_wait` is in seconds: where the earliest provider that could serve a call is further away, it fails.
+        """
         self.config = config
         self.lanes: tuple[Lane, ...] = ()
         self._vendors = vendors
@@ -63,16 +82,18 @@ class Router:
         self._rng = rng or random.Random()
         self._clock = clock
         self._memory = memory
+        self._max_wait = max_wait
         self._line: Dispatcher[Lane, Permit] = Dispatcher(
             on_paired=lambda lane, permit, ticket: lane.paired(permit, ticket), hopeless=self._hopeless
         )
-        # One ring for all jobs: one for each would leave a cycle behind, and collecting those holds the loop up.
+        # Shared: one for each job would leave a cycle behind, whose collection holds the loop up. It keeps its state
+        # for each thread, so nothing that it calls here may await.
         self._ring = AsyncRetrying(
-            retry=retry_if_exception_type(_Failed),
+            retry=retry_if_result(lambda completion: completion is None),
             stop=self._must_stop,
             wait=wait_none(),
             sleep=asyncio.sleep,
-            reraise=True,
+            retry_error_callback=lambda _state: None,
         )
         self._owned = AsyncExitStack()
 
@@ -106,11 +127,22 @@ class Router:
             self._owned.callback(self._memory.close)
         await transport.prepare()
         group = await self._owned.enter_async_context(asyncio.TaskGroup())
-        roster = Roster(self.config, self._line, clock, self._rng, self._reporter.change, self._memory)
+        roster = Roster(self.config, self._line, clock, self._rng, self._told, self._memory)
         self.lanes = self._line.lanes = roster.lanes()
-        tasks = [group.create_task(lane.run(), name=f"lane {lane.name}") for lane in self.lanes]
+        tasks = [group.create_task(self._run(lane), name=f"lane {lane.name}") for lane in self.lanes]
         self._owned.callback(lambda: [task.cancel() for task in tasks])
         self._owned.callback(self.stop)
+
+    def _told(self, change: Change) -> None:
+        _tell(self._reporter.change, change)
+
+    async def _run(self, lane: Lane) -> None:
+        """Run a lane; where it ends by a defect, everybody who waits is told, and the block ends with its error."""
+        try:
+            await lane.run()
+        except Exception as error:
+            self._line.close(Stopped(f"lane {lane.name} has failed: {type(error).__name__}: {error}"))
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -204,15 +236,15 @@ class Router:
 
     async def _retry_ring(self, job: Job) -> Completion:
         """Try again, at once: it is the lane that waits."""
-        try:
-            return await self._ring(self._attempt, job)
-        except _Failed:
-            error = self._verdict(job) or AttemptsExhausted
-            raise error(_why(job.attempts), job.attempts) from None
+        completion: Completion | None = await self._ring(self._attempt, job)
+        if completion is None:
+            raise (job.verdict or AttemptsExhausted)(_why(job.attempts), job.attempts)
+        return completion
 
     def _must_stop(self, state: RetryCallState) -> bool:
         (job,) = state.args
-        return self._verdict(job) is not None
+        job.verdict = self._verdict(job)
+        return job.verdict is not None
 
     def _verdict(self, job: Job) -> type[CallError] | None:
         proven = {lane.name for lane in self.lanes if lane.provider_state.answered}
@@ -223,7 +255,8 @@ class Router:
         tried = {attempt.provider for attempt in job.attempts}
         return not any(lane.name not in tried and lane.could_serve(job.selector) for lane in self.lanes)
 
-    async def _attempt(self, job: Job) -> Completion:
+    async def _attempt(self, job: Job) -> Completion | None:
+        """Send once; None where that failed."""
         asked_at = self._time.now()
         async with await self._permit(job) as permit:
             sent_at = self._time.now()
@@ -231,22 +264,22 @@ class Router:
             permit.settle(result)
             attempt = self._attempted(job, permit, result, sent_at - asked_at, self._time.now() - sent_at)
             job.attempts = (*job.attempts, attempt)
-            self._reporter.attempt(job.request.id, attempt, permit, result)
+            _tell(self._reporter.attempt, job.request.id, attempt, permit, result)
         if isinstance(result, Fault):
-            raise _Failed
+            return None
         return _completion(attempt, result, job.attempts)
 
     async def _send(self, job: Job, permit: Permit) -> Answer | Fault:
-        """Send once, and wait for as long as the lane does."""
+        """Send once, and wait for as long as the lane does; a transport that raises has cost this job and no other."""
         call = Call(permit.provider, permit.key.key, permit.model, job.request)
         permit.patience = patience = asyncio.timeout(None)
         try:
             async with patience:
                 return await self._sends.send(call, permit.sent)
-        except TimeoutError:
-            if not patience.expired():
-                raise
-            return Fault(Kind.TIMEOUT, "taken back: nothing has come back from this vendor for far longer than usual")
+        except Exception as error:
+            if patience.expired() and isinstance(error, TimeoutError):
+                return Fault(Kind.TIMEOUT, SILENT)
+            raise InternalError(f"sending failed: {type(error).__name__}: {error}", job.attempts) from error
 
     async def _permit(self, job: Job) -> Permit:
         """Wait in the line, with the old number."""
@@ -256,7 +289,7 @@ class Router:
         try:
             return await paired
         except CallError as error:
-            raise type(error)(str(error), job.attempts, error.fault) from None
+            raise error.after(job.attempts) from None
         except asyncio.CancelledError:
             # Paired in the same turn as the caller was cancelled: the permit is ours to give back.
             if paired.done() and not paired.cancelled() and paired.exception() is None:
@@ -268,12 +301,14 @@ class Router:
 
     @property
     def _time(self) -> Clock:
-        assert self._clock is not None, "enter the router with `async with` first"  # noqa: S101
+        if self._clock is None:
+            raise RouterError(NOT_ENTERED)
         return self._clock
 
     @property
     def _sends(self) -> Transport:
-        assert self._transport is not None, "enter the router with `async with` first"  # noqa: S101
+        if self._transport is None:
+            raise RouterError(NOT_ENTERED)
         return self._transport
 
     def _attempted(
@@ -291,12 +326,40 @@ class Router:
             fault=result if isinstance(result, Fault) else None,
         )
 
-    def _hopeless(self, selector: Selector) -> NothingServes:
+    def _hopeless(self, selector: Selector) -> NothingServes | None:
+        """The error for those who ask for what nobody can serve within `max_wait`; None where somebody can."""
+        now = self._time.now()
+        earliest = min((lane.serves_at(selector, now) for lane in self.lanes), default=math.inf)
+        if earliest - now <= self._max_wait and not math.isinf(earliest):
+            return None
+        why = "; ".join(self._reasons(selector, now)) or "no provider takes part"
+        if math.isinf(earliest):
+            return NothingServes(f"nothing can serve this: {why}")
+        until = self._time.wall() + earliest - now
+        error = NothingServes(f"nothing can serve this before {_utc(until)}, further away than max_wait: {why}")
+        error.until = until
+        return error
+
+    def _reasons(self, selector: Selector, now: float) -> list[str]:
         lanes = [lane for lane in self.lanes if selector.only is None or lane.name in selector.only]
-        reasons = [reason for lane in lanes for reason in lane.provider_state.reasons(selector)]
+        reasons = [reason for lane in lanes for reason in lane.reasons(selector, now)]
         unknown = sorted((selector.only or set()) - {lane.name for lane in self.lanes})
         reasons += [f"{name}: takes no part in this run" for name in unknown]
-        return NothingServes("nothing can serve this: " + ("; ".join(reasons) or "no provider takes part"))
+        more = len(reasons) - MAX_REASONS
+        return [*reasons[:MAX_REASONS], f"and {more} more"] if more > 0 else reasons
+
+
+def _tell(tell: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Tell the log or the store; one that fails costs no answer and ends no lane, and is the event loop's news."""
+    try:
+        tell(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - whatever a log or store may raise
+        said = {"message": f"router: what happened could not be recorded ({error})", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(said)
+
+
+def _utc(wall: float) -> str:
+    return f"{datetime.fromtimestamp(wall, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _completion(attempt: Attempt, answer: Answer, attempts: tuple[Attempt, ...]) -> Completion:

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -264,6 +265,30 @@ def test_only_and_avoid() -> None:
 
     bench.run(main)
     assert bench.asked == ["bolt"] * 5 + ["acme"]
+
+
+def test_parameters_of_a_call_go_over_those_of_its_request() -> None:
+    bench = Bench()
+
+    async def main(router: Router) -> None:
+        await router.complete(Request((), params={"seed": 1, "top_p": 1}), params={"seed": 2})
+        await router.complete("hi", params={"seed": 3})
+
+    bench.run(main)
+    assert [call.request.params for _, call in bench.transport.calls] == [{"seed": 2, "top_p": 1}, {"seed": 3}]
+
+
+def test_a_file_with_a_transport_of_ones_own_needs_no_network_and_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "providers.yaml"
+    path.write_text("providers:\n  acme:\n    model: openai/small\n    keys: none\n    rate: 5/s\n", encoding="utf-8")
+    transport = ScriptedTransport(lambda _call: SEVEN)
+
+    async def main() -> str:
+        async with Router.from_file(path, transport=transport) as router:
+            return (await router.complete("hi")).text
+
+    assert run_virtual(main()) == "7"
+    assert transport.counts() == {"acme#1": 1}
 
 
 def test_a_lower_priority_number_goes_first() -> None:

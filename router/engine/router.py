@@ -7,8 +7,18 @@ import math
 import os
 import random
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +52,7 @@ from router.simulator.stage import rehearsal
 from router.store import StateStore
 from router.transport import Call, Transport
 from router.transport.litellm_transport import LiteLLMTransport
-from router.types import Answer, Attempt, Completion, Message, Request
+from router.types import Answer, Attempt, Completion, Json, Message, Request
 
 MAX_WAIT_S = 900.0
 MAX_REASONS = 8
@@ -98,12 +108,17 @@ class Router:
         self._owned = AsyncExitStack()
 
     @classmethod
-    def from_file(cls, path: str | Path | None = None, *, rehearse: bool | None = None) -> Router:
+    def from_file(
+        cls, path: str | Path | None = None, *, rehearse: bool | None = None, transport: Transport | None = None
+    ) -> Router:
         """Read `providers.yaml`; raises ConfigError.
 
-        Where the file says so (or `rehearse` does), the calls go to simulated vendors.
+        Where the file says so (or `rehearse` does), the calls go to simulated vendors. With a `transport`, such as
+        `router.testing.ScriptedTransport`, they go there, and nothing is remembered: tests need no network.
         """
         config = load(Path(path) if path else None, os.environ)
+        if transport is not None:
+            return cls(config, transport=transport)
         simulated = config.wants_rehearsal if rehearse is None else rehearse
         return cls(config, vendors=rehearsal) if simulated else cls(config, memory=StateStore.open())
 
@@ -171,14 +186,17 @@ class Router:
         model: str | None = None,
         priority: int = 0,
         deadline: float | None = None,
+        params: Mapping[str, Json] | None = None,
     ) -> Completion:
         """Ask one question and return its answer, from whichever provider can send first.
 
         `only` and `avoid` name providers, `model` is a name under `models:`, lower `priority` goes first, `deadline`
-        is in seconds from now. Raises ItemRefused, AttemptsExhausted, DeadlineExceeded or NothingServes, each with
-        all `attempts` and the last `fault`.
+        is in seconds from now, `params` go over those of the request. Raises ItemRefused, AttemptsExhausted,
+        DeadlineExceeded, NothingServes, Stopped or InternalError, each with all `attempts` and the last `fault`.
         """
         request = Request.of(prompt)
+        if params:
+            request = replace(request, params={**request.params, **params})
         selector = Selector(model, request.only if only is None else frozenset(only), frozenset(avoid))
         job = Job(request, selector, priority, self._line.next_number(), self.config.attempts)
         try:

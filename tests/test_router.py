@@ -14,6 +14,7 @@ from conftest import make_config, make_provider
 
 from router.clock import LoopClock
 from router.config.models import Provider
+from router.engine.health import State
 from router.engine.router import Router
 from router.engine.traffic import RecentTraffic
 from router.errors import (
@@ -28,7 +29,7 @@ from router.errors import (
 )
 from router.faults import Fault, Kind
 from router.log.writer import NoLog
-from router.testing import Script, ScriptedTransport, run_virtual
+from router.testing import Script, ScriptedTransport, VirtualLoop, run_virtual
 from router.transport import Call
 from router.types import Answer, Completion, Request, Usage
 
@@ -521,6 +522,37 @@ def test_what_a_transport_raises_is_its_items_error_alone() -> None:
     outcomes = {outcome.request.id: outcome.error for outcome in bench.run(main)}
     assert isinstance(outcomes.pop("3"), InternalError)
     assert set(outcomes.values()) == {None}
+
+
+class Stopped30(ScriptedTransport):
+    """The process is stopped for 30 s while calls are out: some are answered meanwhile, others lost."""
+
+    async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
+        result = await super().send(call, on_sent)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        if call.request.id == "20":
+            loop.virtual_time += 30
+        return result
+
+
+@pytest.mark.parametrize("fault", [None, *(Fault(kind, "lost") for kind in (Kind.CONNECTION, Kind.TIMEOUT))])
+def test_a_process_that_was_stopped_blames_nobody(fault: Fault | None) -> None:
+    def script(_call: Call) -> tuple[float, Answer | Fault]:
+        was_out = 22 < len(bench.asked) < 28
+        return (2.0, fault) if was_out and fault else (1.0, SEVEN)
+
+    bench = Bench(*FAST, script=script, attempts=1)
+    bench.transport = Stopped30(script)
+
+    async def main(router: Router) -> None:
+        requests = (Request((), id=str(number)) for number in range(60))
+        async for outcome in router.map(requests, deadline=20):
+            assert outcome.completion
+        assert [lane.provider_state.health.state for lane in router.lanes] == [State.READY, State.READY]
+        assert now() > 30
+
+    bench.run(main)
 
 
 # No hopeless waiting.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from router.clock import Clock
+from router.clock import Clock, Patience
 from router.config.models import Provider
 from router.engine.dispatch import Dispatcher, Selector, Ticket
 from router.engine.health import State
@@ -52,7 +52,7 @@ class Permit:
     tokens: float = 0.0
     result: Answer | Fault | None = None
     selector: Selector = field(default_factory=Selector)
-    patience: asyncio.Timeout | None = None
+    patience: Patience | None = None
     is_sent: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -83,8 +83,8 @@ class Permit:
 
     def take_back(self) -> None:
         """End the call: its vendor is silent, and another one could serve it."""
-        if self.patience is not None and not self.patience.expired():
-            self.patience.reschedule(self.left_at)
+        if self.patience is not None:
+            self.patience.end()
 
     def settle(self, result: Answer | Fault) -> None:
         """Say what came back; without it, leaving the context counts as cancelled."""

@@ -26,7 +26,7 @@ from typing import ParamSpec, Self
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_none
 
-from router.clock import Clock, LoopClock
+from router.clock import Clock, Heartbeat, LoopClock
 from router.config.loading import load
 from router.config.models import Config
 from router.engine.assembly import Roster
@@ -56,6 +56,8 @@ from router.types import Answer, Attempt, Completion, Json, Message, Request
 
 MAX_WAIT_S = 900.0
 MAX_REASONS = 8
+UNHEARD = frozenset({Kind.TIMEOUT, Kind.CONNECTION})
+"""What becomes of calls to which nobody listens, because this process stood still."""
 NOT_ENTERED = "enter the router with `async with` before it is used"
 SILENT = "taken back: nothing has come back from this vendor for far longer than usual"
 
@@ -105,6 +107,7 @@ class Router:
             sleep=asyncio.sleep,
             retry_error_callback=lambda _state: None,
         )
+        self._heartbeat: Heartbeat | None = None
         self._owned = AsyncExitStack()
 
     @classmethod
@@ -133,10 +136,12 @@ class Router:
 
     async def _open(self) -> None:
         self._clock = clock = self._clock or LoopClock.start()
+        self._heartbeat = Heartbeat.start(self._stood_still)
         self._reporter = Reporter(self._log, clock)
         if self._vendors is not None:
             self.config = await self._owned.enter_async_context(self._vendors(self.config))
-        self._transport = transport = self._transport or LiteLLMTransport(self.config, clock.wall)
+        transport = self._transport or LiteLLMTransport(self.config, clock.wall, self._heartbeat.timeout)
+        self._transport = transport
         self._owned.push_async_callback(transport.aclose)
         if self._memory is not None:
             self._owned.callback(self._memory.close)
@@ -147,6 +152,10 @@ class Router:
         tasks = [group.create_task(self._run(lane), name=f"lane {lane.name}") for lane in self.lanes]
         self._owned.callback(lambda: [task.cancel() for task in tasks])
         self._owned.callback(self.stop)
+
+    def _stood_still(self, seconds: float) -> None:
+        for lane in self.lanes:
+            lane.provider_state.silence.stood_still(seconds)
 
     def _told(self, change: Change) -> None:
         _tell(self._reporter.change, change)
@@ -199,11 +208,12 @@ class Router:
             request = replace(request, params={**request.params, **params})
         selector = Selector(model, request.only if only is None else frozenset(only), frozenset(avoid))
         job = Job(request, selector, priority, self._line.next_number(), self.config.attempts)
+        patience = self._pulse.timeout(deadline)
         try:
-            async with asyncio.timeout(deadline):
+            async with patience:
                 return await self._retry_ring(job)
         except TimeoutError:
-            if deadline is None:
+            if not patience.expired():
                 raise
             raise DeadlineExceeded(f"no answer within {deadline:g} s", job.attempts) from None
 
@@ -278,7 +288,10 @@ class Router:
         asked_at = self._time.now()
         async with await self._permit(job) as permit:
             sent_at = self._time.now()
+            stops = self._pulse.stops
             result = await self._send(job, permit)
+            if isinstance(result, Fault) and result.kind in UNHEARD and self._pulse.stops != stops:
+                result = replace(result, excused=True)
             permit.settle(result)
             attempt = self._attempted(job, permit, result, sent_at - asked_at, self._time.now() - sent_at)
             job.attempts = (*job.attempts, attempt)
@@ -290,7 +303,7 @@ class Router:
     async def _send(self, job: Job, permit: Permit) -> Answer | Fault:
         """Send once, and wait for as long as the lane does; a transport that raises has cost this job and no other."""
         call = Call(permit.provider, permit.key.key, permit.model, job.request)
-        permit.patience = patience = asyncio.timeout(None)
+        permit.patience = patience = self._pulse.timeout(None)
         try:
             async with patience:
                 return await self._sends.send(call, permit.sent)
@@ -322,6 +335,12 @@ class Router:
         if self._clock is None:
             raise RouterError(NOT_ENTERED)
         return self._clock
+
+    @property
+    def _pulse(self) -> Heartbeat:
+        if self._heartbeat is None:
+            raise RouterError(NOT_ENTERED)
+        return self._heartbeat
 
     @property
     def _sends(self) -> Transport:

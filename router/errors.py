@@ -66,7 +66,16 @@ class NothingServes(CallError):
     `until` is when the earliest could serve it, in seconds since the epoch; None where none will in this run.
     """
 
-    until: float | None = None
+    def __init__(
+        self,
+        why: str,
+        attempts: tuple[Attempt, ...] = (),
+        fault: Fault | None = None,
+        *,
+        until: float | None = None,
+    ) -> None:
+        super().__init__(why, attempts, fault)
+        self.until = until
 
 
 class Stopped(CallError):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from conftest import make_attempt
 
-from router.engine.dispatch import Selector
 from router.engine.retry import MAX_SENT, Job, give_up
+from router.engine.selector import Selector
 from router.errors import AttemptsExhausted, CallError, ItemRefused
 from router.faults import Kind
 from router.types import Attempt, Request
@@ -85,5 +85,5 @@ ELSEWHERE = set(Kind) - {
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, id=kind) for kind in Kind])
 def test_a_failed_job_avoids_where_it_failed_unless_the_key_was_the_cause(kind: Kind) -> None:
-    job = Job(Request(()), Selector("m", frozenset({A, B}), frozenset({"c"})), 0, 1, 4, (make_attempt(A, kind),))
+    job = Job(Request(()), Selector("m", frozenset({A, B}), frozenset({"c"})), 0, 1, 4, 0, (make_attempt(A, kind),))
     assert job.next_selector == Selector("m", frozenset({A, B}), frozenset({"c", A} if kind in ELSEWHERE else {"c"}))

@@ -11,7 +11,7 @@ import pytest
 
 from router.config.models import Key, Provider, Secret
 from router.config.rates import Rate
-from router.engine.pace import Budget
+from router.engine.budget import Budget
 from router.errors import ConfigError
 from router.faults import Fault, Kind
 from router.store import MemoryTally, StateStore, default_path, scope_of

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from router.clock import Clock
 from router.config.models import Config, Key, Provider
 from router.config.rates import Rate
+from router.engine.budget import Budget
 from router.engine.congestion import crowd_for
+from router.engine.dispatch import Dispatcher
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
-from router.engine.lane import Lane, Line
-from router.engine.pace import Budget, Pace
+from router.engine.lane import Lane
+from router.engine.pace import Pace
 from router.engine.provider_state import Change, ProviderState
 from router.faults import Family
 from router.store import MemoryTally, StateStore, identity, scope_of
@@ -25,7 +27,7 @@ class Roster:
     """Everything that lanes are made from. `tell` hears of every change; without `memory` nothing is kept."""
 
     config: Config
-    line: Line
+    line: Dispatcher
     clock: Clock
     rng: random.Random
     tell: Callable[[Change], None]
@@ -43,13 +45,18 @@ class Roster:
 
     def _ring(self, provider: Provider) -> KeyRing:
         rates = provider.key_rates
-        is_paced = provider.paced_rate is not None
-        congestion = None if is_paced else crowd_for(provider.concurrency, provider.max_in_flight)
+        names = dict.fromkeys(key.account for key in provider.keys)
+        whole = provider.paced_rate
+        part = None if whole is None else Rate(whole.amount / len(names), whole.period_s)
+        congestion = crowd_for(provider.concurrency, provider.max_in_flight) if whole is None else None
         accounts = {
             name: AccountState(
-                name, Pace(rates, provider.burst), self._budgets(provider, rates, name), congestion=congestion
+                name,
+                Pace.of_calls(rates, provider.burst, implied=part),
+                self._budgets(provider, rates, name),
+                congestion=congestion,
             )
-            for name in dict.fromkeys(key.account for key in provider.keys)
+            for name in names
         }
         states = (KeyState(key, accounts[key.account], self._remembered(key, provider)) for key in provider.keys)
         return KeyRing(states)

@@ -76,7 +76,7 @@ def exonerate(suspects: Iterable[Suspect]) -> None:
             key.health = _back(before, key.health)
         account = suspect.key.account
         account.health = _back(suspect.account_before, account.health)
-        suspect.key.denied.pop(suspect.model, None)
+        suspect.key.allow(suspect.model)
         suspect.key.proven = False
 
 

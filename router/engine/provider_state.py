@@ -14,9 +14,9 @@ from typing import NamedTuple
 from router.clock import Clock
 from router.config.models import Provider
 from router.engine.blame import Suspect, Suspects, exonerate, instead, told_left_s
-from router.engine.dispatch import Selector
 from router.engine.health import Health, Observation, State, told_rest_s, transition
 from router.engine.keys import KeyRing, KeyState
+from router.engine.selector import Selector
 from router.engine.stall import StallDetector
 from router.engine.traffic import RecentTraffic
 from router.faults import Blame, Doubt, Fault, Kind, Signal
@@ -116,27 +116,21 @@ class ProviderState:
         """The state of `effective`."""
         return self.effective(now).state
 
-    def could_serve(self, selector: Selector) -> bool:
-        """Whether any key may ever serve this selector in this run."""
-        if selector.only is not None and self.provider.name not in selector.only:
-            return False
-        model = self.provider.model_for(selector.model)
-        return model is not None and not self._rests_for_good and self.ring.serves(model)
-
     @property
-    def _rests_for_good(self) -> bool:
+    def rests_for_good(self) -> bool:
+        """Whether it rests for the whole run, as for a region that is blocked."""
         return self.health.state is State.RESTING and math.isinf(self.health.until)
 
-    def serves_at(self, selector: Selector, now: float) -> float:
-        """The loop time from which rests let it serve a selector; `inf` where it will not in this run."""
-        model = self.provider.model_for(selector.model)
-        if model is None or not self.could_serve(selector) or self._is_unreachable(now):
-            return math.inf
-        own = self.health.at(now)
-        rest_over = own.until if own.state is State.RESTING else now
-        return max(rest_over, min(key.rested_at(now) for key in self.ring if key.serves(model)))
+    def may_serve(self, model: str) -> bool:
+        """Whether any key may ever be asked for a model in this run."""
+        return not self.rests_for_good and self.ring.serves(model)
 
-    def _is_unreachable(self, now: float) -> bool:
+    def rested_at(self, model: str, now: float) -> float:
+        """The loop time at which rests, and the budgets of accounts, let it serve a model; the past where they do."""
+        own = self.health.at(now)
+        return max(own.until if own.state is State.RESTING else 0.0, self.ring.up_at(model, now))
+
+    def is_unreachable(self, now: float) -> bool:
         """Whether nobody is there: so many tries in a row, far apart, of which no connection has come about."""
         own = self.health.at(now)
         refused = own.cause is not None and own.cause.kind is Kind.CONNECTION
@@ -168,7 +162,7 @@ class ProviderState:
         self.in_flight += 1
         self.sent += 1
         key.account.in_flight += 1
-        self.ring.took(key)
+        self.ring.took(key, leave.model)
         self.history.sent(now, key.key.name, key.account.name)
 
     def returned(self, leave: Leave, result: Answer | Fault | None) -> None:
@@ -217,7 +211,7 @@ class ProviderState:
                 self._thin_out(leave)
                 self._signal_account(leave, signal, now, fault)
             case Blame.KEY_AND_MODEL:
-                leave.key.denied[leave.model] = fault
+                leave.key.deny(leave.model, fault)
             case Blame.KEY:
                 self._refuse(leave, fault, now)
         if alike := self._suspects.alike(family, self.ring, now):
@@ -232,7 +226,7 @@ class ProviderState:
         self._refusals[model] = words, times + 1 if words == before else 1
         if self._refusals[model][1] >= REFUSED_ALIKE:
             for key in self.ring:
-                key.denied.setdefault(model, fault)
+                key.deny(model, fault)
 
     def _rest_instead(self, alike: tuple[Suspect, ...], fault: Fault, now: float) -> None:
         """Rest the provider in the place of its keys, for as long as any of the failures asked for."""

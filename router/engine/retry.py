@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from router.engine.dispatch import Selector
+from router.engine.selector import Selector
 from router.errors import AttemptsExhausted, CallError, ItemRefused
 from router.faults import Family, Fault, Kind, Proof
 from router.types import Attempt, Request
@@ -17,13 +17,17 @@ MAX_SENT = 50
 
 @dataclass(slots=True)
 class Job:
-    """A request under way; `attempts` grows, and `verdict` is the error that ends it."""
+    """A request under way; `attempts` grows, and `verdict` is the error that ends it.
+
+    `tokens` are estimated, 0 where nobody counts.
+    """
 
     request: Request
     selector: Selector
     priority: int
     number: int
     max_charged: int
+    tokens: int = 0
     attempts: tuple[Attempt, ...] = ()
     verdict: type[CallError] | None = None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import random
 import sys
@@ -19,7 +18,6 @@ from collections.abc import (
 )
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self
@@ -29,19 +27,23 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_none
 from router.clock import Clock, Heartbeat, LoopClock
 from router.config.loading import load
 from router.config.models import Config
+from router.config.rates import Rate
 from router.engine.assembly import Roster
-from router.engine.dispatch import Dispatcher, Selector, Ticket
-from router.engine.lane import Lane, Permit
+from router.engine.dispatch import Dispatcher, Ticket
+from router.engine.lane import Lane
+from router.engine.permit import Permit
 from router.engine.provider_state import Change
 from router.engine.reporter import Reporter
 from router.engine.retry import Job, give_up
+from router.engine.selector import Selector
 from router.engine.status import LaneStatus, view
+from router.engine.tokens import UNCOUNTED, Estimate, estimate
 from router.errors import (
     AttemptsExhausted,
     CallError,
     DeadlineExceeded,
     InternalError,
-    NothingServes,
+    ItemRefused,
     Outcome,
     RouterError,
     Stopped,
@@ -55,7 +57,6 @@ from router.transport.litellm_transport import LiteLLMTransport
 from router.types import Answer, Attempt, Completion, Json, Message, Request
 
 MAX_WAIT_S = 900.0
-MAX_REASONS = 8
 UNHEARD = frozenset({Kind.TIMEOUT, Kind.CONNECTION})
 """What becomes of calls to which nobody listens, because this process stood still."""
 NOT_ENTERED = "enter the router with `async with` before it is used"
@@ -88,16 +89,14 @@ class Router:
         """
         self.config = config
         self.lanes: tuple[Lane, ...] = ()
+        self._tightest: tuple[Rate, ...] = ()
         self._vendors = vendors
         self._transport = transport
         self._log = log or NoLog()
         self._rng = rng or random.Random()
         self._clock = clock
         self._memory = memory
-        self._max_wait = max_wait
-        self._line: Dispatcher[Lane, Permit] = Dispatcher(
-            on_paired=lambda lane, permit, ticket: lane.paired(permit, ticket), hopeless=self._hopeless
-        )
+        self._line = Dispatcher(max_wait)
         # Shared: one for each job would leave a cycle behind, whose collection holds the loop up. It keeps its state
         # for each thread, so nothing that it calls here may await.
         self._ring = AsyncRetrying(
@@ -148,7 +147,12 @@ class Router:
         await transport.prepare()
         group = await self._owned.enter_async_context(asyncio.TaskGroup())
         roster = Roster(self.config, self._line, clock, self._rng, self._told, self._memory)
-        self.lanes = self._line.lanes = roster.lanes()
+        self.lanes = roster.lanes()
+        self._line.open(self.lanes, clock)
+        limits = sorted(
+            (limit for lane in self.lanes for limit in lane.provider.tokens), key=lambda limit: limit.amount
+        )
+        self._tightest = tuple(limits[:1])
         tasks = [group.create_task(self._run(lane), name=f"lane {lane.name}") for lane in self.lanes]
         self._owned.callback(lambda: [task.cancel() for task in tasks])
         self._owned.callback(self.stop)
@@ -207,7 +211,10 @@ class Router:
         if params:
             request = replace(request, params={**request.params, **params})
         selector = Selector(model, request.only if only is None else frozenset(only), frozenset(avoid))
-        job = Job(request, selector, priority, self._line.next_number(), self.config.attempts)
+        tokens = estimate(request) if self._tightest else UNCOUNTED
+        if tokens.never_fits(self._tightest):
+            selector = self._fitting(selector, tokens)
+        job = Job(request, selector, priority, self._line.next_number(), self.config.attempts, tokens.total)
         patience = self._pulse.timeout(deadline)
         try:
             async with patience:
@@ -259,6 +266,17 @@ class Router:
             return Outcome(request, await self.complete(request, model=model, deadline=deadline))
         except CallError as error:
             return Outcome(request, error=error)
+
+    def _fitting(self, selector: Selector, tokens: Estimate) -> Selector:
+        """Leave out providers under whose limit a request will never fit; raises ItemRefused where none is left."""
+        able = {lane.name: tokens.never_fits(lane.provider.tokens) for lane in self.lanes if lane.could_serve(selector)}
+        tight = {name: limit for name, limit in able.items() if limit is not None}
+        if not tight:
+            return selector
+        if len(tight) == len(able):
+            limits = ", ".join(f"`tokens: {limit}` of {name}" for name, limit in tight.items())
+            raise ItemRefused(f"about {tokens.text:,} tokens of text never fit under {limits}")
+        return replace(selector, only=frozenset(able.keys() - tight.keys()))
 
     # The rings.
 
@@ -315,7 +333,7 @@ class Router:
     async def _permit(self, job: Job) -> Permit:
         """Wait in the line, with the old number."""
         paired: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
-        ticket = Ticket(job.priority, job.number, job.next_selector, job.request.estimated_tokens, paired)
+        ticket = Ticket(job.priority, job.number, job.next_selector, job.tokens, paired)
         self._line.submit(ticket)
         try:
             return await paired
@@ -363,28 +381,6 @@ class Router:
             fault=result if isinstance(result, Fault) else None,
         )
 
-    def _hopeless(self, selector: Selector) -> NothingServes | None:
-        """The error for those who ask for what nobody can serve within `max_wait`; None where somebody can."""
-        now = self._time.now()
-        earliest = min((lane.serves_at(selector, now) for lane in self.lanes), default=math.inf)
-        if earliest - now <= self._max_wait and not math.isinf(earliest):
-            return None
-        why = "; ".join(self._reasons(selector, now)) or "no provider takes part"
-        if math.isinf(earliest):
-            return NothingServes(f"nothing can serve this: {why}")
-        until = self._time.wall() + earliest - now
-        error = NothingServes(f"nothing can serve this before {_utc(until)}, further away than max_wait: {why}")
-        error.until = until
-        return error
-
-    def _reasons(self, selector: Selector, now: float) -> list[str]:
-        lanes = [lane for lane in self.lanes if selector.only is None or lane.name in selector.only]
-        reasons = [reason for lane in lanes for reason in lane.reasons(selector, now)]
-        unknown = sorted((selector.only or set()) - {lane.name for lane in self.lanes})
-        reasons += [f"{name}: takes no part in this run" for name in unknown]
-        more = len(reasons) - MAX_REASONS
-        return [*reasons[:MAX_REASONS], f"and {more} more"] if more > 0 else reasons
-
 
 def _tell(tell: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
     """Tell the log or the store; one that fails costs no answer and ends no lane, and is the event loop's news."""
@@ -393,10 +389,6 @@ def _tell(tell: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
     except Exception as error:  # noqa: BLE001 - whatever a log or store may raise
         said = {"message": f"router: what happened could not be recorded ({error})", "exception": error}
         asyncio.get_running_loop().call_exception_handler(said)
-
-
-def _utc(wall: float) -> str:
-    return f"{datetime.fromtimestamp(wall, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _completion(attempt: Attempt, answer: Answer, attempts: tuple[Attempt, ...]) -> Completion:

@@ -54,6 +54,7 @@ class Blame(StrEnum):
     KEY_AND_MODEL = "key and model"
     PROVIDER = "provider"
     ITEM = "item"
+    NOBODY = "nobody"
 
 
 class Action(StrEnum):
@@ -194,7 +195,8 @@ class Fault:
     """One failed call, decided: what it was, the vendor's own words and code, when it may be tried again.
 
     `retry_after_s` is in seconds from now, None where the vendor named no time. `limits` holds the
-    vendor's limit headers as received. `message` is scrubbed of keys by the transport.
+    vendor's limit headers as received. `message` is scrubbed of keys by the transport. Where this process stood still
+    while the call was out, it is `excused`: it says nothing about anybody.
     """
 
     kind: Kind
@@ -203,11 +205,13 @@ class Fault:
     vendor_code: str = ""
     retry_after_s: float | None = None
     limits: Mapping[str, str] = field(default_factory=dict)
+    excused: bool = False
 
     @property
     def reaction(self) -> Reaction:
         """Its row in the table."""
-        return REACTIONS[self.kind]
+        reaction = REACTIONS[self.kind]
+        return replace(reaction, blame=Blame.NOBODY, charged=False, signal=Signal.NEUTRAL) if self.excused else reaction
 
     def __str__(self) -> str:
         said = f": {self.message}" if self.message else ""

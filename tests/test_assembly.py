@@ -79,7 +79,7 @@ def test_a_day_budget_is_one_for_all_runs(tmp_path: Path) -> None:
             return router.status()[0].waiting_for
 
     run_virtual(main())
-    with pytest.raises(Exception, match="no answer within"):
+    with pytest.raises(NothingServes, match="6/day is used up"):
         run_virtual(main())
 
 

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from router.clock import LoopClock
 from router.config.models import Provider
 from router.engine.dispatch import MAX_QUEUES, Dispatcher, Ticket
 from router.engine.keys import AccountState, KeyState
@@ -32,6 +33,9 @@ SELECTORS = (
 )
 
 
+NOON = 1_763_985_600.0
+
+
 class Slots:
     """A lane with so many slots; it takes no notice of time. `told` says how often it was woken."""
 
@@ -42,6 +46,7 @@ class Slots:
         self.up = self.alive = self.looks_out = True
         self.out: list[Ticket] = []
         self.told = 0
+        self.back_at = 0.0
 
     @property
     def name(self) -> str:
@@ -60,6 +65,9 @@ class Slots:
 
     def is_up(self, _model: str) -> bool:
         return self.up
+
+    def serves_at(self, _model: str) -> float:
+        return self.back_at if self.alive else math.inf
 
     def reasons(self, _selector: Selector) -> list[str]:
         return [f"{self.name}: no more"]
@@ -82,8 +90,8 @@ class Line(Dispatcher):
     """A dispatcher over slots, and the tickets that were put into it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, lanes: Sequence[Slots]) -> None:
-        super().__init__()
-        self.open(lanes)
+        super().__init__(max_wait=60.0)
+        self.open(lanes, LoopClock(loop, loop.time(), NOON))
         self._loop = loop
 
     def enter(self, selector: Selector = SELECTORS[0], priority: int = 0, number: int | None = None) -> Ticket:
@@ -243,6 +251,34 @@ def test_who_is_behind_a_caller_that_leaves_is_looked_at() -> None:
         acme.looks_out = True
         line.withdraw(large)
         assert acme.told == 2
+
+    on_a_line(check)
+
+
+@pytest.mark.parametrize(
+    ("back_in", "failed"),
+    [
+        pytest.param((50, 1000), False, id="one is back soon"),
+        pytest.param((1000, 1000), True, id="both are far away"),
+        pytest.param((math.inf, math.inf), True, id="neither comes back"),
+    ],
+)
+@pytest.mark.parametrize("is_early", [True, False], ids=["who waits", "who comes"])
+def test_what_is_too_far_away_is_not_waited_for(back_in: tuple[float, float], *, failed: bool, is_early: bool) -> None:
+    def check(line: Line, acme: Slots, bolt: Slots) -> None:
+        early = line.enter()
+        for lane, seconds in zip((acme, bolt), back_in, strict=True):
+            lane.up = False
+            lane.back_at = line._loop.time() + seconds
+            line.changed(lane)
+        ticket = early if is_early else line.enter()
+        assert ticket.paired.done() is failed
+        if failed:
+            error = ticket.paired.exception()
+            assert isinstance(error, NothingServes)
+            assert error.until == (None if math.isinf(back_in[0]) else pytest.approx(NOON + 1000, abs=1))
+            assert "acme: no more; bolt: no more" in str(error)
+            assert ("2025-11-24 12:16:4" in str(error)) is not math.isinf(back_in[0])
 
     on_a_line(check)
 

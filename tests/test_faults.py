@@ -57,3 +57,10 @@ def test_what_a_fault_says_and_who_else_may_be_the_cause(kind: str, row: tuple[s
 )
 def test_a_fault_reads_as_a_sentence(fault: Fault, text: str) -> None:
     assert str(fault) == text
+
+
+@pytest.mark.parametrize("kind", [Kind.TIMEOUT, Kind.CONNECTION])
+def test_what_is_excused_is_charged_to_nobody(kind: Kind) -> None:
+    reaction = Fault(kind, excused=True).reaction
+    assert (reaction.blame, reaction.charged, reaction.signal) == ("nobody", False, "neutral")
+    assert Fault(kind).reaction.charged

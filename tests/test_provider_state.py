@@ -177,19 +177,23 @@ def test_the_reasons_name_every_key() -> None:
     driver.call(Fault(Kind.INVALID_KEY, "no such key", 401), 1)
     driver.call(Fault(Kind.REVOKED_KEY, "revoked", 401), 2)
     driver.call(Fault(Kind.PERMISSION, "not yours", 403), 3)
-    assert driver.provider_state.reasons(Selector()) == [
+    assert driver.provider_state.reasons(Selector(), driver.time) == [
         "acme#1: invalid_key (HTTP 401): no such key",
         "acme#2: revoked_key (HTTP 401): revoked",
         "acme#3: permission (HTTP 403): not yours",
     ]
-    assert driver.provider_state.reasons(Selector(model="huge")) == ["acme: has no model 'huge' (it has small, big)"]
+    assert driver.provider_state.reasons(Selector(model="huge"), driver.time) == [
+        "acme: has no model 'huge' (it has small, big)"
+    ]
 
 
 def test_a_rest_for_good_is_the_reason() -> None:
     driver = Driver()
     driver.call(Fault(Kind.REGION_BLOCKED, "not in your country", 403))
     assert math.isinf(driver.provider_state.health.until)
-    assert driver.provider_state.reasons(Selector()) == ["acme: region_blocked (HTTP 403): not in your country"]
+    assert driver.provider_state.reasons(Selector(), driver.time) == [
+        "acme: region_blocked (HTTP 403): not in your country"
+    ]
 
 
 def test_a_rest_that_is_over_is_no_reason() -> None:
@@ -198,7 +202,76 @@ def test_a_rest_that_is_over_is_no_reason() -> None:
         driver.call(Fault(Kind.SERVER_ERROR, "oops", 500))
     driver.time = 100.0
     driver.call(Fault(Kind.INVALID_KEY, "no such key", 401))
-    assert driver.provider_state.reasons(Selector()) == ["acme#1: invalid_key (HTTP 401): no such key"]
+    assert driver.provider_state.reasons(Selector(), driver.time) == ["acme#1: invalid_key (HTTP 401): no such key"]
+
+
+@pytest.mark.parametrize(
+    ("faults", "after_s"),
+    [
+        pytest.param([], 0, id="fresh"),
+        pytest.param([(Kind.RATE_LIMIT, 1)], 0, id="one key rests"),
+        pytest.param([(Kind.RATE_LIMIT, 1), (Kind.NO_CREDIT, 2)], 10, id="the first key to come back"),
+        pytest.param([(Kind.NO_CREDIT, 1), (Kind.NO_CREDIT, 2)], 6 * 3600, id="no key has credit"),
+        pytest.param([(Kind.IP_BLOCKED, 1)], 30, id="the provider rests"),
+        pytest.param([(Kind.INVALID_KEY, 1), (Kind.INVALID_KEY, 2)], math.inf, id="no key lives"),
+        pytest.param([(Kind.REGION_BLOCKED, 1)], math.inf, id="region"),
+    ],
+)
+def test_when_it_could_serve(faults: list[tuple[Kind, int]], after_s: float) -> None:
+    driver = Driver()
+    for kind, key in faults:
+        driver.call(Fault(kind), key)
+    state = driver.provider_state
+    assert state.may_serve(SMALL) is not math.isinf(after_s)
+    if state.may_serve(SMALL):
+        assert after_s <= max(0.0, state.rested_at(SMALL, 0.0)) <= 1.2 * after_s
+
+
+def test_a_server_that_is_not_there_is_given_up_after_four_rests_and_tried_again_after_that() -> None:
+    driver = Driver()
+    refused = Fault(Kind.CONNECTION, "Connection refused")
+    rests = 0
+    while not driver.provider_state.is_unreachable(driver.time):
+        assert driver.time < 30
+        driver.time = max(driver.time, driver.provider_state.health.until)
+        driver.call(refused)
+        rests += driver.provider_state.state(driver.time) is State.RESTING
+    assert rests == 4
+    assert driver.provider_state.reasons(Selector(), driver.time) == ["acme: connection: Connection refused"]
+    driver.time = driver.provider_state.health.until
+    assert not driver.provider_state.is_unreachable(driver.time)
+
+
+def test_a_server_that_has_said_anything_is_there() -> None:
+    driver = Driver()
+    driver.call(Fault(Kind.SERVER_ERROR, status=500))
+    for _ in range(20):
+        driver.time = max(driver.time, driver.provider_state.health.until)
+        driver.call(Fault(Kind.CONNECTION))
+    assert not driver.provider_state.is_unreachable(driver.time)
+
+
+BAD = "Unsupported parameter: 'temperature' (request {})"
+
+
+@pytest.mark.parametrize(
+    ("results", "served"),
+    [
+        pytest.param([Fault(Kind.BAD_REQUEST, BAD.format(n), 400) for n in range(4)], True, id="four times"),
+        pytest.param([Fault(Kind.BAD_REQUEST, BAD.format(n), 400) for n in range(5)], False, id="five times"),
+        pytest.param([Fault(Kind.BAD_REQUEST, "no " * n, 400) for n in range(9)], True, id="each in other words"),
+        pytest.param([Answer("7"), *[Fault(Kind.BAD_REQUEST, "no", 400)] * 9], True, id="after an answer"),
+        pytest.param([Fault(Kind.CONTENT_FILTER, "no", 400)] * 9, True, id="another fault"),
+    ],
+)
+def test_a_model_that_refuses_every_request_alike_is_not_asked_again(
+    results: list[Answer | Fault], *, served: bool
+) -> None:
+    driver = Driver()
+    for result in results:
+        driver.call(result)
+    assert driver.provider_state.may_serve(SMALL) is served
+    assert driver.provider_state.may_serve(BIG)
 
 
 def test_every_change_is_told_once_the_clocks_too() -> None:
@@ -212,7 +285,7 @@ def test_every_change_is_told_once_the_clocks_too() -> None:
     assert told == [
         ("acme#1", State.READY, State.RESTING, 1.0),
         (None, State.READY, State.RESTING, 1.0),
-        ("acme#1", State.RESTING, State.RAMPING, 0.7),
+        ("acme#1", State.RESTING, State.READY, 1.0),
         (None, State.RESTING, State.READY, 1.0),
     ]
 

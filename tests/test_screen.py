@@ -133,6 +133,36 @@ def test_numbers(text: str, expected: str) -> None:
 # Plain lines.
 
 
+BROKE = replace(
+    OPENAI,
+    state=State.RESTING,
+    waiting_for="key rests",
+    waiting_until=NOON + 3600,
+    cause="no_credit (HTTP 402): Insufficient Balance",
+)
+
+
+def test_why_a_provider_rests_for_long_is_said_in_the_vendors_words() -> None:
+    snapshot = replace(RUN, lanes=(BROKE, IDLE))
+    assert "openai: no_credit (HTTP 402): Insufficient Balance" in drawn(snapshot)
+    assert ": no_credit (HTTP 402): Insufficient Balance)" in plain_line(snapshot)
+    soon = replace(RUN, lanes=(replace(BROKE, waiting_until=NOON + 5), IDLE))
+    assert not any("Insufficient" in line for line in drawn(soon))
+
+
+@pytest.mark.parametrize(
+    ("lanes", "left_s"),
+    [
+        pytest.param((BROKE, IDLE), 17, id="another can send"),
+        pytest.param((BROKE,), 3617, id="nobody can"),
+        pytest.param((BROKE, replace(BROKE, waiting_until=NOON + 60)), 77, id="the earliest counts"),
+        pytest.param((BROKE, replace(IDLE, state=State.DROPPED)), 3617, id="who is dropped does not"),
+    ],
+)
+def test_the_time_left_knows_of_rests(lanes: tuple[LaneStatus, ...], left_s: float) -> None:
+    assert replace(RUN, lanes=lanes).left_s == pytest.approx(left_s, abs=0.1)
+
+
 def test_a_plain_line() -> None:
     assert plain_line(RUN) == "00:10  37/100 items  3.7/s  left 0:17  right 35 wrong 2  openai 12 in flight"
 

@@ -81,3 +81,12 @@ def test_any_sign_of_life_ends_it_and_a_timeout_is_none() -> None:
     assert silence.lasts(now + 10)
     silence.back(11, now + 10, alive=True)
     assert not silence.lasts(now + 10)
+
+
+def test_time_in_which_this_process_stood_still_is_no_silence() -> None:
+    silence, now = used_to(1.0)
+    silence.left(10, now)
+    silence.left(11, now)
+    silence.stood_still(100.0)
+    assert not silence.lasts(now + 101)
+    assert silence.lasts(now + 103)

@@ -16,17 +16,21 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
 
+from router.clock import Clock
 from router.engine.permit import LaneLike, Permit
 from router.engine.selector import Selector
 from router.errors import NothingServes
 
 MAX_TOMBSTONES = 64
 """So many cancelled tickets are tolerated before the queues are compacted."""
+MAX_REASONS = 8
 MAX_QUEUES = 1024
 """So many selectors are remembered; beyond that, those for which nobody waits are forgotten."""
 
@@ -98,9 +102,11 @@ class _Entry(NamedTuple):
 
 
 class Dispatcher:
-    """Pairs tickets with permits."""
+    """Pairs tickets with permits; one for which every lane is more than `max_wait` seconds away fails."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_wait: float = math.inf) -> None:
+        self._max_wait = max_wait
+        self._clock: Clock | None = None
         self._lanes: tuple[LaneLike, ...] = ()
         self._queues: dict[Selector, _Queue] = {}
         self._told: dict[_Queue, None] = {}
@@ -124,8 +130,9 @@ class Dispatcher:
         """A number for a new call; a retried call keeps its own."""
         return next(self._numbers)
 
-    def open(self, lanes: Sequence[LaneLike]) -> None:
+    def open(self, lanes: Sequence[LaneLike], clock: Clock) -> None:
         """Let these lanes serve, in the order of their rank."""
+        self._clock = clock
         self._lanes = tuple(sorted(lanes, key=lambda lane: lane.rank))
         self._heads = {lane: defaultdict(list) for lane in self._lanes}
 
@@ -138,11 +145,11 @@ class Dispatcher:
     # For those who wait.
 
     def submit(self, ticket: Ticket) -> None:
-        """Put a ticket into the line; it fails at once where no lane could ever serve it."""
+        """Put a ticket into the line; it fails at once where no lane could serve it soon enough."""
         queue = self._queue(ticket.selector)
         heapq.heappush(queue.tickets, ticket)
-        if self._closed is not None or not queue.takers:
-            _fail(queue, self._closed or self._hopeless(queue.selector))
+        if (error := self._closed or self._hopeless(queue)) is not None:
+            _fail(queue, error)
         elif queue.first() is ticket:
             for lane in queue.takers:
                 self._enter(ticket, queue, lane)
@@ -182,8 +189,8 @@ class Dispatcher:
             ticket = queue.first()
             if ticket is None:
                 del self._told[queue]
-            elif lane in queue.lanes and queue.heed(lane):
-                self._choose(queue, ticket)
+            elif lane in queue.lanes:
+                self._heed(lane, queue, ticket)
 
     def has_other(self, lane: LaneLike, selector: Selector) -> bool:
         """Whether another lane, none of those to be avoided, is up for a selector."""
@@ -210,13 +217,14 @@ class Dispatcher:
         queue = self._queues[selector] = _Queue(selector, self._lanes)
         return queue
 
-    def _choose(self, queue: _Queue, ticket: Ticket) -> None:
-        for lane in queue.choose():
-            self._enter(ticket, queue, lane)
-            if lane.looks_out:
-                self._rouse(lane, queue)
-        if not queue.takers:
-            _fail(queue, self._hopeless(queue.selector))
+    def _heed(self, changed: LaneLike, queue: _Queue, ticket: Ticket) -> None:
+        if queue.heed(changed):
+            for lane in queue.choose():
+                self._enter(ticket, queue, lane)
+                if lane.looks_out:
+                    self._rouse(lane, queue)
+        if (error := self._hopeless(queue)) is not None:
+            _fail(queue, error)
 
     def _enter(self, ticket: Ticket, queue: _Queue, lane: LaneLike) -> None:
         entry = _Entry(ticket, next(self._entries), queue)
@@ -250,12 +258,29 @@ class Dispatcher:
             queue.tickets[:] = [ticket for ticket in queue.tickets if ticket.is_waiting]
             heapq.heapify(queue.tickets)
 
-    def _hopeless(self, selector: Selector) -> NothingServes:
+    def _hopeless(self, queue: _Queue) -> NothingServes | None:
+        """The error for those who wait for what nobody can serve soon enough; None where somebody can."""
+        if queue.up:
+            return None
+        earliest = min((lane.serves_at(queue.lanes[lane]) for lane in queue.takers), default=math.inf)
+        if math.isinf(earliest) or self._clock is None:
+            return NothingServes(f"nothing can serve this: {self._reasons(queue.selector)}")
+        away_s = earliest - self._clock.now()
+        if away_s <= self._max_wait:
+            return None
+        until = self._clock.wall() + away_s
+        when = f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        why = self._reasons(queue.selector)
+        return NothingServes(f"nothing can serve this before {when}, which is too far away: {why}", until=until)
+
+    def _reasons(self, selector: Selector) -> str:
         lanes = [lane for lane in self._lanes if selector.only is None or lane.provider.name in selector.only]
         reasons = [reason for lane in lanes for reason in lane.reasons(selector)]
         unknown = sorted((selector.only or set()) - {lane.provider.name for lane in lanes})
         reasons += [f"{name}: takes no part in this run" for name in unknown]
-        return NothingServes("nothing can serve this: " + ("; ".join(reasons) or "no provider takes part"))
+        if (more := len(reasons) - MAX_REASONS) > 0:
+            reasons[MAX_REASONS:] = [f"and {more} more"]
+        return "; ".join(reasons) or "no provider takes part"
 
 
 def _fail(queue: _Queue, error: Exception) -> None:

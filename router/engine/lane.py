@@ -46,10 +46,11 @@ class Opening(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Whether a lane may ever serve a model, and whether it may do so now or soon."""
+    """Whether a lane may ever serve a model, whether it may do so now or soon, and when its rests are over."""
 
     may_serve: bool
     is_up: bool
+    serves_at: float
 
 
 IDLE = Obstacle("idle", for_all=False)
@@ -122,9 +123,14 @@ class Lane:
         model = self.model_of(selector)
         return model is not None and self.may_serve(model)
 
+    def serves_at(self, model: str) -> float:
+        """The loop time from which rests and budgets let it serve a model; `inf` where they do not in this run."""
+        return self._standing(model).serves_at
+
     def reasons(self, selector: Selector) -> list[str]:
-        """Why nothing here can serve a selector."""
-        return self.provider_state.reasons(selector)
+        """Why nothing here can serve a selector now, in the vendor's words."""
+        used_up = [f"{self.name}: {budget.rate} is used up" for budget in self._budgets if not budget.left]
+        return used_up + self.provider_state.reasons(selector, self._clock.now())
 
     def action(self, permit: Permit, fault: Fault) -> Action:
         """What will be done about a fault of a call: a model that no other key serves drops the provider."""
@@ -206,18 +212,17 @@ class Lane:
         return self._standings[model]
 
     def _judge(self, model: str, now: float) -> Standing:
-        may_serve = not self.provider_state.rests_for_good and self.provider_state.ring.serves(model)
-        up_at = max(self._up_at(now), self.provider_state.ring.up_at(model, now)) if may_serve else math.inf
-        if up_at > now:
-            self._changes_at = min(self._changes_at, up_at)
-        return Standing(may_serve, up_at <= now)
-
-    def _up_at(self, now: float) -> float:
-        health, silence = self.provider_state.health.at(now), self.provider_state.silence
-        if silence.lasts(now):
-            return math.inf
-        resets = max((now + budget.seconds_to_reset for budget in self._budgets if not budget.left), default=0.0)
-        return max(resets, health.until if health.state is State.RESTING else 0.0)
+        state = self.provider_state
+        if not state.may_serve(model):
+            return Standing(may_serve=False, is_up=False, serves_at=math.inf)
+        resets = [now + budget.seconds_to_reset for budget in self._budgets if not budget.left]
+        serves_at = max(state.rested_at(model, now), *resets, 0.0)
+        is_rested = serves_at <= now
+        if not is_rested:
+            self._changes_at = min(self._changes_at, serves_at)
+        is_up = is_rested and not state.silence.lasts(now)
+        serves_at = math.inf if state.is_unreachable(now) else 0.0 if is_rested else serves_at
+        return Standing(may_serve=True, is_up=is_up, serves_at=serves_at)
 
     def _stand(self, now: float) -> None:
         """Tell the line where this lane may now serve what it could not, or the other way round."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from router.clock import Patience
 from router.config.models import Provider
 from router.engine.keys import KeyState
 from router.engine.pace import Charge
@@ -44,6 +44,10 @@ class LaneLike(Protocol):
         """Whether it may serve a model now or soon."""
         ...
 
+    def serves_at(self, model: str) -> float:
+        """The loop time from which rests let it serve a model; `inf` where it will not in this run."""
+        ...
+
     def reasons(self, selector: Selector) -> list[str]:
         """Why nothing here can serve a selector."""
         ...
@@ -75,7 +79,7 @@ class Permit:
     left_at: float
     charges: tuple[Charge, ...] = ()
     result: Answer | Fault | None = None
-    patience: asyncio.Timeout | None = None
+    patience: Patience | None = None
     is_sent: bool = False
 
     @property
@@ -101,8 +105,8 @@ class Permit:
 
     def take_back(self) -> None:
         """End the call: its vendor is silent, and another one could serve it."""
-        if self.patience is not None and not self.patience.expired():
-            self.patience.reschedule(self.left_at)
+        if self.patience is not None:
+            self.patience.end()
 
     def settle(self, result: Answer | Fault) -> None:
         """Say what came back; without it, leaving the context counts as cancelled."""

@@ -17,7 +17,10 @@ MAX_SENT = 50
 
 @dataclass(slots=True)
 class Job:
-    """A request under way; `attempts` grows, everything else stays. `tokens` are estimated, 0 where nobody counts."""
+    """A request under way; `attempts` grows, and `verdict` is the error that ends it.
+
+    `tokens` are estimated, 0 where nobody counts.
+    """
 
     request: Request
     selector: Selector
@@ -26,6 +29,7 @@ class Job:
     max_charged: int
     tokens: int = 0
     attempts: tuple[Attempt, ...] = ()
+    verdict: type[CallError] | None = None
 
     @property
     def next_selector(self) -> Selector:

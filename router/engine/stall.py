@@ -38,6 +38,11 @@ class StallDetector:
             self._latencies.append(now - left_at)
             self._last_sign = now
 
+    def stood_still(self, seconds: float) -> None:
+        """This process stood still: so long nothing could come back, whatever the vendor did."""
+        self._out = {call: left_at + seconds for call, left_at in self._out.items()}
+        self._last_sign += seconds
+
     @property
     def is_proven(self) -> bool:
         """Whether enough is known of its latency."""

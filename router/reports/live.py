@@ -28,6 +28,9 @@ ROOMY_WIDTH = 100
 ROOMY_LINES = 12
 """From this many lines on there is air above the providers, and a legend below."""
 
+LONG_REST_S = 60.0
+"""From this long on a rest is worth the vendor's words."""
+
 MIN_LANES = 4
 """Lines that notes leave to the providers."""
 
@@ -129,10 +132,16 @@ def _stopping(snapshot: Snapshot) -> Text:
 
 
 def _notes(snapshot: Snapshot, width: int) -> Iterator[Text]:
-    """The notes cut into lines here, so that their number is known."""
+    """The notes, and why providers rest for long, cut into lines here, so that their number is known."""
     console = Console(width=width)
-    for note in snapshot.notes:
+    for note in (*snapshot.notes, *_causes(snapshot)):
         yield from Text(note, style="yellow").wrap(console, width)
+
+
+def _causes(snapshot: Snapshot) -> Iterator[str]:
+    for lane in snapshot.lanes:
+        if lane.cause and lane.waiting_until is not None and lane.waiting_until - snapshot.wall > LONG_REST_S:
+            yield f"{lane.name}: {lane.cause}"
 
 
 def _providers(snapshot: Snapshot, lanes: tuple[LaneStatus, ...], width: int) -> Iterator[RenderableType]:

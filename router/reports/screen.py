@@ -27,6 +27,9 @@ EVERY_S = 10.0
 MAX_LANES = 8
 """Providers that a plain line names."""
 
+MAX_CAUSE = 100
+"""Characters of a vendor's words in a plain line."""
+
 NORMAL = PACED | {"idle", "awaits answers", "in flight full"}
 
 
@@ -140,6 +143,7 @@ def _lanes(snapshot: Snapshot) -> Iterator[str]:
     shown = busiest(snapshot.lanes, MAX_LANES)
     for lane in shown:
         doing = doing_text(lane, snapshot.wall)
-        yield f"{lane.name} {lane.in_flight} in flight" + (f" ({doing})" if doing not in NORMAL else "")
+        why = f": {lane.cause[:MAX_CAUSE]}" if lane.cause else ""
+        yield f"{lane.name} {lane.in_flight} in flight" + (f" ({doing}{why})" if doing not in NORMAL else "")
     if hidden := len(snapshot.lanes) - len(shown):
         yield f"and {hidden} more"

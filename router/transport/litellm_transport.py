@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from router.classify import classify, examine, limits
@@ -33,9 +34,15 @@ NO_KEY = Key("nobody#1", Secret("warming-up"), "nobody")
 class LiteLLMTransport:
     """Sends calls through LiteLLM's knowledge of each vendor; opens its session in `prepare`."""
 
-    def __init__(self, config: Config, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        config: Config,
+        wall: Callable[[], float] = time.time,
+        timeout: Callable[[float], AbstractAsyncContextManager[object]] = asyncio.timeout,
+    ) -> None:
         self._config = config
         self._wall = wall
+        self._timeout = timeout
         self._scrub = Scrubber(key for provider in config.providers for key in provider.keys)
 
     async def prepare(self) -> None:
@@ -90,7 +97,7 @@ class LiteLLMTransport:
     async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
         """Send once: an Answer, or the Fault that says what its failure means."""
         try:
-            async with asyncio.timeout(call.provider.timeout_s):
+            async with self._timeout(call.provider.timeout_s):
                 with telling(on_sent), adding(call.provider.headers):
                     result = await self._through(call)
         except TimeoutError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def test_a_day_budget_is_one_for_all_runs(tmp_path: Path) -> None:
             return router.status()[0].waiting_for
 
     run_virtual(main())
-    with pytest.raises(Exception, match="no answer within"):
+    with pytest.raises(NothingServes, match="6/day is used up"):
         run_virtual(main())
 
 
@@ -145,3 +146,22 @@ def test_the_same_name_in_two_providers_is_two_accounts() -> None:
     first = replace(ACME, key_rates=(Rate(1, 86400.0),))
     second = replace(first, name="bolt")
     assert scope_of(first, "team") != scope_of(second, "team")
+
+
+def test_runs_at_the_same_time_keep_a_day_budget_together(tmp_path: Path) -> None:
+    daily = Provider("acme", {"default": "openai/small"}, KEYS, (Rate(100, 1.0), Rate(50, 86400.0)))
+    sent: list[float] = []
+
+    async def one(path: Path) -> None:
+        transport = ScriptedTransport(lambda _call: Answer("fine"))
+        async with Router(Config(Path("x"), (daily,)), transport=transport, memory=StateStore.open(path)) as router:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(30.0):
+                    await asyncio.gather(*(router.outcome(Request.of("?"), deadline=20.0) for _ in range(40)))
+        sent.extend(at for at, _ in transport.calls)
+
+    async def main() -> None:
+        await asyncio.gather(*(one(tmp_path / "state") for _ in range(3)))
+
+    run_virtual(main())
+    assert len(sent) == 50

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from router.clock import Clock
 from router.config.models import Config, Key, Provider
 from router.config.rates import Rate
+from router.engine.budget import Budget
 from router.engine.congestion import crowd_for
+from router.engine.dispatch import Dispatcher
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
-from router.engine.lane import Lane, Line
-from router.engine.pace import Budget, Pace
+from router.engine.lane import Lane
+from router.engine.pace import Pace
 from router.engine.provider_state import Change, ProviderState
 from router.faults import Family
 from router.store import MemoryTally, StateStore, identity, scope_of
@@ -25,7 +27,7 @@ class Roster:
     """Everything that lanes are made from. `tell` hears of every change; without `memory` nothing is kept."""
 
     config: Config
-    line: Line
+    line: Dispatcher
     clock: Clock
     rng: random.Random
     tell: Callable[[Change], None]
@@ -57,9 +59,13 @@ class Roster:
         id_ = provider.account_id(name)
         holders = [each for each in self.config.usable if any(each.account_id(key.account) == id_ for key in each.keys)]
         rates = tuple(dict.fromkeys(rate for holder in holders for rate in holder.key_rates))
+        whole = provider.paced_rate
+        part = (
+            None if whole is None else Rate(whole.amount / len({key.account for key in provider.keys}), whole.period_s)
+        )
         is_paced = all(holder.paced_rate is not None for holder in holders)
         congestion = None if is_paced else crowd_for(provider.concurrency, provider.max_in_flight)
-        pace = Pace(rates, min(holder.burst for holder in holders))
+        pace = Pace.of_calls(rates, min(holder.burst for holder in holders), implied=part)
         return AccountState(name, pace, self._budgets(provider, rates, name), congestion=congestion)
 
     def _remembered(self, key: Key, provider: Provider) -> Health:

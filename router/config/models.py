@@ -114,6 +114,11 @@ class Provider:
         return min(paced, key=lambda rate: rate.per_second, default=None)
 
     @property
+    def window_s(self) -> float:
+        """The window of that limit, a second at least; `inf` without one."""
+        return math.inf if self.paced_rate is None else max(1.0, self.paced_rate.period_s)
+
+    @property
     def max_in_flight(self) -> int:
         """`concurrency`, or what the rate starts in LONG_CALL_S, between 4 and MAX_IN_FLIGHT."""
         if self.concurrency is not None:

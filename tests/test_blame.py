@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import pytest
 from conftest import make_provider
 
+from router.engine.blame import Leave
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.pace import Pace
-from router.engine.provider_state import Change, Leave, ProviderState
+from router.engine.provider_state import Change, ProviderState
 from router.faults import Fault, Kind
 from router.types import Answer
 

@@ -12,11 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from router.clock import LoopClock
 from router.config.models import Provider
+from router.engine.blame import Leave
 from router.engine.dispatch import MAX_QUEUES, Dispatcher, Ticket
 from router.engine.keys import AccountState, KeyState
 from router.engine.pace import Pace
 from router.engine.permit import Permit
-from router.engine.provider_state import Leave
 from router.engine.selector import Selector
 from router.errors import NothingServes, Stopped
 from router.faults import Action, Fault

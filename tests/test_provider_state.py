@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pytest
 from conftest import make_provider
 
+from router.engine.blame import Leave
 from router.engine.health import BREAK_AFTER, Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.pace import Pace
-from router.engine.provider_state import Change, Leave, ProviderState
+from router.engine.provider_state import Change, ProviderState
 from router.engine.selector import Selector
 from router.faults import Fault, Kind
 from router.types import Answer

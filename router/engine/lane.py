@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 from router.clock import Clock
 from router.config.models import Provider
+from router.engine.blame import Leave
 from router.engine.budget import Budget, take_all
 from router.engine.dispatch import Dispatcher, Ticket
 from router.engine.health import State
 from router.engine.keys import KeyState
 from router.engine.pace import Pace
 from router.engine.permit import Permit
-from router.engine.provider_state import Leave, ProviderState
+from router.engine.provider_state import ProviderState
 from router.engine.selector import Selector
 from router.faults import Action, Blame, Fault
 from router.types import Answer

@@ -8,9 +8,9 @@ from typing import Protocol, Self
 
 from router.clock import Patience
 from router.config.models import Provider
+from router.engine.blame import Leave
 from router.engine.keys import KeyState
 from router.engine.pace import Charge
-from router.engine.provider_state import Leave
 from router.engine.selector import Selector
 from router.faults import Action, Fault
 from router.types import Answer

@@ -278,10 +278,15 @@ def cpu_seconds(pid: int) -> float:
 
 def machine() -> str:
     """On what it ran, and that no real vendor was asked."""
+    return f"All vendors are simulated, on loopback, in a process of their own. {host()}"
+
+
+def host() -> str:
+    """On what it ran."""
     cores = len(os.sched_getaffinity(0))
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return (
-        f"All vendors are simulated, on loopback, in a process of their own. {cores} cores ({platform.machine()}), "
+        f"{cores} cores ({platform.machine()}), "
         f"Python {platform.python_version()}, LiteLLM {version('litellm')}, openai {version('openai')}, "
         f"load before {os.getloadavg()[0]:.1f}, ulimit -n {files}"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from router.faults import Fault, Kind
 from router.store import StateStore
 from router.testing import ScriptedTransport, run_virtual
 from router.transport import Call
-from router.types import Answer
+from router.types import Answer, Request
 
 KEYS = tuple(Key(f"acme#{number}", Secret(f"sk-acme-{number}"), "team") for number in (1, 2))
 ACME = Provider("acme", {"default": "openai/small"}, KEYS, (Rate(100, 1.0),))
@@ -79,3 +81,22 @@ def test_a_day_budget_is_one_for_all_runs(tmp_path: Path) -> None:
     run_virtual(main())
     with pytest.raises(NothingServes, match="6/day is used up"):
         run_virtual(main())
+
+
+def test_runs_at_the_same_time_keep_a_day_budget_together(tmp_path: Path) -> None:
+    daily = Provider("acme", {"default": "openai/small"}, KEYS, (Rate(100, 1.0), Rate(50, 86400.0)))
+    sent: list[float] = []
+
+    async def one(path: Path) -> None:
+        transport = ScriptedTransport(lambda _call: Answer("fine"))
+        async with Router(Config(Path("x"), (daily,)), transport=transport, memory=StateStore.open(path)) as router:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(30.0):
+                    await asyncio.gather(*(router.outcome(Request.of("?"), deadline=20.0) for _ in range(40)))
+        sent.extend(at for at, _ in transport.calls)
+
+    async def main() -> None:
+        await asyncio.gather(*(one(tmp_path / "state") for _ in range(3)))
+
+    run_virtual(main())
+    assert len(sent) == 50

@@ -12,7 +12,7 @@ from router.config.rates import Rate
 from router.jsonl import encode
 
 BENCH = Path(__file__).parents[1] / "bench"
-SCRIPTS = ("article", "lab", "overhead", "pace", "simulator")
+SCRIPTS = ("article", "classify", "engine_cpu", "lab", "overhead", "pace", "simulator")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,6 +45,7 @@ def test_every_script_is_listed_here() -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_importing_starts_nothing(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sys.modules.pop(name, None)
     assert import_module(name).__doc__
     assert capsys.readouterr().out == ""
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.config.rates import Rate
-from router.engine.budget import Budget
+from router.engine.budget import Budget, take_all
 
 
 @pytest.mark.parametrize(
@@ -51,16 +51,36 @@ class SharedTally:
     def used(self, window: int) -> int:
         return self.counts.get(window, 0)
 
-    def count(self, window: int) -> int:
+    def take(self, window: int, limit: int) -> bool:
+        if self.used(window) >= limit:
+            return False
         self.counts[window] = self.used(window) + 1
-        return self.counts[window]
+        return True
+
+
+def make_budget(amount: int = 3, tally: SharedTally | None = None) -> Budget:
+    return Budget(Rate(amount, 86400), lambda: 1_763_985_600.0, tally)
 
 
 def test_a_budget_goes_on_where_an_earlier_run_stopped() -> None:
     tally = SharedTally()
     for left in (3, 1):
-        budget = Budget(Rate(3, 86400), lambda: 1_763_985_600.0, tally)
+        budget = make_budget(3, tally)
         assert budget.left == left
         budget.take()
         budget.take()
     assert budget.left == 0
+
+
+def test_runs_that_share_a_budget_keep_it_together() -> None:
+    tally = SharedTally()
+    runs = [make_budget(10, tally) for _ in range(3)]
+    taken = [run.take() for _ in range(5) for run in runs if run.left]
+    assert sum(taken) == 10
+    assert [run.left for run in runs] == [0, 0, 0]
+
+
+def test_one_full_budget_is_enough() -> None:
+    first, second = make_budget(5), make_budget(1)
+    assert [take_all((first, second)) for _ in range(2)] == [True, False]
+    assert take_all(())

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from conftest import make_config, make_provider
 
+from router.catalog.packages import NEEDS, Need
 from router.check import Checkup, Finding, Level, examine
 from router.check import key_shapes as keyshapes
 from router.check.declared_limits import pace_findings
 from router.check.offline import STOLEN_PTH, Installation
 from router.check.vendor_limits import compare, limit_headers, told
+from router.config.accounts import identified
 from router.config.models import Config, Key, Provider, Secret
 from router.config.rates import Rate
 from router.faults import Fault, Kind
@@ -213,10 +215,44 @@ def test_what_is_left_out_says_why() -> None:
     assert [bool(view.left_out) for view in checkup.providers] == [True, True, False]
 
 
-def test_one_key_under_two_names_is_told() -> None:
-    checkup = examined(provider_with(PLANTED), provider_with(PLANTED, enabled=False, name="spare"))
-    assert ("same_key", "spare#1", Level.WARNING) in codes(checkup.findings)
-    assert "acme#1" in checkup.findings[-1].message
+def test_one_account_under_two_providers_is_told_once() -> None:
+    first, second, third = (provider_with(PLANTED, name=name) for name in ("acme", "big", "huge"))
+    off = provider_with(PLANTED, name="spare", enabled=False)
+    checkup = examined(*identified((first, second, third, off)))
+    told = [finding for finding in checkup.findings if finding.code == "one_account"]
+    assert [(finding.where, finding.level) for finding in told] == [("acme", Level.NOTE)]
+    assert "acme#1 and big#1 and huge#1 are one account" in told[0].message
+
+
+def test_a_key_for_two_addresses_is_two_accounts() -> None:
+    there = provider_with(PLANTED, "openai/m", "https://relay.example/v1", name="relay")
+    checkup = examined(*identified((provider_with(PLANTED), there)))
+    assert [finding for finding in checkup.findings if finding.code == "one_account"] == []
+
+
+@pytest.mark.parametrize(
+    ("unread", "keys", "advice"),
+    [
+        pytest.param("OPENAI_API_KEY", "", "write keys: ${OPENAI_API_KEY}", id="the key's usual name"),
+        pytest.param("OPENAI_BASE_URL", PLANTED, "write base_url: ${OPENAI_BASE_URL}", id="an address"),
+        pytest.param("OPENAI_ORGANIZATION", PLANTED, "write organization: ${OPENAI_ORGANIZATION}", id="organisation"),
+        pytest.param("OPENAI_PROJECT_ID", PLANTED, "headers: {OpenAI-Project", id="project"),
+        pytest.param("OPENAI_API_KEY", PLANTED, None, id="a key where there are keys"),
+    ],
+)
+def test_a_variable_that_is_set_in_vain_is_told(unread: str, keys: str, advice: str | None) -> None:
+    declared = provider_with(PLANTED)
+    provider = replace(declared, unread=(unread,), keys=declared.keys if keys else ())
+    told = [finding.message for finding in examined(provider).findings if finding.code == "not_read"]
+    assert len(told) == (advice is not None)
+    assert all(advice in message for message in told if advice)
+
+
+def test_a_package_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NEEDS, "acme", Need("no-such-package", "acme"))
+    told = [f for f in examined(provider_with(PLANTED, "acme/m")).findings if f.code == "no_package"]
+    assert [finding.level for finding in told] == [Level.PROBLEM]
+    assert "no-such-package is not installed: pip install 'router[acme]'" in told[0].message
 
 
 def test_what_earlier_runs_learnt_is_shown(tmp_path: Path) -> None:

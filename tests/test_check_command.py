@@ -67,7 +67,7 @@ def test_the_document_is_one_json_object(home: Path, capsys: pytest.CaptureFixtu
 
 def test_a_remembered_key_needs_attention_until_it_is_forgotten(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     remember(home)
-    assert check(home) == 1
+    assert check(home) == 3
     assert "router check --forget openai#1" in " ".join(capsys.readouterr().out.split())
     assert run(["check", "--forget", "openai#1"]) == 0
     assert "forgotten: openai#1" in capsys.readouterr().out
@@ -115,7 +115,7 @@ def test_a_state_that_cannot_be_kept_stops_nobody(
 
 
 def test_a_rehearsal_says_that_it_is_simulated(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert check(home, "--rehearse", "--json", "--trouble", "openai=no_credit") == 1
+    assert check(home, "--rehearse", "--json", "--trouble", "openai=no_credit") == 3
     out, err = capsys.readouterr()
     document = json.loads(out)
     assert document["simulated"] is True

@@ -332,10 +332,6 @@ def test_it_shows_who_waits() -> None:
     on_a_line(check)
 
 
-def is_among(ticket: Ticket, others: Sequence[Ticket]) -> bool:
-    return any(other is ticket for other in others)  # a retry compares equal to its first try
-
-
 class AnyOrder(RuleBasedStateMachine):
     """Callers come and go, lanes offer, rest, die and finish, in any order."""
 
@@ -375,7 +371,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
         old = data.draw(st.sampled_from(self.served))
-        out = next((lane for lane in self.lanes if is_among(old, lane.out)), None)
+        out = next((lane for lane in self.lanes if old in lane.out), None)
         if out is not None:
             out.out = [ticket for ticket in out.out if ticket is not old]
             self.tickets.append(self.line.enter(old.selector, old.priority, old.number))
@@ -402,7 +398,7 @@ class AnyOrder(RuleBasedStateMachine):
             return
         assert ticket is not None
         assert (ticket.priority, ticket.number) == min((each.priority, each.number) for each in wanted)
-        assert not is_among(ticket, [*self.served, *self.cancelled])
+        assert ticket not in [*self.served, *self.cancelled]
         self.served.append(ticket)
 
     @rule(index=st.integers(0, 2), up=st.booleans())
@@ -440,7 +436,7 @@ class AnyOrder(RuleBasedStateMachine):
         for ticket in self.tickets:
             if ticket.is_waiting:
                 assert any(self.serves(lane, ticket.selector) for lane in self.lanes)
-            elif not is_among(ticket, [*self.served, *self.cancelled]):
+            elif ticket not in [*self.served, *self.cancelled]:
                 assert isinstance(ticket.paired.exception(), NothingServes)
 
     @invariant()

@@ -11,8 +11,6 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from router.config.models import Config, Key, Provider
 from router.config.rates import parse_rate
 from router.engine.router import Router
@@ -23,6 +21,7 @@ from router.jsonl import read
 from router.log.writer import JsonLog
 from router.simulator.process import SimulatorProcess
 from router.simulator.rehearsal import rehearsed, specs_for
+from router.simulator.stage import rehearsal
 from router.simulator.troubles import parse_trouble
 
 STEPWISE = Path(__file__).parent.parent / "prompts" / "stepwise.txt"
@@ -37,15 +36,13 @@ def run(
     tmp_path: Path, providers: Sequence[Provider], items: int, troubles: Sequence[str] = ()
 ) -> tuple[Evaluation, list[dict[str, object]]]:
     planned = tuple((name, parse_trouble(what)) for name, _, what in (text.partition("=") for text in troubles))
-    plan = Plan(
-        Config(tmp_path / "providers.yaml", tuple(providers)),
-        (load_prompt(STEPWISE),),
-        arithmetic_task(items),
-        log_dir=tmp_path / "runs",
-        rehearse=True,
-        troubles=planned,
-    )
-    evaluation = asyncio.run(evaluate(plan))
+
+    async def main() -> Evaluation:
+        async with rehearsal(Config(tmp_path / "providers.yaml", tuple(providers)), troubles=planned) as config:
+            prompts = (load_prompt(STEPWISE),)
+            return await evaluate(Plan(config, prompts, arithmetic_task(items), log_dir=tmp_path / "runs"))
+
+    evaluation = asyncio.run(main())
     return evaluation, list(read(evaluation.directory / "log.jsonl"))
 
 
@@ -135,17 +132,3 @@ def test_a_vendor_killed_in_mid_run_loses_no_item(tmp_path: Path) -> None:
     asyncio.run(main())
     events = list(read(tmp_path / "log.jsonl"))
     assert states(events, "doomed")[0] == ("resting", "connection")
-
-
-@pytest.mark.parametrize("name", ["run.json", "summary.json", "results.jsonl", "log.jsonl"])
-def test_every_file_of_a_rehearsal_says_so(name: str, rehearsal_directory: Path) -> None:
-    if name.endswith(".jsonl"):
-        assert all(line["simulated"] is True for line in read(rehearsal_directory / name))
-    else:
-        assert '"simulated": true' in (rehearsal_directory / name).read_text()
-
-
-@pytest.fixture(scope="module")
-def rehearsal_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    one = provider("one", "openai/gpt-4o-mini", "50/s")
-    return run(tmp_path_factory.mktemp("rehearsal"), [one], 10)[0].directory

@@ -46,14 +46,16 @@ HOMES = {
     "litellm": ("transport",),
     "orjson": ("jsonl",),
     "pyarrow": ("evals.datasets",),
+    "numpy": ("evals.paired",),
     "rich": ("reports",),
+    "scipy": ("evals.paired", "evals.stats"),
     "structlog": ("log.writer",),
     "tenacity": ("engine.router",),
     "typer": ("cli",),
     "yaml": ("config.yaml_nodes",),
 }
 """Where a third-party package may be imported."""
-INSIDE_FUNCTIONS = {"litellm", "duckdb", "pyarrow"}
+INSIDE_FUNCTIONS = {"litellm", "duckdb", "numpy", "pyarrow", "scipy"}
 """What costs seconds to import, or need not be installed."""
 REAL_SLEEP = {"test_simulator_server.py"}
 """Tests of a real server over real sockets, which has no other clock."""

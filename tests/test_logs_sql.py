@@ -38,6 +38,12 @@ def log(tmp_path: Path) -> Path:
     )
 
 
+def test_a_field_that_differs_in_its_capitals_only_keeps_nobody_from_asking(tmp_path: Path) -> None:
+    odd = {**call(1, "a#1"), "Ts": 1, "": 2, "shade": "blue", "Shade": "red", "ÉTÉ": 1, "été": 2}
+    found = run_sql((write(tmp_path / "log.jsonl", odd, call(2, "a#1")),), "SELECT key, shade FROM events ORDER BY ts")
+    assert list(found.rows) == [("a#1", "blue"), ("a#1", None)]
+
+
 @pytest.mark.parametrize(
     ("query", "rows"),
     [

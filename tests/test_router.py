@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
@@ -689,6 +690,23 @@ def test_leaving_map_early_cancels_what_is_in_flight() -> None:
     left_over, took = bench.run(main)
     assert left_over == 0
     assert took == pytest.approx(5, abs=0.01)
+
+
+def test_a_defect_on_the_way_of_one_request_is_its_own_error_and_no_other_s() -> None:
+    """Such as a log line that cannot be made, or a text that no codec takes."""
+
+    def script(call: Call) -> Answer:
+        if call.request.id == "3":
+            raise ValueError("oops")
+        return SEVEN
+
+    async def main(router: Router) -> list[Outcome]:
+        return [outcome async for outcome in router.map(Request((), id=str(n)) for n in range(6))]
+
+    outcomes = {outcome.request.id: outcome.error for outcome in Bench(ACME, script=script).run(main)}
+    assert [name for name, error in outcomes.items() if error is not None] == ["3"]
+    assert re.fullmatch(r"a defect of router: ValueError: oops \(test_router.py:\d+\)", str(outcomes["3"]))
+    assert isinstance(outcomes["3"], InternalError)
 
 
 def test_map_of_nothing() -> None:

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 import pytest
 
-from router.evals.results import Counts, Row, Tally, Verdict
+from router.evals.results import Row, Verdict
+from router.evals.summary import Counts, Tally
 from router.reports.summary_text import SIMULATED, summary_text
 
 Summary: TypeAlias = dict[str, object]
@@ -36,7 +37,19 @@ NOT_ASKED: Summary = {**LANE, "attempts": 0, "throttled": 0, "rate_used": 0.0}
 def rows(provider: str, prompt: str = "plain", *, simulated: bool = False, **verdicts: int) -> list[Row]:
     outcomes: Mapping[str, Verdict] = {"right": "right", "wrong": "wrong", "unparsable": "unparsable", "error": "error"}
     return [
-        Row("1", 1, prompt, provider, f"{provider}#1", "m", outcomes[name], "7", latency_s=0.412, simulated=simulated)
+        Row(
+            "1",
+            "1",
+            1,
+            prompt,
+            provider,
+            f"{provider}#1",
+            "m",
+            outcomes[name],
+            "7",
+            latency_s=0.412,
+            simulated=simulated,
+        )
         for name, number in verdicts.items()
         for _ in range(number)
     ]

@@ -95,12 +95,17 @@ def _view(base: DuckDBPyConnection, paths: Sequence[Path]) -> tuple[int, bool]:
 
 
 def _other_fields(paths: Sequence[Path]) -> dict[str, str]:
-    """Fields beyond the known ones, as the first lines of each file have them."""
+    """Fields beyond the known ones, as the first lines of each file have them.
+
+    A name that SQL cannot tell from another one, since it differs in its capitals only, is passed over.
+    """
     found: dict[str, str] = {}
+    taken = {name.casefold(): name for name in ("", *COLUMNS)}
     for path in paths:
         for row in itertools.islice(rows([path]), LOOKED_AT):
             if parse(row) is not None:
-                found |= {name: _kind(value) for name, value in row.items() if name not in COLUMNS}
+                own = {name: value for name, value in row.items() if taken.setdefault(name.casefold(), name) == name}
+                found |= {name: _kind(value) for name, value in own.items() if name and name not in COLUMNS}
     return found
 
 

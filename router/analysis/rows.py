@@ -17,6 +17,9 @@ WINDOWS_S: Mapping[str, float] = {"1s": 1.0, "10s": 10.0, "60s": 60.0, "1h": 360
 SCOPES: Mapping[str, str] = {"provider": "", "account": "account_", "key": "key_"}
 """What comes before `sent_…` for each scope of such a count."""
 
+LAST_WALL = 253_402_300_800.0
+"""The end of the year 9999, in seconds since the epoch."""
+
 _HEAD = frozenset(
     (
         *("ts", "level", "event", "run", "simulated", "provider", "key", "key_hash", "before", "after"),
@@ -206,17 +209,23 @@ def _int(row: Row, name: str) -> int:
 
 
 def wall(iso: str) -> float | None:
-    """Seconds since the epoch of an ISO 8601 time with its zone; None for anything else."""
+    """Seconds since the epoch of an ISO 8601 time with its zone; None for anything else, or before the epoch."""
     try:
         moment = datetime.fromisoformat(iso)
-    except ValueError:
+        at = moment.timestamp() if moment.tzinfo else -1.0
+    except (ValueError, OverflowError):
         return None
-    return moment.timestamp() if moment.tzinfo else None
+    return at if 0 <= at < LAST_WALL else None
+
+
+def utc(at: float) -> datetime:
+    """Seconds since the epoch as a date and time; what a log's odd durations lead to is kept within the calendar."""
+    return datetime.fromtimestamp(min(max(at, 0.0), LAST_WALL - 1), UTC)
 
 
 def iso(at: float) -> str:
     """Seconds since the epoch as ISO 8601 in UTC, with milliseconds."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def sent(came_before: Row, window: str, scope: str = "provider") -> int | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+
+from router.analysis.rows import utc
 
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
@@ -46,12 +47,12 @@ def times(number: int) -> str:
 
 def time_of_day(at: float) -> str:
     """`16:59:09`, in UTC as in the log."""
-    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}"
+    return f"{utc(at):%H:%M:%S}"
 
 
 def moment(at: float) -> str:
     """`2026-11-23 16:59:09`, in UTC as in the log."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{utc(at):%Y-%m-%d %H:%M:%S}"
 
 
 def window_words(window: str) -> str:

@@ -9,9 +9,11 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from router.catalog.packages import NEEDS
 from router.check import key_shapes as keyshapes
 from router.check.declared_limits import pace_findings
 from router.check.findings import Checkup, Finding, KeyView, Level, ProviderView, Remembered, UseView
+from router.config.accounts import shared
 from router.config.models import Config, Key, Provider
 from router.config.rates import Rate
 from router.store import Dropped, Use, identity, scope_of
@@ -109,7 +111,7 @@ def _uses(provider: Provider, used: Mapping[tuple[str, float, int], int], now: f
 
 
 def _without_query(url: str | None) -> str | None:
-    """An address without what follows a `?`: some people put keys there."""
+    """An address without what follows a `?`; the file may hold none, but not every Config comes from a file."""
     return url.partition("?")[0].partition("#")[0] if url else None
 
 
@@ -118,7 +120,7 @@ def _findings(config: Config, views: Sequence[ProviderView], installation: Insta
     yield from _who_runs(config)
     for provider, view in zip(config.providers, views, strict=True):
         yield from _of_provider(provider, view)
-    yield from _twice(config)
+    yield from _shared(config)
 
 
 def _unread(why: str) -> Iterator[Finding]:
@@ -169,6 +171,8 @@ def _of_provider(provider: Provider, view: ProviderView) -> Iterator[Finding]:
     elif provider.missing:
         names = ", ".join(provider.missing)
         yield _finding(provider, Level.WARNING, "not_set", f"{names} is not set; it goes on with its other keys")
+    yield from _unread_variables(provider)
+    yield from _packages(provider)
     yield from pace_findings(provider)
     yield from _unencrypted(provider)
     for key, key_view in zip(provider.keys, view.keys, strict=True):
@@ -211,15 +215,47 @@ def _shape(provider: Provider, secret: str) -> tuple[Level, str, str] | None:
     return None
 
 
-def _twice(config: Config) -> Iterator[Finding]:
-    """Keys under two names; the file is refused unless one of them is switched off."""
-    first: dict[str, str] = {}
-    for provider in config.providers:
-        for key in provider.keys:
-            other = first.setdefault(key.secret.reveal(), key.name) if key.secret else key.name
-            if other != key.name:
-                message = f"the same key as {other}: one account under two names would be asked twice as often"
-                yield Finding(Level.WARNING, "same_key", key.name, message, line=provider.line or None)
+def _shared(config: Config) -> Iterator[Finding]:
+    """Accounts that stand under several providers, said once each."""
+    for holders in shared(provider for provider in config.providers if provider.enabled).values():
+        (first, _), *_ = holders
+        names = " and ".join(key.name for _, key in holders)
+        message = (
+            f"{names} are one account: its rests, its key_rate and its daily counts are shared; rate and tokens hold "
+            "for each provider by itself, so what the account takes altogether goes under key_rate"
+        )
+        yield _finding(first, Level.NOTE, "one_account", message)
+
+
+def _unread_variables(provider: Provider) -> Iterator[Finding]:
+    """What other tools would heed in the environment, and this file does not name."""
+    option = {"API_KEY": "keys", "BASE_URL": "base_url", "API_BASE": "base_url"}
+    for name in provider.unread:
+        end = "_".join(name.split("_")[-2:])
+        if end == "API_KEY" and provider.keys:
+            continue
+        place = (
+            "headers: {OpenAI-Project: …}" if end == "PROJECT_ID" else f"{option.get(end, 'organization')}: ${{{name}}}"
+        )
+        message = (
+            f"{name} is set and has no effect here, since the file does not name it; if it is meant, write {place}"
+        )
+        yield _finding(provider, Level.WARNING, "not_read", message)
+
+
+def _packages(provider: Provider) -> Iterator[Finding]:
+    for prefix in dict.fromkeys(model.partition("/")[0] for model in provider.models.values()):
+        if prefix in NEEDS and not _is_installed(NEEDS[prefix].package):
+            needed = NEEDS[prefix]
+            message = f"the package {needed.package} is not installed: pip install 'router[{needed.extra}]'"
+            yield _finding(provider, Level.PROBLEM, "no_package", message)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(metadata.version(package))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def _finding(provider: Provider, level: Level, code: str, message: str) -> Finding:

@@ -55,6 +55,7 @@ _CLOCK = re.compile(
 _SPEAKS_OF_RESET = re.compile(
     r"reset|regain|again|until|retry|available|after|重置|恢复|刷新|解除|之后|后再", re.IGNORECASE
 )
+_DIGIT = re.compile(r"\d")
 _CHINESE = re.compile(r"[一-鿿]")
 _REJECTED = frozenset({"rejected", "exceeded", "exhausted"})
 
@@ -97,7 +98,7 @@ def moment(value: str, now: float) -> float | None:
 
 
 def _in_order(evidence: Evidence, headers: Mapping[str, str], now: float) -> Iterator[float | None]:
-    if (milliseconds := _number(headers.get("retry-after-ms", ""))) is not None:
+    if milliseconds := _number(headers.get("retry-after-ms", "")):  # Azure sends 0 beside a retry-after of 1
         yield milliseconds / 1000
     yield moment(headers["retry-after"], now) if "retry-after" in headers else None
     yield max(_resets(headers, now, exhausted=True), default=None)
@@ -161,6 +162,8 @@ def _in_words(evidence: Evidence, now: float) -> float | None:
 
 
 def _in_a_sentence(words: str, provider: str, now: float) -> float | None:
+    if not _DIGIT.search(words):
+        return None
     if told := next((told for pattern in _TOLD if (told := pattern.search(words))), None):
         return span(told["span"])
     if seconds := _BARE_SECONDS.search(words):

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from router.classify.bodies import documents, is_stream
+from router.classify.html_pages import told_by_headers
 from router.classify.rules import classify
 from router.faults import Fault
 from router.jsonl import decode
 from router.types import Reply
 
 _LENGTH = frozenset({"length", "max_tokens", "MAX_TOKENS"})
+_CUT = re.compile(
+    r"error|fail|abort|cancel|interrupt|time_?out|insufficient|unavailable|overload|disconnect|sensitive", re.IGNORECASE
+)
+"""Ends that vendors name themselves and that leave at most half an answer: `network_error`, `sensitive` (Zhipu),
+`insufficient_system_resource` (DeepSeek), `abort` (vLLM, SGLang), `error` (OpenRouter).
+https://docs.bigmodel.cn/api-reference/ https://api-docs.deepseek.com/api/create-chat-completion
+"""
 _OTHER_DIALECTS = ("response", "generated_text", "text", "result", "output", "generations", "payload", "Response")
 """Where Ollama, Hugging Face, Cohere, Qianfan, DashScope, Bedrock, Spark and Hunyuan put their answers."""
+_FAILURES = frozenset({"error", "failed", "failure"})
 _END = "data: [DONE]"
 
 
@@ -24,6 +34,8 @@ def examine(reply: Reply, *, provider: str = "", now: float, parsed: object = No
 def is_fault(reply: Reply, parsed: object = None) -> bool:
     """Whether a reply is anything but a whole answer in OpenAI's, Anthropic's, Gemini's or Ollama's dialect."""
     if reply.status is None or not 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+        return True
+    if told_by_headers(reply.headers):
         return True
     if parsed is None:
         if is_stream(reply.body):
@@ -52,13 +64,22 @@ def is_answer(value: object) -> bool:
 
 
 def _says_error(value: Mapping[object, object]) -> bool:
-    """Vendors' ways to fail with a 200: OpenAI's and Anthropic's error, MiniMax's and Tencent's status inside."""
-    if value.get("error") or value.get("type") == "error" or value.get("error_code"):
+    """Vendors' ways to fail with a 200: an error, a word for failure, a code in MiniMax's or Spark's envelope."""
+    if value.get("error") or value.get("type") == "error" or value.get("error_code") or value.get("success") is False:
         return True
-    status, response = value.get("base_resp"), value.get("Response")
-    return (isinstance(status, Mapping) and bool(status.get("status_code"))) or (
-        isinstance(response, Mapping) and "Error" in response
+    if value.get("status") in _FAILURES:
+        return True
+    response = value.get("Response")
+    return bool(
+        _field(value, "base_resp", "status_code")
+        or _field(value, "header", "code")
+        or (isinstance(response, Mapping) and "Error" in response)
     )
+
+
+def _field(value: Mapping[object, object], envelope: str, name: str) -> object:
+    inside = value.get(envelope)
+    return inside.get(name) if isinstance(inside, Mapping) else None
 
 
 def _is_choice(choice: object) -> bool:
@@ -68,7 +89,7 @@ def _is_choice(choice: object) -> bool:
     if reason in _LENGTH:
         return True
     has_words = _has_words(choice.get("message") or choice.get("delta")) or bool(choice.get("text"))
-    return has_words and reason != "error"
+    return has_words and not _is_cut(reason)
 
 
 def _has_words(message: object) -> bool:
@@ -105,7 +126,11 @@ def _is_error(piece: object) -> bool:
     if not isinstance(piece, Mapping) or _says_error(piece):
         return True
     choice = _first(piece.get("choices"))
-    return bool(choice.get("error")) or choice.get("finish_reason") == "error"
+    return bool(choice.get("error")) or _is_cut(choice.get("finish_reason"))
+
+
+def _is_cut(reason: object) -> bool:
+    return isinstance(reason, str) and _CUT.search(reason) is not None
 
 
 def _says_something(piece: object) -> bool:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from router.cli.options import wants_color
+from router.cli.streams import put, say
 from router.cli.troubles import TROUBLE_HELP, parse_troubles
 from router.errors import ConfigError
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from router.simulator.troubles import Trouble
     from router.store import StateStore
 
-ALL_WELL, NEEDS_ATTENTION = 0, 1
+ALL_WELL, NEEDS_ATTENTION = 0, 3
 
 
 def check(
@@ -44,7 +46,7 @@ def check(
         typer.Option("--forget", metavar="KEY", help="Forget that a key was dropped: openai#2, or its key_hash."),
     ] = None,
 ) -> int:
-    """Show every provider, key and limit, and what is wrong with them; exit 1 where something needs attention."""
+    """Show every provider, key and limit, and what is wrong with them; exit 3 where something needs attention."""
     if forget is not None:
         return _forget(forget, as_json=json)
     from router.config.loading import load
@@ -96,8 +98,8 @@ def _ask(
     from router.check import live
 
     if rehearse or config.simulated:
-        typer.echo("SIMULATED: asking simulated vendors on this machine; nothing leaves it.", err=True)
-    typer.echo("asking each key one question; loading LiteLLM first takes some seconds", err=True)
+        say("SIMULATED: asking simulated vendors on this machine; nothing leaves it.")
+    say("asking each key one question; loading LiteLLM first takes some seconds")
     asked = asyncio.run(live.ask_all(config, rehearse=rehearse, troubles=troubles))
     if memory is not None:
         live.forget_working(memory, asked)
@@ -119,10 +121,10 @@ def _forget(name: str, *, as_json: bool) -> int:
     if as_json:
         from router.jsonl import encode_pretty
 
-        sys.stdout.write(encode_pretty({"forgotten": [asdict(each) for each in forgotten]}).decode())
+        put(encode_pretty({"forgotten": [asdict(each) for each in forgotten]}).decode())
     else:
         for each in forgotten:
-            typer.echo(f"forgotten: {each.key} (key_hash {each.key_hash}), dropped as {each.fault}")
+            put(f"forgotten: {each.key} (key_hash {each.key_hash}), dropped as {each.fault}\n")
     return ALL_WELL
 
 
@@ -130,9 +132,9 @@ def _print(checkup: Checkup, *, as_json: bool) -> None:
     if as_json:
         from router.jsonl import encode_pretty
 
-        sys.stdout.write(encode_pretty(checkup.to_json()).decode())
+        put(encode_pretty(checkup.to_json()).decode())
         return
     from router.reports.check_text import checkup_text
 
     width = shutil.get_terminal_size().columns
-    sys.stdout.write(checkup_text(checkup, width=width, color=sys.stdout.isatty()))
+    put(checkup_text(checkup, width=width, color=wants_color(sys.stdout)))

@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeAlias
 
 import typer
 
 from router.cli.options import wants_color
+from router.cli.streams import put, say
 from router.cli.troubles import TROUBLE_HELP, parse_troubles
-from router.errors import ConfigError
+from router.errors import CannotWrite, ConfigError
 
 if TYPE_CHECKING:
     from router.config.models import Config
     from router.evals import Evaluation, Plan, Task
+    from router.simulator.troubles import Trouble
+    from router.types import Message
+
+    Troubles: TypeAlias = Sequence[tuple[str, Trouble]]
 
 
 class Across(StrEnum):
@@ -51,17 +58,21 @@ def evaluate(
     config: Annotated[Path | None, _option("--config", "The providers' file [providers.yaml].")] = None,
     data: Annotated[Path | None, _option("--data", "Items: JSONL, CSV, JSON or Parquet. [arithmetic]")] = None,
     limit: Annotated[
-        int | None, _option("--limit", "So many items. [100 of arithmetic, all of --data]", least=1)
+        int | None, _option("--limit", "So many items. [100 of arithmetic, all of --data]", least=1, most=10**9)
     ] = None,
     ops: Annotated[int, _option("--ops", "Operators in an arithmetic item.", least=1, most=20)] = 2,
-    seed: Annotated[int, _option("--seed", "Seed of the items and of a rehearsal.")] = 0,
-    epochs: Annotated[int, _option("--epochs", "How often each item is asked.", least=1)] = 1,
+    seed: Annotated[
+        int, _option("--seed", "Seed of the items and of a rehearsal.", least=-(2**63), most=2**63 - 1)
+    ] = 0,
+    epochs: Annotated[int, _option("--epochs", "How often each item is asked.", least=1, most=10_000)] = 1,
     model: Annotated[str | None, _option("--model", "A name under `models:`. [the first of each provider]")] = None,
     providers: Annotated[str | None, _option("--providers", "Only these, separated by commas.")] = None,
     across: Annotated[Across, _option("--across", "Each item to one provider, or to every one.")] = Across.SPREAD,
     scorer: Annotated[str | None, _option("--scorer", "infer, exact, includes, number, regex:… [prompt's]")] = None,
-    max_samples: Annotated[int, _option("--max-samples", "Items under way at once.", least=1)] = 256,
-    attempts: Annotated[int | None, _option("--attempts", "Charged attempts an item. [the file's]", least=1)] = None,
+    max_samples: Annotated[int, _option("--max-samples", "Items under way at once.", least=1, most=100_000)] = 256,
+    attempts: Annotated[
+        int | None, _option("--attempts", "Charged attempts an item. [the file's]", least=1, most=1000)
+    ] = None,
     timeout: Annotated[str | None, _option("--timeout", "Longest time for one call, 30s. [the file's]")] = None,
     deadline: Annotated[str | None, _option("--deadline", "Longest time for one item with all its waiting.")] = None,
     fail_on_error: Annotated[
@@ -101,15 +112,17 @@ def evaluate(
     )
     if providers:
         plan = plan.with_providers(tuple(name.strip() for name in providers.split(",")))
-    plan = replace(plan, rehearse=plan.config.wants_rehearsal if rehearse is None else rehearse)
-    if trouble and not plan.rehearse:
+    rehearses = plan.config.wants_rehearsal if rehearse is None else rehearse
+    if trouble and not rehearses:
         raise ConfigError("--trouble is for simulated vendors; add --rehearse")
-    plan = replace(plan, troubles=parse_troubles(trouble or [], plan.config))
+    troubles = parse_troubles(trouble or [], plan.config)
     _check_output(output, as_json=json)
+    first = plan.try_out()
     if dry_run:
-        return _show_first(plan)
-    evaluation = _run(plan, display)
-    _print(evaluation, output, as_json=json, quiet=display is Display.NONE)
+        return _show_first(plan, first, rehearses=rehearses)
+    evaluation = _run(plan, troubles if rehearses else None, display)
+    with suppress(BrokenPipeError):  # whoever read it has gone; how the run ended is to be known all the same
+        _print(evaluation, output, as_json=json, quiet=display is Display.NONE)
     return _exit_code(evaluation, fail_on_error, min_accuracy)
 
 
@@ -157,46 +170,69 @@ def _plan(config: Config, paths: list[Path], task: Task, **options: Any) -> Plan
     return plan
 
 
-def _show_first(plan: Plan) -> int:
-    from router.evals.plan import trials
-
-    names = tuple(provider.name for provider in plan.config.providers if provider.enabled)
-    first = next(trials(plan, names))
-    where = "simulated vendors" if plan.rehearse else ", ".join(p.name for p in plan.config.usable) or "nobody"
-    typer.echo(f"nothing was sent; {plan.task.total or 'all'} items would go to {where}. The first one:", err=True)
-    for message in first.request.messages:
-        typer.echo(f"[{message['role']}]\n{message['content']}")
+def _show_first(plan: Plan, first: Mapping[str, Sequence[Message]], *, rehearses: bool) -> int:
+    where = "simulated vendors" if rehearses else ", ".join(p.name for p in plan.config.usable) or "nobody"
+    say(f"nothing was sent; {plan.task.total or 'all'} items would go to {where}. The first one:")
+    put("".join(f"[{each['role']}]\n{each['content']}\n" for messages in first.values() for each in messages))
     return 0
 
 
-def _run(plan: Plan, display: Display) -> Evaluation:
-    from router.evals import evaluate as evaluate_plan
-    from router.reports.screen import open_screen
-
-    screen = open_screen(display.value, stream=sys.stderr)
+def _run(plan: Plan, troubles: Troubles | None, display: Display) -> Evaluation:
     try:
-        return asyncio.run(evaluate_plan(plan, screen=screen, handle_signals=True))
+        return asyncio.run(_evaluated(plan, troubles, display))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
 
 
+async def _evaluated(plan: Plan, troubles: Troubles | None, display: Display) -> Evaluation:
+    """Evaluate with the declared vendors, or where there are `troubles` (maybe none) with simulated ones."""
+    from router.evals import evaluate as evaluate_plan
+    from router.reports.screen import open_screen
+
+    async with AsyncExitStack() as stack:
+        if troubles is not None:
+            from router.simulator.rehearsal import rewritten
+            from router.simulator.stage import rehearsal
+
+            others = rewritten(plan.config)
+            notes = (f"rehearsed in OpenAI's dialect instead of their own: {', '.join(others)}",) if others else ()
+            config = await stack.enter_async_context(rehearsal(plan.config, seed=plan.seed, troubles=troubles))
+            plan = replace(plan, config=config, notes=notes)
+        screen = None if sys.stderr is None else open_screen(display.value, stream=sys.stderr)
+        return await evaluate_plan(plan, screen=screen, handle_signals=True)
+
+
 def _print(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet: bool) -> None:
     results = evaluation.directory / "results.jsonl"
-    if output is not None and str(output) == "-":
-        sys.stdout.write(results.read_text(encoding="utf-8"))
+    has_rows_on_stdout = str(output) == "-"
+    if has_rows_on_stdout:
+        _put_rows(results)
     elif output is not None:
         _copy(results, output)
     if as_json:
         from router.jsonl import encode_pretty
 
-        sys.stdout.write(encode_pretty(evaluation.summary).decode())
-    elif not quiet:
-        from router.reports.summary_text import summary_text
+        put(encode_pretty(evaluation.summary).decode())
+    elif not has_rows_on_stdout:
+        put(_summary_text(evaluation, sys.stdout) + "\n")
+    elif not quiet:  # with the rows on stdout, the summary for people is talk
+        say(_summary_text(evaluation, None))
 
-        # With the rows on stdout, the summary for people is talk.
-        stream = sys.stderr if str(output) == "-" else sys.stdout
-        text = summary_text(evaluation.summary, width=shutil.get_terminal_size().columns, color=wants_color(stream))
-        stream.write(text + "\n")
+
+def _summary_text(evaluation: Evaluation, stream: TextIO | None) -> str:
+    from router.reports.summary_text import summary_text
+
+    width = shutil.get_terminal_size().columns
+    return summary_text(evaluation.summary, width=width, color=wants_color(stream))
+
+
+def _put_rows(results: Path) -> None:
+    try:
+        with results.open(encoding="utf-8") as rows:
+            for row in rows:
+                put(row)
+    except OSError as error:
+        raise CannotWrite(f"--output -: {results} cannot be read: {error.strerror}") from None
 
 
 def _check_output(output: Path | None, *, as_json: bool) -> None:
@@ -213,17 +249,20 @@ def _copy(results: Path, output: Path) -> None:
     try:
         shutil.copyfile(results, output)
     except OSError as error:
-        raise ConfigError(f"--output {output}: {error.strerror}; the results are in {results}") from None
+        raise CannotWrite(f"--output {output}: {error.strerror}; the results are in {results}") from None
 
 
 def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float | None) -> int:
+    if evaluation.failure is not None:
+        say(f"router: {evaluation.failure}; the run was stopped")
+        return 2
     if evaluation.interrupted:
         return 130
     if evaluation.errors > fail_on_error * evaluation.items:
         lost = f"{evaluation.errors} of {evaluation.items} items got no answer"
-        typer.echo(f"router: {lost}; the first of them: {evaluation.why}", err=True)
+        say(f"router: {lost}; the first of them: {evaluation.why}\n`router logs {evaluation.directory}` explains it")
         return 2
     if min_accuracy is not None and (evaluation.accuracy or 0.0) < min_accuracy:
-        typer.echo(f"router: the accuracy is below --min-accuracy {min_accuracy:g}", err=True)
+        say(f"router: the accuracy is below --min-accuracy {min_accuracy:g}")
         return 1
     return 0

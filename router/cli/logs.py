@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from router.cli.options import wants_color
+from router.cli.streams import put
 from router.errors import ConfigError
 
 
@@ -56,10 +57,7 @@ def _follow(paths: tuple[Path, ...]) -> None:
     if len(paths) > 1:
         raise ConfigError(f"--follow takes one log, and these are {len(paths)}; name one of them")
 
-    def emit(line: str) -> None:
-        typer.echo(line)
-
-    follow(paths[0], emit)
+    follow(paths[0], lambda line: put(f"{line}\n"))
 
 
 def _query(paths: tuple[Path, ...], query: str, *, as_json: bool) -> None:
@@ -69,7 +67,7 @@ def _query(paths: tuple[Path, ...], query: str, *, as_json: bool) -> None:
     found = run_sql(paths, query)
     if as_json:
         for line in json_lines(found):
-            typer.echo(line)
+            put(f"{line}\n")
     else:
         _print(render_found(found, _width(), color=wants_color(sys.stdout)))
 
@@ -78,7 +76,7 @@ def _print(value: object) -> None:
     from router.jsonl import encode_pretty
 
     text = value if isinstance(value, str) else encode_pretty(value).decode()
-    typer.echo(text.rstrip("\n"))
+    put(text.rstrip("\n") + "\n")
 
 
 def _width() -> int:

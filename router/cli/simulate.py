@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from router.cli.streams import put, say
 from router.cli.troubles import parse_troubles
 from router.errors import ConfigError
 
@@ -63,10 +63,9 @@ async def _serve(specs: list[VendorSpec]) -> None:
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(name, stopped.set)
     async with serve(specs) as endpoints:
-        sys.stdout.write(as_yaml(specs, endpoints))
-        sys.stdout.flush()
-        typer.echo("SIMULATED vendors are up; Ctrl-C ends them.", err=True)
+        put(as_yaml(specs, endpoints))
+        say("SIMULATED vendors are up; Ctrl-C ends them.")
         await stopped.wait()

@@ -5,22 +5,23 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast
 
 from router.config import schema as rows
+from router.config.accounts import identified
 from router.config.models import Config, Door, Key, Provider, Rehearse, Secret
+from router.config.parameters import MODEL, PLACES, refused
 from router.config.schema import Option
 from router.config.values import KeyEntry, Misfit, described, text
-from router.config.yaml_nodes import Mistake, Node, kind_of, scalar, shown_text
+from router.config.variables import ADVICE, Variables, filled_in, named_in, unread
+from router.config.yaml_nodes import Mistake, Node, kind_of, shown_text
 from router.types import Json
 
 T = TypeVar("T")
 D = TypeVar("D")
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}", re.ASCII)
-_ADVICE = "set it in the environment or in .env beside the file, or write ${NAME:-default}"
 _NO_PARAMS: Mapping[str, Json] = {}
 _AUTO: Door = "auto"
 _NEVER: Rehearse = "never"
@@ -36,6 +37,7 @@ _OTHER_WORDS = {
     "endpoint": "base_url",
     "max_in_flight": "concurrency",
     "retries": "attempts",
+    **{name: option for name, option in PLACES.items() if " " not in option},
 }
 """What other tools call our options, for "did you mean"."""
 
@@ -44,35 +46,8 @@ _SECTIONS = {"the top level": rows.OF_FILE, "defaults": rows.IN_DEFAULTS, "a pro
 
 def read(root: Node, path: Path, variables: Mapping[str, str]) -> tuple[Config, list[Mistake]]:
     """The configuration that a tree declares and all that is wrong with it; use it only without mistakes."""
-    reading = _Reading(variables)
+    reading = _Reading(Variables(variables), frozenset(named_in(root)))
     return reading.config(root, path), reading.mistakes
-
-
-def fill(node: Node, variables: Mapping[str, str], unset: list[str]) -> Node:
-    """The value with its variables filled in; the names of those that are not set go to `unset`.
-
-    What a variable brings is read as if it stood in the file: `5` is a number. An empty variable is not set.
-    """
-    if isinstance(node.value, tuple):
-        return replace(node, value=tuple(fill(item, variables, unset) for item in node.value))
-    if isinstance(node.value, Mapping):
-        return replace(node, value={name: fill(item, variables, unset) for name, item in node.value.items()})
-    if not isinstance(node.value, str) or "${" not in node.value:
-        return node
-    if "${" in _VARIABLE.sub("", node.value):
-        raise Misfit(node, "${NAME} or ${NAME:-default}", "a ${ that begins no variable")
-
-    def held(variable: re.Match[str]) -> str:
-        name, default = variable.groups()
-        if not variables.get(name) and default is None:
-            unset.append(name)
-        return variables.get(name) or default or ""
-
-    text = _VARIABLE.sub(held, node.value)
-    try:
-        return replace(node, value=scalar(text), text=text)
-    except ValueError:
-        raise Misfit(node) from None
 
 
 @dataclass(slots=True)
@@ -81,6 +56,7 @@ class _Values:
 
     nodes: dict[str, Node] = field(default_factory=dict)
     unset: list[tuple[Option[object], str, Node, list[str]]] = field(default_factory=list)
+    filled_in: frozenset[str] = frozenset()
     _parsed: dict[str, object] = field(default_factory=dict)
 
     def put(self, option: Option[object], value: object) -> None:
@@ -92,20 +68,21 @@ class _Values:
 
 @dataclass(slots=True)
 class _Keys:
-    """The keys of one provider while they are read; `declared` counts those that are not set too."""
+    """The keys of one provider while they are read, and where each stands; `declared` counts those not set too."""
 
     keys: list[Key] = field(default_factory=list)
+    places: dict[Secret, tuple[str, Node]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     declared: int = 0
 
 
 @dataclass(slots=True)
 class _Reading:
-    """One pass over a file, keeping what is wrong; `places` tells where each key stands."""
+    """One pass over a file, keeping what is wrong; `named` are all variables that the file names."""
 
-    variables: Mapping[str, str]
+    variables: Variables
+    named: frozenset[str]
     mistakes: list[Mistake] = field(default_factory=list)
-    places: dict[Secret, tuple[str, Node]] = field(default_factory=dict)
 
     def config(self, root: Node, path: Path) -> Config:
         if not isinstance(root.value, Mapping):
@@ -116,13 +93,15 @@ class _Reading:
         defaults = self.section(values.nodes.get(rows.DEFAULTS.name, nothing), rows.IN_DEFAULTS, "defaults")
         self.needed(values)
         self.needed(defaults)
-        providers = tuple(self.providers(root, values.nodes.get(rows.PROVIDERS.name), defaults))
+        self.check_params("defaults", defaults, None)
+        providers = identified(tuple(self.providers(root, values.nodes.get(rows.PROVIDERS.name), defaults)))
         return Config(
             path,
             providers,
             values.get(rows.REHEARSE, _NEVER),
             defaults.get(rows.ATTEMPTS, 4),
             simulated=values.get(rows.SIMULATED, fallback=False),
+            variables=self.variables.brought,
         )
 
     def providers(self, root: Node, node: Node | None, defaults: _Values) -> Iterator[Provider]:
@@ -147,6 +126,9 @@ class _Reading:
         keys = self.keys(name, values, place)
         self.check_burst(name, values, defaults)
         models = self.models(name, values, place)
+        prefix = next(iter(models.values()), "").partition("/")[0]
+        self.check_params(name, values, prefix)
+        organization = values.get(rows.ORGANIZATION, None)
         enabled = values.get(rows.ENABLED, fallback=True)
         self.needed(values, None if enabled and keys.keys else keys.missing)
         yield Provider(
@@ -161,11 +143,18 @@ class _Reading:
             concurrency=values.get(rows.CONCURRENCY, defaults.get(rows.CONCURRENCY, None)),
             timeout_s=values.get(rows.TIMEOUT, defaults.get(rows.TIMEOUT, 120.0)),
             params={**defaults.get(rows.PARAMS, _NO_PARAMS), **values.get(rows.PARAMS, _NO_PARAMS)},
+            headers={
+                **values.get(rows.HEADERS, _NO_HEADERS),
+                **({} if organization is None else {"OpenAI-Organization": organization}),
+            },
+            price=values.get(rows.PRICE, None),
             door=values.get(rows.TRANSPORT, defaults.get(rows.TRANSPORT, _AUTO)),
             enabled=enabled,
             missing=tuple(dict.fromkeys(keys.missing)),
             declared_keys=max(1, keys.declared),
+            unread=unread(prefix, self.named, self.variables.held),
             line=place[0],
+            filled_in=defaults.filled_in | values.filled_in,
         )
 
     def section(self, node: Node, options: Sequence[Option[object]], where: str = "") -> _Values:
@@ -183,11 +172,13 @@ class _Reading:
         unset: list[str] = []
         try:
             # Sections and keys fill in their own parts, so that each can say what it lacks.
-            filled = node if option.name in _FILLED_LATER else fill(node, self.variables, unset)
+            secret = option.name in _MAY_BE_SECRET
+            filled = node if option.name in _FILLED_LATER else self.variables.fill(node, unset, may_be_secret=secret)
             if unset:
                 values.unset.append((option, where, node, unset))
             else:
                 values.put(option, option.parse(filled))
+                values.filled_in |= set(filled_in(filled, option.name))
         except* Misfit as misfits:
             self.misfits(where, option.expected, misfits.exceptions)
 
@@ -195,7 +186,7 @@ class _Reading:
         """Refuse options whose variables are not set; a provider that is left out anyway only notes them."""
         for option, where, node, names in values.unset:
             if missing is None or option.name in {"model", "models"}:
-                self.mistake(node, f"{where} needs the variable {', '.join(names)}, which is not set; {_ADVICE}")
+                self.mistake(node, f"{where} needs the variable {', '.join(names)}, which is not set; {ADVICE}")
             else:
                 missing.extend(names)
 
@@ -208,6 +199,15 @@ class _Reading:
             self.mistake(place, f"{name} has no model; expected model: with {rows.MODEL.expected}")
         model = values.get(rows.MODEL, None)
         return values.get(rows.MODELS, _NO_MODELS) if model is None else {"default": model}
+
+    def check_params(self, where: str, values: _Values, prefix: str | None) -> None:
+        """Refuse what is no parameter of a model, each at its own place."""
+        node = values.nodes.get(rows.PARAMS.name)
+        params = node.plain() if node else None
+        if node and isinstance(params, Mapping):
+            for path, why in refused(params, prefix):
+                words = f"{where}.params holds {shown_text('.'.join(path))}; {why}"
+                self.mistake(node.place_of(*path), words)
 
     def check_burst(self, name: str, values: _Values, defaults: _Values) -> None:
         burst = values.get(rows.BURST, defaults.get(rows.BURST, 1))
@@ -227,17 +227,17 @@ class _Reading:
             return read
         for entry in values.get(rows.KEYS, ()):
             try:
-                self.entry(name, entry, read, counts=values.get(rows.ENABLED, fallback=True))
+                self.entry(name, entry, read)
             except Misfit as misfit:
                 self.misfits(f"{name}.keys", misfit.expected, [misfit])
         if isinstance(node.value, str) and read.missing:
             read.declared = 2  # one variable may hold several keys: rehearse as if it did
         return read
 
-    def entry(self, name: str, entry: KeyEntry, read: _Keys, *, counts: bool) -> None:
+    def entry(self, name: str, entry: KeyEntry, read: _Keys) -> None:
         unset: list[str] = []
-        filled = fill(entry.key, self.variables, unset)
-        account = entry.account and fill(entry.account, self.variables, unset)
+        filled = self.variables.fill(entry.key, unset, may_be_secret=True)
+        account = entry.account and self.variables.fill(entry.account, unset)
         if unset:
             read.missing.extend(unset)
             read.declared += 1
@@ -250,19 +250,17 @@ class _Reading:
             key_name = f"{name}#{read.declared}"
             secret = None if part.lower() == "none" else Secret(part)
             if secret:
-                self.check_key(key_name, secret, entry.key, counts=counts)
+                self.check_key(key_name, secret, entry.key, read)
             read.keys.append(Key(key_name, secret, text(account) if account else key_name))
 
-    def check_key(self, name: str, secret: Secret, node: Node, *, counts: bool) -> None:
+    def check_key(self, name: str, secret: Secret, node: Node, read: _Keys) -> None:
         if not re.fullmatch(r"[!-~]+", secret.reveal()) or "${" in secret.reveal():
             odd = "a space, a line end, a full-width sign, or ${…} inside a variable"
             self.mistake(node, f"{name} holds what no key holds ({odd}); copy it again from the vendor's page")
-        first, where = self.places.get(secret, ("", node))
-        if first and counts:
+        first, where = read.places.setdefault(secret, (name, node))
+        if first != name:
             twice = f"{name} and {first} ({where.line}:{where.column}) are the same key"
             self.mistake(node, f"{twice}, fingerprint {secret.fingerprint}; expected every key once")
-        elif counts:
-            self.places[secret] = (name, node)
 
     def misfits(self, where: str, expected: str, misfits: Sequence[Exception]) -> None:
         for misfit in misfits:
@@ -276,6 +274,8 @@ class _Reading:
 
 
 _NO_MODELS: Mapping[str, str] = {}
+_NO_HEADERS: Mapping[str, str] = {}
+_MAY_BE_SECRET = frozenset({rows.PARAMS.name, rows.HEADERS.name, rows.ORGANIZATION.name, rows.BASE_URL.name})
 _FILLED_LATER = frozenset({rows.KEYS.name, rows.DEFAULTS.name, rows.PROVIDERS.name})
 
 
@@ -284,7 +284,9 @@ def _unknown(name: str, known: Sequence[str], where: str) -> str:
     other = _OTHER_WORDS.get(name.lower())
     nearest = other if other in known else next(iter(near), None)
     homes = [section for section, options in _SECTIONS.items() if name in {row.name for row in options}]
-    if nearest:
+    if name in MODEL and rows.PARAMS.name in known:
+        advice = f"it is a parameter of the model: write params: {{{name}: …}}"
+    elif nearest:
         advice = f"did you mean {nearest}?"
     elif homes:
         advice = f"{name} belongs under {homes[0]}"

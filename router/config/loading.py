@@ -12,6 +12,8 @@ from router.types import Json
 
 DEFAULT_PATH = Path("providers.yaml")
 PATH_VARIABLE = "ROUTER_CONFIG"
+MAX_BYTES = 4_000_000
+"""More is no configuration but a mistake, or a device that never ends."""
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -46,7 +48,11 @@ def schema() -> dict[str, Json]:
 
 def _text_of(path: Path, *, given: bool) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            raise ConfigError(f"{path}: holds more than {MAX_BYTES:,} bytes; check that it is the right file")
+        return text.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(_not_there(path, given=given)) from None
     except IsADirectoryError:

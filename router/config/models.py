@@ -51,12 +51,14 @@ class Secret:
 class Key:
     """One credential of a provider, known to logs and screens as `openai#2`.
 
-    `secret` is None for a provider that needs no key. Keys with the same `account` share its limits.
+    `secret` is None for a provider that needs no key. Keys with the same `account` share its limits; `account_id`, a
+    hash of key and address, is the same for one account under several providers, and empty where nobody worked it out.
     """
 
     name: str
     secret: Secret | None
     account: str
+    account_id: str = field(default="", compare=False)
 
     @property
     def fingerprint(self) -> str:
@@ -65,8 +67,21 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What a vendor takes, in dollars for a million tokens."""
+
+    input: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
-    """One vendor as declared. `models` maps the names of `--model` to LiteLLM's; the first is the default."""
+    """One vendor as declared. `models` maps the names of `--model` to LiteLLM's; the first is the default.
+
+    `headers` go with every call. `filled_in` names the places (`params.user`, `headers.X-Title`) whose values came from
+    variables, and are shown nowhere. `unread` are variables that other tools heed for this vendor, that are set, and
+    that the file does not name.
+    """
 
     name: str
     models: Mapping[str, str]
@@ -79,11 +94,15 @@ class Provider:
     concurrency: int | None = None
     timeout_s: float = 120.0
     params: Mapping[str, Json] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    price: Price | None = None
     door: Door = "auto"
     enabled: bool = True
     missing: tuple[str, ...] = ()
     declared_keys: int = 1
+    unread: tuple[str, ...] = ()
     line: int = 0
+    filled_in: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def is_usable(self) -> bool:
@@ -96,7 +115,9 @@ class Provider:
         if not self.enabled:
             return "enabled: false"
         if not self.keys:
-            return f"none of its keys is set ({', '.join(self.missing)})"
+            near = [name for name in self.unread if name.endswith("_KEY") and f"{name}S" in self.missing]
+            also = "".join(f"; {name} is set, and this file reads {name}S" for name in near)
+            return f"none of its keys is set ({', '.join(self.missing)}{also})"
         return ""
 
     def model_for(self, size: str | None) -> str | None:
@@ -130,13 +151,17 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole `providers.yaml`: every declared provider in the file's order, usable or not."""
+    """A whole `providers.yaml`: every declared provider in the file's order, usable or not.
+
+    `variables` holds what ${…} brought into keys, headers, parameters and addresses, by the variables' names.
+    """
 
     path: Path
     providers: tuple[Provider, ...]
     rehearse: Rehearse = "never"
     attempts: int = 4
     simulated: bool = False
+    variables: Mapping[str, Secret] = field(default_factory=dict, compare=False)
 
     @property
     def usable(self) -> tuple[Provider, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, get_args
 
+from router.config import parameters
 from router.config import values as parsers
 from router.config.models import Door, Rehearse
 from router.config.yaml_nodes import Node
@@ -68,9 +69,9 @@ MODELS = Option(
 BASE_URL = Option(
     "base_url",
     parsers.url,
-    "an address such as https://api.example.com/v1, without a user or password",
-    "The vendor's address where it is not LiteLLM's own.",
-    {"type": "string", "pattern": r"^https?://|\$\{"},
+    "an address such as https://api.example.com/v1",
+    "The vendor's address where it is not LiteLLM's own; without a user, a password or a query.",
+    {"type": "string", "pattern": r"^https?://[^?#@]+$|\$\{"},
 )
 KEYS = Option(
     "keys",
@@ -130,8 +131,35 @@ PARAMS = Option(
     "params",
     parsers.params,
     "parameters of the model, such as {temperature: 0}",
-    "Handed to LiteLLM with every call, such as {temperature: 0, max_tokens: 256}.",
-    {"type": "object", "propertyNames": {"not": {"enum": list(parsers.NOT_PARAMS)}}},
+    "Parameters of the model, handed to LiteLLM with every call: {temperature: 0, max_tokens: 256}.",
+    {"type": "object", "propertyNames": {"enum": sorted(parameters.MODEL.union(*parameters.CREDENTIALS.values()))}},
+)
+_NUMBER_SCHEMA: Mapping[str, Json] = {"anyOf": [{"type": "number", "minimum": 0}, _VARIABLE]}
+HEADERS = Option(
+    "headers",
+    parsers.headers,
+    "headers with texts, such as {X-Title: eval}",
+    "HTTP headers sent with every call; shown nowhere where they come from ${…}.",
+    {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
+)
+ORGANIZATION = Option(
+    "organization",
+    parsers.text,
+    "the organisation's id",
+    "Sent as OpenAI-Organization, for keys of several organisations.",
+    _TEXT_SCHEMA,
+)
+PRICE = Option(
+    "price",
+    parsers.price,
+    "dollars for a million tokens, such as {input: 0.15, output: 0.6}",
+    "Dollars for a million tokens, asked and answered, where LiteLLM's list has none or another.",
+    {
+        "type": "object",
+        "properties": {"input": _NUMBER_SCHEMA, "output": _NUMBER_SCHEMA},
+        "required": ["input", "output"],
+        "additionalProperties": False,
+    },
 )
 TRANSPORT = Option(
     "transport",
@@ -179,7 +207,7 @@ PROVIDERS = Option(
 IN_DEFAULTS: Sequence[Option[object]] = (TIMEOUT, ATTEMPTS, BURST, CONCURRENCY, PARAMS, TRANSPORT)
 OF_PROVIDER: Sequence[Option[object]] = (
     *(MODEL, MODELS, BASE_URL, KEYS, RATE, BURST, TOKENS, KEY_RATE),
-    *(CONCURRENCY, TIMEOUT, PARAMS, TRANSPORT, ENABLED),
+    *(CONCURRENCY, TIMEOUT, PARAMS, HEADERS, ORGANIZATION, PRICE, TRANSPORT, ENABLED),
 )
 OF_FILE: Sequence[Option[object]] = (REHEARSE, SIMULATED, DEFAULTS, PROVIDERS)
 

@@ -10,23 +10,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from router.config.models import Price
 from router.config.rates import Rate, parse_duration, parse_rate
 from router.config.yaml_nodes import Node, kind_of, shown_text
 from router.types import Json
 
 T = TypeVar("T")
-
-NOT_PARAMS: Mapping[str, str] = {
-    "api_key": "keys",
-    "api_base": "base_url",
-    "base_url": "base_url",
-    "model": "model",
-    "timeout": "timeout",
-    "messages": "the prompt file",
-    "max_retries": "attempts under defaults",
-    "num_retries": "attempts under defaults",
-}
-"""LiteLLM's parameters that have a place of their own here; a key among `params` would be logged."""
 
 MODEL_EXPECTED = "LiteLLM's name with its vendor in front, such as openai/gpt-4o-mini"
 
@@ -154,7 +143,7 @@ def models(node: Node) -> Mapping[str, str]:
 
 
 def url(node: Node) -> str:
-    """An http or https address with a host, and without a password."""
+    """An http or https address with a host, and without anything that could be a secret."""
     address = text(node)
     try:
         parts = urlsplit(address)
@@ -162,22 +151,52 @@ def url(node: Node) -> str:
         is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         raise Misfit(node) from None
-    if not is_address or "@" in parts.netloc or not re.fullmatch(r"[!-~]+", address):
+    if "?" in address or "#" in address:
+        raise Misfit(node, "an address without ?… or #…: it stands in logs; a key goes under keys", "one with a query")
+    if "@" in parts.netloc:
+        raise Misfit(node, "an address without a user or password: it stands in logs; a key goes under keys")
+    if not is_address or not re.fullmatch(r"[!-~]+", address):
         raise Misfit(node)
     return address
 
 
 def params(node: Node) -> Mapping[str, Json]:
-    """Parameters for LiteLLM, but for those that have a place of their own."""
+    """Parameters for LiteLLM; which of them a provider may set depends on its model, and is looked at there."""
+    return {name: item.plain() for name, item in mapping(node).items()}
+
+
+_OURS = frozenset({"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection"})
+
+
+def headers(node: Node) -> Mapping[str, str]:
+    """HTTP headers with texts, but for those that describe the request itself."""
     nodes = mapping(node)
-    misplaced = [
-        Misfit(item, f"parameters of the model; {name} has its own place: {place}", f"a mapping with {name}")
-        for name, place in NOT_PARAMS.items()
-        if (item := nodes.get(name))
-    ]
-    if misplaced:
-        raise ExceptionGroup("several values are wrong", misplaced)
-    return {name: item.plain() for name, item in nodes.items()}
+    for name in nodes:
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or name.lower() in _OURS:
+            found = f"a mapping with {shown_text(name)}"
+            raise Misfit(Node(None, *node.names[name]), "headers of your own, such as {X-Title: eval}", found)
+    return dict(zip(nodes, _each(nodes.values(), _header), strict=True))
+
+
+def _header(node: Node) -> str:
+    # What stands in a header may be a key, so a message tells kinds only.
+    if isinstance(node.value, tuple | Mapping) or not re.fullmatch(r"[ -~]+", node.text.strip()):
+        raise Misfit(node, "a text of plain ASCII", kind_of(node))
+    return node.text.strip()
+
+
+def price(node: Node) -> Price:
+    """Dollars for a million tokens, asked and answered."""
+    nodes = mapping(node)
+    if nodes.keys() != {"input", "output"}:
+        raise Misfit(node)
+    return Price(*_each((nodes["input"], nodes["output"]), _dollars))
+
+
+def _dollars(node: Node) -> float:
+    if isinstance(node.value, bool) or not isinstance(node.value, int | float) or node.value < 0:
+        raise Misfit(node, "dollars for a million tokens, from 0 up")
+    return float(node.value)
 
 
 def key_entries(node: Node) -> tuple[KeyEntry, ...]:

@@ -46,6 +46,11 @@ class Node:
         """Whether a variable's value stands in it."""
         return self.text != self.written
 
+    def place_of(self, name: str, *inner: str) -> tuple[int, int]:
+        """Where a name of this mapping stands, or a name inside what it names."""
+        assert isinstance(self.value, Mapping)  # noqa: S101 - who asks has seen the names
+        return self.value[name].place_of(*inner) if inner else self.names[name]
+
     def plain(self) -> Json:
         """The value without its places, as JSON could say it."""
         if isinstance(self.value, tuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from router.config.rates import Rate
@@ -15,8 +15,8 @@ class Tally(Protocol):
         """How many calls were counted in a window."""
         ...
 
-    def count(self, window: int) -> int:
-        """Count one more, and how many there are now."""
+    def take(self, window: int, limit: int) -> bool:
+        """Count one more, unless there are `limit` already; one step, whoever else counts."""
         ...
 
 
@@ -31,10 +31,12 @@ class OwnTally:
         """How many calls were counted in a window."""
         return self._count if window == self._window else 0
 
-    def count(self, window: int) -> int:
-        """Count one more, and how many there are now."""
+    def take(self, window: int, limit: int) -> bool:
+        """Count one more, unless there are `limit` already."""
+        if self.used(window) >= limit:
+            return False
         self._window, self._count = window, self.used(window) + 1
-        return self._count
+        return True
 
 
 class Budget:
@@ -47,14 +49,16 @@ class Budget:
         self._window = self._window_now()
         self._used = self._tally.used(self._window)
 
-    def take(self) -> None:
-        """Count one call."""
+    def take(self) -> bool:
+        """Count one call; False where the window is full, for another run may have counted the last."""
         self._window = self._window_now()
-        self._used = self._tally.count(self._window)
+        taken = self._tally.take(self._window, int(self.rate.amount))
+        self._used = self._tally.used(self._window)
+        return taken
 
     @property
     def left(self) -> int:
-        """Calls that may still leave in this window."""
+        """Calls that may still leave in this window, as far as is known here."""
         if (window := self._window_now()) != self._window:
             self._window, self._used = window, self._tally.used(window)
         return max(0, int(self.rate.amount) - self._used)
@@ -66,3 +70,8 @@ class Budget:
 
     def _window_now(self) -> int:
         return int(self._wall() // self.rate.period_s)
+
+
+def take_all(budgets: Iterable[Budget]) -> bool:
+    """Count one call in every budget; False where one is full. What the others counted stays: rather less than more."""
+    return all(budget.take() for budget in budgets)

@@ -19,7 +19,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -35,15 +35,18 @@ MAX_QUEUES = 1024
 """So many selectors are remembered; beyond that, those for which nobody waits are forgotten."""
 
 
-@dataclass(order=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Ticket:
     """A waiting call. Lower priority numbers go first, then the older number."""
 
     priority: int
     number: int
-    selector: Selector = field(compare=False)
-    tokens: int = field(compare=False)
-    paired: asyncio.Future[Permit] = field(compare=False)
+    selector: Selector
+    tokens: int
+    paired: asyncio.Future[Permit]
+
+    def __lt__(self, other: Ticket) -> bool:
+        return (self.priority, self.number) < (other.priority, other.number)
 
     @property
     def is_waiting(self) -> bool:

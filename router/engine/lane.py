@@ -14,7 +14,7 @@ from typing import NamedTuple
 from router.clock import Clock
 from router.config.models import Provider
 from router.engine.blame import Leave
-from router.engine.budget import Budget
+from router.engine.budget import Budget, take_all
 from router.engine.dispatch import Dispatcher, Ticket
 from router.engine.health import State
 from router.engine.keys import KeyState
@@ -282,8 +282,10 @@ class Lane:
                 timer.cancel()
 
     def _give(self, opening: Opening) -> None:
-        """Give a ticket its permit, in this same turn of the loop."""
+        """Give a ticket its permit in this same turn of the loop, unless another run has used up a budget."""
         ticket, key, model, now = opening
+        if not take_all((*self._budgets, *key.account.budgets)):
+            return
         born = self.provider_state.health.at(now).generation
         account_born = key.account.health.at(now).generation
         leave = Leave(self.provider_state.sent + 1, key, model, born, account_born)
@@ -298,8 +300,6 @@ class Lane:
         self._out[permit.leave.number] = permit
         self.provider_state.left(permit.leave, now)
         permit.charges = (self._tokens.take(now, tokens), self._pace.take(now), account.pace.take(now))
-        for budget in (*self._budgets, *account.budgets):
-            budget.take()
         if permit.model in self._unseen:
             permit.sent()
 

@@ -6,18 +6,10 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Callable,
-    Collection,
-    Iterable,
-    Mapping,
-    Sequence,
-)
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self
@@ -27,7 +19,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_none
 from router.clock import Clock, Heartbeat, LoopClock
 from router.config.loading import load
 from router.config.models import Config
+from router.config.parameters import first_refusal
 from router.config.rates import Rate
+from router.engine.amap import amap
 from router.engine.assembly import Roster
 from router.engine.dispatch import Dispatcher, Ticket
 from router.engine.lane import Lane
@@ -210,6 +204,8 @@ class Router:
         request = Request.of(prompt)
         if params:
             request = replace(request, params={**request.params, **params})
+        if why := first_refusal(request.params):
+            raise ItemRefused(why, fault=Fault(Kind.BAD_REQUEST, why))
         selector = Selector(model, request.only if only is None else frozenset(only), frozenset(avoid))
         tokens = estimate(request) if self._tightest else UNCOUNTED
         if tokens.never_fits(self._tightest):
@@ -237,35 +233,21 @@ class Router:
         `requests` is read lazily, so it may be endless. Break out of it under `contextlib.aclosing`, then what is
         in flight is cancelled at once.
         """
-        outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue()
-        room = asyncio.Semaphore(window)
-
-        async def settle(request: Request) -> None:
-            outcomes.put_nowait(await self.outcome(request, model=model, deadline=deadline))
-
-        async def feed() -> None:
-            async with asyncio.TaskGroup() as group:
-                async for request in _each(requests):
-                    await room.acquire()
-                    group.create_task(settle(Request.of(request)))
-
-        feeder = asyncio.create_task(feed())
-        feeder.add_done_callback(lambda _task: outcomes.put_nowait(None))
-        try:
-            while (outcome := await outcomes.get()) is not None:
-                room.release()
+        async with aclosing(amap(partial(self.outcome, model=model, deadline=deadline), requests, window)) as outcomes:
+            async for outcome in outcomes:
                 yield outcome
-            await _unwrapped(feeder)
-        finally:
-            feeder.cancel()
-            await asyncio.gather(feeder, return_exceptions=True)
 
-    async def outcome(self, request: Request, *, model: str | None = None, deadline: float | None = None) -> Outcome:
-        """Like `complete`, with the error as a value."""
+    async def outcome(
+        self, prompt: str | Request, *, model: str | None = None, deadline: float | None = None
+    ) -> Outcome:
+        """Like `complete`, with the error as a value; a defect on the way is this request's error and no other's."""
+        request = Request.of(prompt)
         try:
             return Outcome(request, await self.complete(request, model=model, deadline=deadline))
         except CallError as error:
             return Outcome(request, error=error)
+        except Exception as error:  # noqa: BLE001 - one request must not end all others
+            return Outcome(request, error=InternalError.of(error))
 
     def _fitting(self, selector: Selector, tokens: Estimate) -> Selector:
         """Leave out providers under whose limit a request will never fit; raises ItemRefused where none is left."""
@@ -275,7 +257,8 @@ class Router:
             return selector
         if len(tight) == len(able):
             limits = ", ".join(f"`tokens: {limit}` of {name}" for name, limit in tight.items())
-            raise ItemRefused(f"about {tokens.text:,} tokens of text never fit under {limits}")
+            why = f"about {tokens.text:,} tokens of text never fit under {limits}"
+            raise ItemRefused(why, fault=Fault(Kind.CONTEXT_LENGTH, why))
         return replace(selector, only=frozenset(able.keys() - tight.keys()))
 
     # The rings.
@@ -328,7 +311,7 @@ class Router:
         except Exception as error:
             if patience.expired() and isinstance(error, TimeoutError):
                 return Fault(Kind.TIMEOUT, SILENT)
-            raise InternalError(f"sending failed: {type(error).__name__}: {error}", job.attempts) from error
+            raise InternalError.of(error).after(job.attempts) from error
 
     async def _permit(self, job: Job) -> Permit:
         """Wait in the line, with the old number."""
@@ -411,24 +394,3 @@ def _why(attempts: Sequence[Attempt]) -> str:
     last = attempts[-1]
     tries = "attempt" if len(attempts) == 1 else "attempts"
     return f"no answer after {len(attempts)} {tries}; the last at {last.key}: {last.fault}"
-
-
-async def _unwrapped(feeder: asyncio.Task[None]) -> None:
-    """Wait for the feeder; an error of the caller's own iterable comes out as it was raised."""
-    try:
-        await feeder
-    except BaseExceptionGroup as group:
-        if len(group.exceptions) > 1:
-            raise
-        raise group.exceptions[0] from None
-
-
-async def _each(
-    requests: Iterable[Request | str] | AsyncIterable[Request | str],
-) -> AsyncIterator[Request | str]:
-    if isinstance(requests, AsyncIterable):
-        async for request in requests:
-            yield request
-        return
-    for request in requests:
-        yield request

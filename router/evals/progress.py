@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,3 +67,26 @@ class Screen(Protocol):
     def close(self) -> None:
         """Leave the terminal as it was; the last state stays readable."""
         ...
+
+
+class Forgiving:
+    """A screen that falls silent for good once its stream cannot be written: talk must not end a run."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._is_silent = False
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show the run as it is now, if it can be shown."""
+        self._try(lambda: self._screen.show(snapshot))
+
+    def close(self) -> None:
+        """Leave the terminal as it was, if it is still there."""
+        self._try(self._screen.close)
+
+    def _try(self, act: Callable[[], None]) -> None:
+        if not self._is_silent:
+            try:
+                act()
+            except (OSError, ValueError):  # gone, closed, or without the letters
+                self._is_silent = True

@@ -1,58 +1,21 @@
-"""What a run leaves behind: run.json, log.jsonl, results.jsonl and summary.json, none with a key in it."""
+"""What stands in run.json: what was to be done, with whom, and with which versions."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.metadata import version
-from pathlib import Path
 
-from router.clock import LoopClock
-from router.config.models import Config, Provider
+from router.config.models import Provider
 from router.evals.plan import Plan
-from router.evals.results import Row
-from router.jsonl import Appender, decode, encode, write_whole
-from router.log.scrub import Scrubber
-from router.log.writer import JsonLog, iso
+from router.log.writer import iso
 
 PACKAGES = ("router", "litellm", "aiolimiter", "tenacity", "structlog", "aiohttp")
 
 
-class Record:
-    """The files of one run; every line goes through the scrubber."""
-
-    def __init__(self, directory: Path, plan: Plan, config: Config, clock: LoopClock) -> None:
-        keys = [key for each in (plan.config, config) for provider in each.providers for key in provider.keys]
-        self.directory = directory
-        self._scrub = Scrubber(keys)
-        self._results = Appender(directory / "results.jsonl")
-        self.log = JsonLog(
-            directory / "log.jsonl",
-            directory.name,
-            scrub=self._scrub,
-            wall=clock.wall,
-            simulated=config.simulated,
-        )
-
-    def row(self, row: Row) -> None:
-        """Append one line to results.jsonl."""
-        self._results.append_line(self._clean(row.to_json()))
-
-    def whole(self, name: str, value: Mapping[str, object]) -> None:
-        """Write one JSON file, whole or not at all."""
-        write_whole(self.directory / name, decode(self._clean(value)))
-
-    def close(self) -> None:
-        """Put everything on the disk."""
-        self._results.close()
-        self.log.close()
-
-    def _clean(self, value: object) -> bytes:
-        return self._scrub(encode(value).decode()).encode()
-
-
-def describe(plan: Plan, config: Config, run: str, started: float) -> dict[str, object]:
-    """The contents of run.json: what was to be done, with whom, and with which versions."""
+def describe(plan: Plan, run: str, started: float) -> dict[str, object]:
+    """The contents of run.json, for a run called `run` that starts at `started` (seconds since the epoch)."""
+    config = plan.config
     return {
         "run": run,
         "simulated": config.simulated,

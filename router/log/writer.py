@@ -14,6 +14,8 @@ import structlog
 
 from router.jsonl import Appender, encode
 
+LAST_WALL = 253_402_300_800.0
+"""The end of the year 9999, in seconds since the epoch."""
 EVENTS: Mapping[str, str] = {
     "run.started": "a run begins: its configuration, providers, keys",
     "run.finished": "a run has ended: totals, duration, and why it ended",
@@ -57,7 +59,10 @@ class _Lines:
 
 
 class JsonLog:
-    """Events as JSON lines in a file; close it to put the last of them on the disk."""
+    """Events as JSON lines in a file; close it to put the last of them on the disk.
+
+    Where the file cannot be written, events are kept for a last try in `close`, and `on_failure` is told once.
+    """
 
     def __init__(
         self,
@@ -67,8 +72,9 @@ class JsonLog:
         scrub: Callable[[str], str],
         wall: Callable[[], float],
         simulated: bool = False,
+        on_failure: Callable[[OSError], None] = lambda _error: None,
     ) -> None:
-        self._appender = Appender(path)
+        self._appender = Appender(path, on_failure=on_failure)
         marks = {"run": run, "simulated": True} if simulated else {"run": run}
         self._logger = structlog.wrap_logger(
             _Lines(self._appender, scrub),
@@ -83,7 +89,7 @@ class JsonLog:
         getattr(self._logger, level)(name, **fields)
 
     def close(self) -> None:
-        """Put everything on the disk and close the file."""
+        """Put everything on the disk and close the file; raises OSError where events are left over."""
         self._appender.close()
 
 
@@ -102,9 +108,22 @@ class _Stamp:
 
 
 def _render(_logger: object, _method: str, fields: MutableMapping[str, object]) -> str:
-    return encode(fields).decode()
+    try:
+        return encode(fields).decode()
+    except TypeError:  # a value that is no JSON is a defect, for which no answer is given up
+        return encode({name: value if _is_json(value) else repr(value) for name, value in fields.items()}).decode()
+
+
+def _is_json(value: object) -> bool:
+    try:
+        encode(value)
+    except TypeError:
+        return False
+    return True
 
 
 def iso(wall: float) -> str:
-    """A wall time as ISO 8601 in UTC with milliseconds: `2026-11-23T14:02:07.125Z`."""
+    """A wall time as ISO 8601 in UTC with milliseconds, `2026-11-23T14:02:07.125Z`; within the calendar always."""
+    if not 0 <= wall < LAST_WALL:
+        wall = LAST_WALL - 1 if wall > 0 else 0.0
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

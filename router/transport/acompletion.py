@@ -9,8 +9,9 @@ import aiohttp
 import httpx
 
 from router.transport.base import Call
-from router.transport.direct import prefix_of
+from router.transport.environment import blind
 from router.transport.litellm_import import Refused, load
+from router.transport.parameters import parameters_of, prefix_of, secret_of
 from router.transport.session import Catch
 from router.transport.shared_session import borrowed, lender, lending
 from router.transport.wire_errors import is_refusal, reply_of
@@ -44,21 +45,23 @@ class WideDoor:
     async def send(self, call: Call) -> tuple[Reply, Answer | None]:
         """Send once: the reply as it came, and LiteLLM's reading of it where it found an answer; raises Refused."""
         litellm = load()
-        with Catch() as caught, lending(self._lender):
+        arguments = self._arguments(litellm, call)
+        with Catch() as caught, lending(self._lender), blind():
             try:
-                response = await litellm.acompletion(**self._arguments(litellm, call))
+                response = await litellm.acompletion(**arguments)
             except Exception as error:  # noqa: BLE001 - LiteLLM raises what it likes; all of it means something
                 return _failed(caught.last, error), None
         return caught.last or Reply(200), _answer(response)
 
     def _arguments(self, litellm: Any, call: Call) -> dict[str, Any]:
         prefix = prefix_of(call.model)
+        params = parameters_of(call)
+        secret = secret_of(call)
         arguments = {
-            **call.provider.params,
-            **call.request.params,
+            **params,
+            **({} if secret is None else {"api_key": secret}),
             "model": call.model,
             "messages": [dict(message) for message in call.request.messages],
-            "api_key": call.key.secret.reveal() if call.key.secret else "none",
             "api_base": call.provider.base_url,
             # One constant a provider: each new value would build a new client. The whole call is bounded outside.
             "timeout": call.provider.timeout_s,
@@ -68,7 +71,7 @@ class WideDoor:
             arguments |= {"max_retries": 0, "num_retries": 0}
             if prefix in litellm.openai_compatible_providers or prefix in RETRIES_UNSEEN:
                 # Some configurations do not list `max_retries` and drop it; the SDK below then retries twice.
-                arguments["allowed_openai_params"] = ["max_retries"]
+                arguments["allowed_openai_params"] = [*(params.get("allowed_openai_params") or ()), "max_retries"]
         if prefix in TAKES_A_CLIENT:
             arguments["client"] = self._own_client
         return arguments

@@ -15,7 +15,9 @@ import aiohttp
 
 from router.jsonl import encode
 from router.transport.base import Call
+from router.transport.environment import blind
 from router.transport.litellm_import import Refused, load
+from router.transport.parameters import parameters_of, secret_of
 from router.transport.session import lower
 from router.types import Reply
 
@@ -44,11 +46,6 @@ PREFIXES = frozenset(
 """LiteLLM's prefixes whose requests are the same through both doors."""
 _NOT_SENT = ("fake_stream", "json_mode", "max_retries")
 """What LiteLLM's configurations leave for its own handlers among the parameters."""
-
-
-def prefix_of(model: str) -> str:
-    """The vendor in LiteLLM's name of a model, `openai` in `openai/gpt-4o-mini`."""
-    return model.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +81,11 @@ class DirectDoor:
 
     def _put_together(self, call: Call) -> tuple[_Route, dict[str, Any]]:
         try:
-            route = self._route(call)
-            return route, self._body(route, call)
+            with blind():
+                route = self._route(call)
+                return route, self._body(route, call)
+        except Refused:
+            raise
         except Exception as error:  # noqa: BLE001 - LiteLLM raises what it likes; nothing was sent yet
             raise Refused(error) from None
 
@@ -100,7 +100,7 @@ class DirectDoor:
         return {**request, **route.extra_body}
 
     def _route(self, call: Call) -> _Route:
-        params = {**call.provider.params, **call.request.params}
+        params = parameters_of(call)
         name = (call.provider.name, call.provider.base_url, call.key.name, call.model, encode(params))
         if name not in self._routes:
             self._routes[name] = _work_out(call, params)
@@ -112,8 +112,8 @@ def _work_out(call: Call, params: dict[str, Any]) -> _Route:
     litellm = load()
     from litellm.utils import ProviderConfigManager, get_optional_params
 
-    secret = call.key.secret.reveal() if call.key.secret else None
-    model, prefix, api_key, api_base = litellm.get_llm_provider(
+    secret = secret_of(call)
+    model, prefix, _, api_base = litellm.get_llm_provider(
         model=call.model, api_base=call.provider.base_url, api_key=secret
     )
     config: Any = ProviderConfigManager.get_provider_chat_config(model=model, provider=litellm.LlmProviders(prefix))
@@ -121,7 +121,7 @@ def _work_out(call: Call, params: dict[str, Any]) -> _Route:
     for name in _NOT_SENT:
         optional.pop(name, None)
     extra_body = optional.pop("extra_body", None) or {}
-    common = {"model": model, "optional_params": optional, "litellm_params": {}, "api_key": secret or api_key or "none"}
+    common = {"model": model, "optional_params": optional, "litellm_params": {}, "api_key": secret}
     headers = config.validate_environment(headers={}, messages=[], api_base=api_base, **common)
     url = config.get_complete_url(api_base=api_base, stream=False, **common)
     return _Route(config, model, url, {str(k): str(v) for k, v in headers.items()}, optional, extra_body)

@@ -14,13 +14,16 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from router.catalog.packages import IMPORTS
 from router.transport import shared_session as borrowed
+from router.transport.environment import guard
 
 _importing = threading.Lock()
 _CLEAN = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
 """Else the import fetches a price list from the internet and loads any `.env` near it."""
 _CLASS = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout): )+")
 _ADVICE = re.compile(r"\s*(?:To drop |Pass model as |Traceback \(most recent call last\)).*", re.DOTALL)
+_PACKAGE = re.compile(rf"(?:No module named|import of|[Mm]issing|dependency) '?({'|'.join(IMPORTS)})\b")
 _MISTAKES = re.compile(r"do(?:es)?(?: not|n't) support|LLM Provider NOT provided|Unmapped LLM provider")
 """A parameter that the model does not take, a prefix that is nobody's, a vendor that does not chat."""
 
@@ -32,9 +35,13 @@ class Refused(Exception):
     """
 
     def __init__(self, error: BaseException) -> None:
-        said = _ADVICE.sub("", str(getattr(error, "message", "") or error))
+        said = str(getattr(error, "message", "") or error)
+        if package := _PACKAGE.search(said):
+            need = IMPORTS[package[1]]
+            said = f"the package {need.package} is not installed: pip install 'router[{need.extra}]'"
+        said = _ADVICE.sub("", said)
         super().__init__(_CLASS.sub("", said).strip() or type(error).__name__)
-        self.is_a_mistake = _MISTAKES.search(said) is not None
+        self.is_a_mistake = package is not None or _MISTAKES.search(said) is not None
 
 
 def load() -> Any:
@@ -45,6 +52,7 @@ def load() -> Any:
 
 @cache
 def _loaded() -> ModuleType:
+    guard()
     for name, value in _CLEAN.items():
         os.environ.setdefault(name, value)
     logging.getLogger("LiteLLM").addHandler(logging.NullHandler())

@@ -17,10 +17,11 @@ from router.jsonl import decode
 from router.log.scrub import Scrubber
 from router.transport.acompletion import WideDoor
 from router.transport.base import Call
-from router.transport.direct import PREFIXES, DirectDoor, prefix_of
+from router.transport.direct import PREFIXES, DirectDoor
 from router.transport.litellm_import import Refused, load, without_callbacks
 from router.transport.openai_shape import answer_of
-from router.transport.session import open_session, telling
+from router.transport.parameters import prefix_of
+from router.transport.session import adding, open_session, telling
 from router.transport.wire_errors import MAX_WORDS, lost
 from router.types import Answer, Reply, Request
 
@@ -81,7 +82,8 @@ class LiteLLMTransport:
         if self._is_direct(call):
             self._direct.warm(call)
         elif call.key is call.provider.keys[0]:
-            await self._wide.send(replace(call, provider=replace(call.provider, base_url=NOWHERE), key=NO_KEY))
+            key = NO_KEY if call.key.secret else call.key
+            await self._wide.send(replace(call, provider=replace(call.provider, base_url=NOWHERE), key=key))
 
     def _is_direct(self, call: Call) -> bool:
         return call.provider.door == "auto" and prefix_of(call.model) in PREFIXES
@@ -96,7 +98,7 @@ class LiteLLMTransport:
         """Send once: an Answer, or the Fault that says what its failure means."""
         try:
             async with self._timeout(call.provider.timeout_s):
-                with telling(on_sent):
+                with telling(on_sent), adding(call.provider.headers):
                     result = await self._through(call)
         except TimeoutError:
             silent = Reply(None, error="timeout", body=f"no whole reply within {call.provider.timeout_s:g} s")

@@ -8,39 +8,14 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from router.catalog.addresses import BASES
 from router.config.models import Key, Provider
 from router.jsonl import decode
-from router.transport.direct import prefix_of
+from router.transport.parameters import prefix_of
 from router.transport.session import lower, open_session
 from router.transport.wire_errors import wire_failure
 
 TIMEOUT_S = 20.0
-
-BASES: Mapping[str, str] = {
-    "openai": "https://api.openai.com/v1",
-    "anthropic": "https://api.anthropic.com",
-    "gemini": "https://generativelanguage.googleapis.com/v1beta",
-    "cerebras": "https://api.cerebras.ai/v1",
-    "deepinfra": "https://api.deepinfra.com/v1/openai",
-    "deepseek": "https://api.deepseek.com",
-    "fireworks_ai": "https://api.fireworks.ai/inference/v1",
-    "groq": "https://api.groq.com/openai/v1",
-    "mistral": "https://api.mistral.ai/v1",
-    "moonshot": "https://api.moonshot.ai/v1",
-    "nvidia_nim": "https://integrate.api.nvidia.com/v1",
-    "ollama": "http://localhost:11434",
-    "ollama_chat": "http://localhost:11434",
-    "openrouter": "https://openrouter.ai/api/v1",
-    "sambanova": "https://api.sambanova.ai/v1",
-    "together_ai": "https://api.together.xyz/v1",
-    "xai": "https://api.x.ai/v1",
-    "zai": "https://api.z.ai/api/paas/v4",
-}
-"""Where vendors list their models when the file names no address; a prefix that is not here is not asked.
-
-https://platform.openai.com/docs/api-reference/models, https://docs.anthropic.com/en/api/models-list,
-https://ai.google.dev/api/models, https://github.com/ollama/ollama/blob/main/docs/api.md#list-local-models
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +34,7 @@ async def list_models(provider: Provider, key: Key, *, trust_env: bool = True) -
     if base is None:
         return Listing(problem="it is not known where this vendor lists its models")
     url, headers = _address(prefix, base.rstrip("/"), key.secret.reveal() if key.secret else "")
+    headers |= provider.headers
     try:
         async with (
             asyncio.timeout(TIMEOUT_S),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Self
@@ -57,6 +57,19 @@ def telling(on_sent: Callable[[], None]) -> Iterator[None]:
         _on_sent.reset(token)
 
 
+_headers: ContextVar[Mapping[str, str]] = ContextVar("headers of the provider", default={})  # noqa: B039 - never changed
+
+
+@contextmanager
+def adding(headers: Mapping[str, str]) -> Iterator[None]:
+    """Send these headers with this task's requests, in the place of LiteLLM's of the same names."""
+    token = _headers.set(headers)
+    try:
+        yield
+    finally:
+        _headers.reset(token)
+
+
 async def _sent(_session: aiohttp.ClientSession, _context: object, _params: object) -> None:
     if (tell := _on_sent.get()) is not None:
         tell()
@@ -70,6 +83,7 @@ def _trace() -> aiohttp.TraceConfig:
 
 
 async def _catch(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    request.headers.update(_headers.get())
     replies = _caught.get()
     if replies is None:
         return await handler(request)

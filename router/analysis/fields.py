@@ -16,7 +16,10 @@ _STATE = (
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "run.started": ("prompts", "task", "items", "providers", "keys", "rates", "seed"),
-    "run.finished": (*("right", "wrong", "unparsable", "error", "items", "accuracy", "elapsed_s", "interrupted"),),
+    "run.finished": (
+        *("right", "wrong", "unparsable", "error", "items", "accuracy", "elapsed_s", "interrupted"),
+        "why",
+    ),
     "provider.left_out": ("provider", "why"),
     "store.unavailable": ("why",),
     "attempt.finished": (

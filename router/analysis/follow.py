@@ -9,8 +9,9 @@ from pathlib import Path
 
 from router import jsonl
 from router.analysis.rows import Call, Event, Note, Settled, Share, Turn, parse, sent, text
-from router.analysis.wording import clean, counted, seconds, share, time_of_day
+from router.analysis.wording import counted, seconds, share, time_of_day
 from router.errors import ConfigError
+from router.text import clean
 
 POLL_S = 0.5
 CHUNK = 1 << 20
@@ -131,7 +132,13 @@ def _noted(note: Note) -> str:
     if note.event == "provider.left_out":
         return f"{text(row, 'provider')} takes no part: {text(row, 'why')}"
     simulated = " (SIMULATED)" if row.get("simulated") is True else ""
-    did = "begins" if note.event == "run.started" else "was interrupted" if row.get("interrupted") else "has finished"
+    did = (
+        "begins; times are UTC"
+        if note.event == "run.started"
+        else "was interrupted"
+        if row.get("interrupted")
+        else "has finished"
+    )
     return f"run {text(row, 'run')}{simulated} {did}"
 
 

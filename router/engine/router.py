@@ -43,6 +43,7 @@ from router.errors import (
     Stopped,
 )
 from router.faults import Fault, Kind
+from router.log.scrub import Scrubber
 from router.log.writer import EventLog, NoLog
 from router.simulator.stage import rehearsal
 from router.store import StateStore
@@ -75,6 +76,7 @@ class Router:
         rng: random.Random | None = None,
         clock: Clock | None = None,
         memory: StateStore | None = None,
+        scrub: Scrubber | None = None,
         max_wait: float = MAX_WAIT_S,
     ) -> None:
         """Nothing is opened before the router is entered.
@@ -90,6 +92,7 @@ class Router:
         self._rng = rng or random.Random()
         self._clock = clock
         self._memory = memory
+        self._scrub = scrub
         self._line = Dispatcher(max_wait)
         # Shared: one for each job would leave a cycle behind, whose collection holds the loop up. It keeps its state
         # for each thread, so nothing that it calls here may await.
@@ -133,7 +136,9 @@ class Router:
         self._reporter = Reporter(self._log, clock)
         if self._vendors is not None:
             self.config = await self._owned.enter_async_context(self._vendors(self.config))
-        transport = self._transport or LiteLLMTransport(self.config, clock.wall, self._heartbeat.timeout)
+        transport = self._transport or LiteLLMTransport(
+            self.config, clock.wall, self._scrub, timeout=self._heartbeat.timeout
+        )
         self._transport = transport
         self._owned.push_async_callback(transport.aclose)
         if self._memory is not None:
@@ -387,6 +392,7 @@ def _completion(attempt: Attempt, answer: Answer, attempts: tuple[Attempt, ...])
         waited_s=sum(each.waited_s for each in attempts),
         attempts=attempts,
         cost_usd=answer.cost_usd,
+        answer=answer,
     )
 
 

@@ -14,7 +14,7 @@ from router.engine.lane import Lane
 class LaneStatus:
     """One provider at one moment. `waiting_until` is wall time in seconds, None where nobody knows.
 
-    `cause` is why it, or all that is left of its keys, rests or is dropped: the fault in the vendor's words.
+    `because` is why it, or all that is left of its keys, rests or is dropped: the fault in the vendor's words.
     """
 
     name: str
@@ -31,7 +31,7 @@ class LaneStatus:
     waiting_for: str
     waiting_until: float | None
     declared_per_second: float | None
-    cause: str = ""
+    because: str = ""
 
     @property
     def keys_alive(self) -> int:
@@ -47,6 +47,7 @@ def view(lane: Lane, clock: Clock) -> LaneStatus:
     states = [provider_state.health_of(key, now).state for key in provider_state.ring]
     rate = lane.provider.paced_rate
     until = lane.waiting.until
+    health = provider_state.effective(now)
     dropped = states.count(State.DROPPED)
     resting = states.count(State.RESTING)
     return LaneStatus(
@@ -64,7 +65,7 @@ def view(lane: Lane, clock: Clock) -> LaneStatus:
         waiting_for=lane.waiting.what,
         waiting_until=None if math.isinf(until) else clock.wall() + until - now,
         declared_per_second=rate.per_second if rate else None,
-        cause=str(health.cause) if health.cause and health.state in {State.RESTING, State.DROPPED} else "",
+        because=str(health.cause) if health.cause and health.state in {State.RESTING, State.DROPPED} else "",
     )
 
 

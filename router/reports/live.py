@@ -13,7 +13,15 @@ from router.engine.health import State
 from router.engine.status import LaneStatus, busiest
 from router.evals.progress import Snapshot
 from router.reports.tables import Column, grid
-from router.reports.wording import calls_text, count_text, doing_text, duration_text, figure_text, left_text
+from router.reports.wording import (
+    because_text,
+    calls_text,
+    count_text,
+    doing_text,
+    duration_text,
+    figure_text,
+    left_text,
+)
 
 STYLES = {
     State.READY: "",
@@ -28,8 +36,6 @@ ROOMY_WIDTH = 100
 ROOMY_LINES = 12
 """From this many lines on there is air above the providers, and a legend below."""
 
-LONG_REST_S = 60.0
-"""From this long on a rest is worth the vendor's words."""
 
 MIN_LANES = 4
 """Lines that notes leave to the providers."""
@@ -132,16 +138,11 @@ def _stopping(snapshot: Snapshot) -> Text:
 
 
 def _notes(snapshot: Snapshot, width: int) -> Iterator[Text]:
-    """The notes, and why providers rest for long, cut into lines here, so that their number is known."""
+    """The notes, and what vendors said when they refused, cut into lines here, so that their number is known."""
     console = Console(width=width)
-    for note in (*snapshot.notes, *_causes(snapshot)):
+    said = (f"{lane.name}: {words}" for lane in snapshot.lanes if (words := because_text(lane)))
+    for note in (*snapshot.notes, *said):
         yield from Text(note, style="yellow").wrap(console, width)
-
-
-def _causes(snapshot: Snapshot) -> Iterator[str]:
-    for lane in snapshot.lanes:
-        if lane.cause and lane.waiting_until is not None and lane.waiting_until - snapshot.wall > LONG_REST_S:
-            yield f"{lane.name}: {lane.cause}"
 
 
 def _providers(snapshot: Snapshot, lanes: tuple[LaneStatus, ...], width: int) -> Iterator[RenderableType]:

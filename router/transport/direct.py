@@ -49,7 +49,7 @@ _NOT_SENT = ("fake_stream", "json_mode", "max_retries")
 
 
 MAX_MAPPED = 256
-"""Sets of parameters that are kept as LiteLLM maps them: a file and its prompts have a few, an item may have its own."""
+"""Sets of parameters kept as LiteLLM maps them: a file and its prompts have a few, an item may have its own."""
 
 
 @dataclass(frozen=True, slots=True)

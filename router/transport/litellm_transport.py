@@ -22,6 +22,7 @@ from router.transport.direct import PREFIXES, DirectDoor
 from router.transport.litellm_import import Refused, load, without_callbacks
 from router.transport.openai_shape import answer_of, each_text, request_id, says_something
 from router.transport.parameters import prefix_of
+from router.transport.price import Tariff, cost_usd, tariffs_of
 from router.transport.session import OnSent, Session
 from router.transport.wire_errors import MAX_WORDS, lost
 from router.types import Answer, Json, Reply, Request
@@ -39,6 +40,7 @@ class LiteLLMTransport:
         self._config = config
         self._wall = wall
         self._scrub = Scrubber(key for provider in config.providers for key in provider.keys)
+        self._tariffs: dict[tuple[str, str | None, str], list[Tariff]] = {}
 
     async def prepare(self) -> None:
         """Import LiteLLM beside the loop and open the one session; raises ConfigError for what it cannot send."""
@@ -126,7 +128,20 @@ class LiteLLMTransport:
         answer = theirs if ours is None or (theirs and theirs.text and not ours.text) else ours
         if answer is None or not says_something(answer):
             return Fault(Kind.MALFORMED_REPLY, "there is no answer in the reply", reply.status)
-        return replace(answer, limits=limits(reply.headers), raw=parsed, request_id=request_id(reply.headers))
+        return replace(
+            answer,
+            cost_usd=cost_usd(answer.usage, self._tariffs_of(call)),
+            limits=limits(reply.headers),
+            raw=parsed,
+            request_id=request_id(reply.headers),
+        )
+
+    def _tariffs_of(self, call: Call) -> list[Tariff]:
+        name = (call.provider.name, call.provider.base_url, call.model)
+        if name not in self._tariffs:
+            simulated = self._config.simulated
+            self._tariffs[name] = tariffs_of(call.provider, call.model, load().model_cost, simulated=simulated)
+        return self._tariffs[name]
 
     def _examined(self, call: Call, reply: Reply, parsed: object) -> Fault | None:
         return examine(reply, provider=prefix_of(call.model), now=self._wall(), parsed=parsed)

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -74,7 +75,7 @@ class Price:
     output: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Provider:
     """One vendor as declared. `models` maps the names of `--model` to LiteLLM's; the first is the default.
 
@@ -131,7 +132,7 @@ class Provider:
             return next(iter(self.models.values()))
         return self.models.get(size) or next((m for m in self.models.values() if m == size), None)
 
-    @property
+    @cached_property
     def paced_rate(self) -> Rate | None:
         """The tightest declared limit on calls that is paced, over all its accounts; None without one."""
         accounts = len({key.account for key in self.keys}) or 1

@@ -21,6 +21,7 @@ from typing import NamedTuple, Protocol
 from router.config.models import Provider
 from router.engine.health import DAY_S, Health, Observation, told_rest_s, transition
 from router.engine.keys import KeyRing, KeyState
+from router.engine.permit import Permit
 from router.faults import Blame, Doubt, Family, Fault, Kind, Signal
 from router.types import Answer
 
@@ -40,16 +41,6 @@ class Accused(Target, Protocol):
 
     provider: Provider
     ring: KeyRing
-
-
-class Leave(NamedTuple):
-    """With what a call left: its number here, its key and model, and the generations of the healths that let it go."""
-
-    number: int
-    key: KeyState
-    model: str
-    born: int
-    account_born: int
 
 
 class Move(NamedTuple):
@@ -97,35 +88,35 @@ class Judge:
         self._answering: set[str] = set()
         self._refusals: dict[str, tuple[str, int]] = {}
 
-    def judge(self, leave: Leave, result: Answer | Fault, now: float) -> Iterator[Step]:
+    def judge(self, permit: Permit, result: Answer | Fault, now: float) -> Iterator[Step]:
         """What follows from a result. Each step must be done before the next is asked for."""
-        self._in_use.add(leave.key.account.name)
+        self._in_use.add(permit.key.account.name)
         if isinstance(result, Fault):
-            yield from self._blame(leave, result, now)
+            yield from self._blame(permit, result, now)
             return
-        self._proven.add(leave.key)
-        self._answering.add(leave.model)
-        yield from self._both(leave, Signal.OK, now)
+        self._proven.add(permit.key)
+        self._answering.add(permit.model)
+        yield from self._both(permit, Signal.OK, now)
 
-    def _blame(self, leave: Leave, fault: Fault, now: float) -> Iterator[Step]:
+    def _blame(self, permit: Permit, fault: Fault, now: float) -> Iterator[Step]:
         reaction = fault.reaction
-        if reaction.doubted is not Doubt.NEVER and leave.born < self._forgiven:
+        if reaction.doubted is not Doubt.NEVER and permit.generation < self._forgiven:
             # It was out when its like were forgiven, and is one of them: only a time that the vendor names is heard.
-            yield self._provider(leave, _instead(reaction.family), now, fault)
+            yield self._provider(permit, _instead(reaction.family), now, fault)
             return
-        self._note(leave, fault, now)
+        self._note(permit, fault, now)
         match reaction.blame:
             case Blame.ITEM:
-                yield from self._both(leave, reaction.signal, now)
-                yield from self._refusal(leave.model, fault)
+                yield from self._both(permit, reaction.signal, now)
+                yield from self._refusal(permit.model, fault)
             case Blame.PROVIDER:
-                yield self._provider(leave, reaction.signal, now, fault)
+                yield self._provider(permit, reaction.signal, now, fault)
             case Blame.ACCOUNT:
-                yield self._account(leave, reaction.signal, now, fault)
+                yield self._account(permit, reaction.signal, now, fault)
             case Blame.KEY_AND_MODEL:
-                yield Denial(leave.key, leave.model, fault)
+                yield Denial(permit.key, permit.model, fault)
             case Blame.KEY:
-                for key in self._dead(leave, fault):
+                for key in self._dead(permit, fault):
                     yield Move(key, transition(key.health, Observation(Signal.REFUSED, now, born=0, fault=fault)))
             case Blame.NOBODY:
                 return
@@ -134,17 +125,17 @@ class Judge:
 
     # Whom a signal reaches.
 
-    def _both(self, leave: Leave, signal: Signal, now: float) -> Iterator[Step]:
+    def _both(self, permit: Permit, signal: Signal, now: float) -> Iterator[Step]:
         """Key and vendor have proved to work: whatever failed, it was not the address."""
         self._suspects.clear()
-        yield self._provider(leave, signal, now)
-        yield self._account(leave, signal, now)
+        yield self._provider(permit, signal, now)
+        yield self._account(permit, signal, now)
 
-    def _provider(self, leave: Leave, signal: Signal, now: float, fault: Fault | None = None) -> Move:
-        return self._move(self._accused, self._observed(signal, now, leave.born, fault))
+    def _provider(self, permit: Permit, signal: Signal, now: float, fault: Fault | None = None) -> Move:
+        return self._move(self._accused, self._observed(signal, now, permit.generation, fault))
 
-    def _account(self, leave: Leave, signal: Signal, now: float, fault: Fault | None = None) -> Move:
-        return self._move(leave.key.account, self._observed(signal, now, leave.account_born, fault))
+    def _account(self, permit: Permit, signal: Signal, now: float, fault: Fault | None = None) -> Move:
+        return self._move(permit.key.account, self._observed(signal, now, permit.account_generation, fault))
 
     def _move(self, target: Target, news: Observation) -> Move:
         return Move(target, transition(target.health, news))
@@ -153,9 +144,9 @@ class Judge:
         told_s = told_rest_s(fault, DAY_S - self._wall() % DAY_S) if fault else None
         return Observation(signal, now, born, self._rng.random(), fault, told_s, self._window_s)
 
-    def _dead(self, leave: Leave, fault: Fault) -> tuple[KeyState, ...]:
+    def _dead(self, permit: Permit, fault: Fault) -> tuple[KeyState, ...]:
         banned = fault.kind is Kind.ACCOUNT_BANNED
-        return self._accused.ring.of_account(leave.key.account) if banned else (leave.key,)
+        return self._accused.ring.of_account(permit.key.account) if banned else (permit.key,)
 
     # Parameters instead of items.
 
@@ -170,13 +161,13 @@ class Judge:
 
     # The provider instead of its accounts.
 
-    def _note(self, leave: Leave, fault: Fault, now: float) -> None:
+    def _note(self, permit: Permit, fault: Fault, now: float) -> None:
         """Remember a doubtful failure before it is acted upon."""
-        doubted, key = fault.reaction.doubted, leave.key
+        doubted, key = fault.reaction.doubted, permit.key
         if doubted is Doubt.ALWAYS or (doubted is Doubt.IF_PROVEN and key in self._proven):
-            moving = self._dead(leave, fault) if fault.reaction.blame is Blame.KEY else ()
+            moving = self._dead(permit, fault) if fault.reaction.blame is Blame.KEY else ()
             before = tuple((each, each.health.at(now)) for each in moving)
-            self._suspects.append(Suspect(now, fault, leave.model, key, before, key.account.health.at(now)))
+            self._suspects.append(Suspect(now, fault, permit.model, key, before, key.account.health.at(now)))
 
     def _alike(self, family: Family, now: float) -> tuple[Suspect, ...]:
         """The failures of one family that enough accounts share within WITHIN_S; empty where too few do."""

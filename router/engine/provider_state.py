@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 from router.clock import Clock
 from router.config.models import Provider
-from router.engine.blame import Judge, Leave, Move, Step, Target
+from router.engine.blame import Judge, Move, Step, Target
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
+from router.engine.permit import Permit
 from router.engine.selector import Selector
 from router.engine.stall import StallDetector
 from router.engine.traffic import RecentTraffic
@@ -202,53 +203,53 @@ class ProviderState:
             return account.cause
         return next((f"{budget.rate} is used up" for budget in key.account.budgets if not budget.left), None)
 
-    def left(self, leave: Leave, now: float) -> None:
+    def left(self, permit: Permit, now: float) -> None:
         """Count a call that leaves now."""
-        key = leave.key
-        if leave.model not in self._asked:
-            self._asked.add(leave.model)
+        key = permit.key
+        if permit.model not in self._asked:
+            self._asked.add(permit.model)
             self._keys.moved(*self._denied)
-        self.silence.left(leave.number, now)
+        self.silence.left(permit.number, now)
         self.in_flight += 1
         self.sent += 1
         key.account.in_flight += 1
-        self.ring.took(key, leave.model)
+        self.ring.took(key, permit.model)
         self.history.sent(now, key.key.name, key.account.name)
 
-    def returned(self, leave: Leave, result: Answer | Fault | None) -> None:
+    def returned(self, permit: Permit, result: Answer | Fault | None) -> None:
         """Count a call that is back, and report its result; None where its caller went away."""
         self.in_flight -= 1
-        leave.key.account.in_flight -= 1
+        permit.key.account.in_flight -= 1
         alive = isinstance(result, Answer) or (result is not None and result.status is not None)
         self._was_heard |= alive
-        self.silence.back(leave.number, self._clock.now(), alive=alive)
+        self.silence.back(permit.number, self._clock.now(), alive=alive)
         if result is not None:
-            self.report(leave, result)
+            self.report(permit, result)
 
-    def report(self, leave: Leave, result: Answer | Fault) -> None:
+    def report(self, permit: Permit, result: Answer | Fault) -> None:
         """Move the health of whoever is to blame, or of everybody who has just proved to work."""
         now = self._clock.now()
         if isinstance(result, Answer):
-            self._count_answer(leave)
+            self._count_answer(permit)
         else:
-            self._count_fault(leave, result, now)
-        for step in self._judge.judge(leave, result, now):
+            self._count_fault(permit, result, now)
+        for step in self._judge.judge(permit, result, now):
             self._do(step)
         self.announce(now)
 
-    def _count_answer(self, leave: Leave) -> None:
+    def _count_answer(self, permit: Permit) -> None:
         self.answered += 1
-        self.history.answered(leave.key.key.name, "200")
-        account = leave.key.account
+        self.history.answered(permit.key.key.name, "200")
+        account = permit.key.account
         if account.congestion is not None:
             account.congestion = account.congestion.answered()
 
-    def _count_fault(self, leave: Leave, fault: Fault, now: float) -> None:
+    def _count_fault(self, permit: Permit, fault: Fault, now: float) -> None:
         self.faults += 1
         self.throttled += fault.status == 429  # noqa: PLR2004 - HTTP's own number
-        self.history.answered(leave.key.key.name, str(fault.status or fault.kind))
+        self.history.answered(permit.key.key.name, str(fault.status or fault.kind))
         if fault.reaction.blame is Blame.ACCOUNT:
-            self._thin_out(leave, now)
+            self._thin_out(permit, now)
 
     def _do(self, step: Step) -> None:
         if isinstance(step, Move):
@@ -271,10 +272,10 @@ class ProviderState:
         elif isinstance(target, KeyState):
             self._keys.moved(target)
 
-    def _thin_out(self, leave: Leave, now: float) -> None:
+    def _thin_out(self, permit: Permit, now: float) -> None:
         """Where no rate is declared, send fewer calls at once to an account that objects; one cut a burst."""
-        account = leave.key.account
-        is_news = leave.account_born == account.health.at(now).generation
+        account = permit.key.account
+        is_news = permit.account_generation == account.health.at(now).generation
         if account.congestion is not None and is_news:
             account.congestion = account.congestion.throttled(account.in_flight + 1)
 

@@ -72,6 +72,7 @@ class Lane:
         self.provider_state = provider_state
         self.provider: Provider = provider_state.provider
         self.rank = rank
+        self._max_in_flight = self.provider.max_in_flight
         self.waiting = IDLE
         self._pace = Pace.of_calls(self.provider.rates, self.provider.burst, implied=self.provider.paced_rate)
         self._tokens = Pace.of_tokens(self.provider.tokens)
@@ -153,7 +154,7 @@ class Lane:
         health = self.provider_state.health.at(now)
         if health.state is State.TRIAL:
             return 1 if now < self.provider_state.silence.probe_at() else self.provider_state.in_flight + 1
-        return max(1, math.ceil(self.provider.max_in_flight * health.share))
+        return max(1, math.ceil(self._max_in_flight * health.share))
 
     # What stands in the way.
 

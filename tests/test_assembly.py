@@ -11,10 +11,10 @@ import pytest
 from conftest import max_in_any_window
 
 from router.config.models import Config, Key, Provider, Secret
-from router.config.rates import Rate
 from router.engine.router import Router
 from router.errors import NothingServes, Outcome, Stopped
 from router.faults import Fault, Kind
+from router.rates import Rate
 from router.store import StateStore, scope_of
 from router.testing import ScriptedTransport, run_virtual
 from router.transport import Call

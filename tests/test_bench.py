@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from router.config.rates import Rate
 from router.jsonl import encode
+from router.rates import Rate
 
 BENCH = Path(__file__).parents[1] / "bench"
 SCRIPTS = ("article", "classify", "engine_cpu", "lab", "overhead", "pace", "simulator")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from router.clock import Clock
 from router.config.models import Config, Key, Provider
-from router.config.rates import Rate
 from router.engine.budget import Budget
 from router.engine.congestion import crowd_for
 from router.engine.dispatch import Dispatcher
@@ -19,6 +18,7 @@ from router.engine.lane import Lane
 from router.engine.pace import Pace
 from router.engine.provider_state import Change, ProviderState
 from router.faults import Family
+from router.rates import Rate
 from router.store import MemoryTally, StateStore, identity, scope_of
 
 

@@ -20,7 +20,6 @@ from router.clock import Clock, Heartbeat, LoopClock
 from router.config.loading import load
 from router.config.models import Config
 from router.config.parameters import first_refusal
-from router.config.rates import Rate
 from router.engine.amap import amap
 from router.engine.assembly import Roster
 from router.engine.dispatch import Dispatcher, Ticket
@@ -45,6 +44,7 @@ from router.errors import (
 from router.faults import Fault, Kind
 from router.log.scrub import Scrubber
 from router.log.writer import EventLog, NoLog
+from router.rates import Rate
 from router.simulator.stage import rehearsal
 from router.store import StateStore
 from router.transport import Call, Transport

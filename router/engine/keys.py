@@ -37,8 +37,13 @@ class AccountState:
         self.budgets = budgets
         self.congestion = congestion
         self.in_flight = 0
-        self.changed: Callable[[AccountState], None] = _nobody_is_told
+        self.watchers: list[Callable[[AccountState], None]] = []
         self._health = Health()
+
+    def changed(self) -> None:
+        """Tell those who watch: the ring of each provider that has a key of this account, and whoever waits for it."""
+        for watcher in self.watchers:
+            watcher(self)
 
     @property
     def health(self) -> Health:
@@ -48,7 +53,7 @@ class AccountState:
     @health.setter
     def health(self, health: Health) -> None:
         self._health = health
-        self.changed(self)
+        self.changed()
 
     def up_at(self, now: float) -> float:
         """The loop time at which its rest and its used-up budgets are over; the past where nothing of that holds."""
@@ -241,7 +246,7 @@ class KeyRing:
             self._of_account[key.account] = (*self._of_account.get(key.account, ()), key)
             key.changed = self._key_changed
         for account in self._of_account:
-            account.changed = self._account_changed
+            account.watchers.append(self._account_changed)
 
     def __iter__(self) -> Iterator[KeyState]:
         return iter(self.keys)
@@ -270,6 +275,11 @@ class KeyRing:
     def has_other(self, key: KeyState, model: str) -> bool:
         """Whether any other key than this one may ever be asked for `model`."""
         return self._rotation(model).has_other(key)
+
+    @property
+    def accounts(self) -> Iterable[AccountState]:
+        """The accounts of its keys; another provider may have keys of them too."""
+        return self._of_account
 
     def of_account(self, account: AccountState) -> tuple[KeyState, ...]:
         """The keys that share an account."""

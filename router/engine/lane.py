@@ -16,7 +16,7 @@ from router.config.models import Provider
 from router.engine.budget import Budget, take_all
 from router.engine.dispatch import Dispatcher, Ticket
 from router.engine.health import State
-from router.engine.keys import KeyState
+from router.engine.keys import AccountState, KeyState
 from router.engine.pace import Pace
 from router.engine.permit import Permit
 from router.engine.provider_state import ProviderState
@@ -111,6 +111,11 @@ class Lane:
             return None
         return self.provider.model_for(selector.model)
 
+    def account_changed(self, _account: AccountState) -> None:
+        """Look again, since a call of another provider has changed an account of this one too."""
+        self._changes_at = -math.inf
+        self._look.set()
+
     def may_serve(self, model: str) -> bool:
         """Whether any living key may ever serve a model in this run."""
         return self._standing(model).may_serve
@@ -182,7 +187,8 @@ class Lane:
             return Obstacle("vendor is silent", silence.probe_at())
         self._pace.share = health.share
         if (ready_at := self._pace.ready_at()) > now:
-            return Obstacle("pace" if health.share >= 1.0 else "ramp", ready_at)
+            is_slowed = health.share < 1.0
+            return Obstacle("ramp" if is_slowed else "pace", ready_at)
         if resets := [budget.seconds_to_reset for budget in self._budgets if not budget.left]:
             return Obstacle("budget used up", now + max(resets))
         return None
@@ -318,7 +324,7 @@ class Lane:
         for charge in permit.charges:
             charge.arrive(now)
         if math.isinf(self.waiting.until) and self.waiting is not IDLE:
-            permit.key.account.changed(permit.key.account)
+            permit.key.account.changed()
             self._look.set()
 
     def release(self, permit: Permit) -> None:
@@ -331,7 +337,7 @@ class Lane:
             permit.charges[0].correct(now, used)
         self._look.set()
         self.provider_state.returned(permit, permit.result)
-        permit.key.account.changed(permit.key.account)
+        permit.key.account.changed()
         self._stand(now)
 
     def _was_not_seen(self, permit: Permit) -> None:

@@ -38,6 +38,7 @@ FLOORS = {room: floor for floor, row in enumerate(ROWS) for room in row}
 
 HOMES = {
     "aiohttp": ("transport", "simulator"),
+    "certifi": ("transport",),
     "aiolimiter": ("engine.pace",),
     "dotenv": ("config.loading",),
     "duckdb": ("analysis.query",),

@@ -38,7 +38,7 @@ def lanes_of(
     for account in accounts.values():
         sharers = [lane for lane in lanes if account in lane.provider_state.ring.accounts]
         if len(sharers) > 1:
-            account.watchers += [lane.account_changed for lane in sharers]
+            account.listeners += [lane.account_changed for lane in sharers]
     return lanes
 
 

@@ -105,16 +105,16 @@ class Lane:
         """Look again whether there is something to do."""
         self._look.set()
 
+    def account_changed(self, _account: AccountState) -> None:
+        """Look again how it stands: another lane has changed an account that both use."""
+        self._changes_at = -math.inf
+        self._look.set()
+
     def model_of(self, selector: Selector) -> str | None:
         """LiteLLM's name of the model that a selector means here; None where it means other providers."""
         if selector.only is not None and self.name not in selector.only:
             return None
         return self.provider.model_for(selector.model)
-
-    def account_changed(self, _account: AccountState) -> None:
-        """Look again, since a call of another provider has changed an account of this one too."""
-        self._changes_at = -math.inf
-        self._look.set()
 
     def may_serve(self, model: str) -> bool:
         """Whether any living key may ever serve a model in this run."""

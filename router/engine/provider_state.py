@@ -132,7 +132,7 @@ class ProviderState:
         self._keys = KeyStates(ring, self.health_of)
         self._account_healths = {account: account.health for account in ring.accounts}
         for account in ring.accounts:
-            account.watchers.append(self._account_changed)
+            account.listeners.append(self._account_changed)
         self._announced: dict[str | None, tuple[State, float]] = {}
 
     @property

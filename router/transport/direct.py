@@ -79,9 +79,9 @@ class DirectDoor:
     _routes: dict[tuple[object, ...], _Route] = field(default_factory=dict, repr=False)
     _mapped: dict[tuple[object, ...], _Mapped] = field(default_factory=dict, repr=False)
 
-    def warm(self, call: Call) -> URL:
-        """Work out what the first call would, without sending it, and return its address; raises Refused."""
-        return self._put_together(call)[0].url
+    def warm(self, call: Call) -> None:
+        """Work out what the first call would, without sending it; raises Refused."""
+        self._put_together(call)
 
     async def send(self, call: Call, on_sent: OnSent) -> Reply:
         """Send once and return the reply as it came; raises Refused, and what aiohttp raises."""

@@ -90,9 +90,9 @@ def test_a_day_budget_is_one_for_all_runs(tmp_path: Path) -> None:
 ONE = replace(KEYS[0], account_id="the-one", account="mini#1")
 
 
-def sharing(**more: object) -> Config:
+def sharing(rates: tuple[Rate, ...] = (Rate(100, 1.0),), key_rates: tuple[Rate, ...] = ()) -> Config:
     """Two providers with one key, as two models of one vendor."""
-    mini = Provider("mini", {"default": "openai/mini"}, (ONE,), (Rate(100, 1.0),), **more)  # type: ignore[arg-type]
+    mini = Provider("mini", {"default": "openai/mini"}, (ONE,), rates, key_rates=key_rates)
     big = replace(mini, name="big", models={"default": "openai/big"}, keys=(replace(ONE, name="big#1", account="b"),))
     return Config(Path("x"), (mini, big))
 
@@ -192,3 +192,22 @@ def test_a_defect_while_a_permit_is_given_loses_nobody(tmp_path: Path) -> None:
         run_virtual(main())
     assert [type(outcome.error) for outcome in ended] == [Stopped] * 3
     assert transport.calls == []
+
+
+@pytest.mark.parametrize("order", [("mini", "big"), ("big", "mini")])
+def test_a_lane_is_told_what_the_other_lane_of_its_account_lets_go(order: tuple[str, str]) -> None:
+    """Without a rate the account has a few calls in flight; with all of them out at one provider the other waits."""
+    transport = ScriptedTransport(lambda _call: Answer("fine"), latency_s=10.0)
+    first, second = order
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        async with Router(sharing(rates=()), transport=transport) as router:
+            full = [asyncio.create_task(router.complete("?", only={first})) for _ in range(8)]
+            await asyncio.sleep(1)
+            await router.complete("?", only={second})
+            took = loop.time()
+            await asyncio.gather(*full)
+        return took
+
+    assert run_virtual(main()) == pytest.approx(20.0, abs=0.5)

@@ -36,7 +36,12 @@ class Roster:
     def lanes(self) -> tuple[Lane, ...]:
         """One lane for each provider that takes part; the file's order is their rank."""
         accounts: dict[str, AccountState] = {}
-        return tuple(self._lane(provider, rank, accounts) for rank, provider in enumerate(self.config.usable))
+        lanes = tuple(self._lane(provider, rank, accounts) for rank, provider in enumerate(self.config.usable))
+        for account in accounts.values():
+            users = [lane for lane in lanes if account in lane.provider_state.ring.accounts]
+            if len(users) > 1:
+                account.listeners += [lane.account_changed for lane in users]
+        return lanes
 
     def _lane(self, provider: Provider, rank: int, accounts: dict[str, AccountState]) -> Lane:
         ring = self._ring(provider, accounts)

@@ -16,7 +16,7 @@ from router.config.models import Provider
 from router.engine.budget import Budget, take_all
 from router.engine.dispatch import Dispatcher, Ticket
 from router.engine.health import State
-from router.engine.keys import KeyState
+from router.engine.keys import AccountState, KeyState
 from router.engine.pace import Pace
 from router.engine.permit import Permit
 from router.engine.provider_state import ProviderState
@@ -72,6 +72,7 @@ class Lane:
         self.provider_state = provider_state
         self.provider: Provider = provider_state.provider
         self.rank = rank
+        self._max_in_flight = self.provider.max_in_flight
         self.waiting = IDLE
         self._pace = Pace.of_calls(self.provider.rates, self.provider.burst, implied=self.provider.paced_rate)
         self._tokens = Pace.of_tokens(self.provider.tokens)
@@ -102,6 +103,11 @@ class Lane:
 
     def look(self) -> None:
         """Look again whether there is something to do."""
+        self._look.set()
+
+    def account_changed(self, _account: AccountState) -> None:
+        """Look again how it stands: another lane has changed an account that both use."""
+        self._changes_at = -math.inf
         self._look.set()
 
     def model_of(self, selector: Selector) -> str | None:
@@ -148,7 +154,7 @@ class Lane:
         health = self.provider_state.health.at(now)
         if health.state is State.TRIAL:
             return 1 if now < self.provider_state.silence.probe_at() else self.provider_state.in_flight + 1
-        return max(1, math.ceil(self.provider.max_in_flight * health.share))
+        return max(1, math.ceil(self._max_in_flight * health.share))
 
     # What stands in the way.
 
@@ -317,7 +323,7 @@ class Lane:
         for charge in permit.charges:
             charge.arrive(now)
         if math.isinf(self.waiting.until) and self.waiting is not IDLE:
-            permit.key.account.changed(permit.key.account)
+            permit.key.account.changed()
             self._look.set()
 
     def release(self, permit: Permit) -> None:
@@ -330,7 +336,7 @@ class Lane:
             permit.charges[0].correct(now, used)
         self._look.set()
         self.provider_state.returned(permit, permit.result)
-        permit.key.account.changed(permit.key.account)
+        permit.key.account.changed()
         self._stand(now)
 
     def _was_not_seen(self, permit: Permit) -> None:

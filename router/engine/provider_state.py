@@ -49,11 +49,11 @@ class Change(NamedTuple):
 class KeyStates:
     """How the keys of one provider stand, counted: kept up to date by what is told, and by the clock."""
 
-    def __init__(self, health_of: Callable[[KeyState, float], Health]) -> None:
+    def __init__(self, ring: KeyRing, health_of: Callable[[KeyState, float], Health]) -> None:
         self._health_of = health_of
-        self._healths: dict[KeyState, Health] = {}
-        self._count: Counter[State] = Counter()
-        self._moved: dict[KeyState, None] = {}
+        self._healths = dict.fromkeys(ring, Health())
+        self._count = Counter({State.READY: len(self._healths)})
+        self._moved = {key: None for key in ring if key.health.state is not State.READY}
         self._back: list[tuple[float, int, KeyState]] = []
         self._number = itertools.count()
         self._last_dropped: Health | None = None
@@ -73,8 +73,7 @@ class KeyStates:
 
     def _look_at(self, key: KeyState, now: float) -> None:
         health = self._health_of(key, now)
-        if (before := self._healths.get(key)) is not None:
-            self._count[before.state] -= 1
+        self._count[self._healths[key].state] -= 1
         self._count[health.state] += 1
         self._healths[key] = health
         if health.state is State.RESTING:
@@ -131,8 +130,8 @@ class ProviderState:
         self._judge = Judge(self, rng, clock.wall)
         self._was_heard = False
         self._asked: set[str] = set()
-        self._keys = KeyStates(self.health_of)
-        self._keys.moved(*ring)
+        self._denied: set[KeyState] = set()
+        self._keys = KeyStates(ring, self.health_of)
         self._announced: dict[str | None, tuple[State, float]] = {}
 
     @property
@@ -209,7 +208,7 @@ class ProviderState:
         key = permit.key
         if permit.model not in self._asked:
             self._asked.add(permit.model)
-            self._keys.moved(*self.ring)
+            self._keys.moved(*self._denied)
         self.silence.left(permit.number, now)
         self.in_flight += 1
         self.sent += 1
@@ -256,6 +255,7 @@ class ProviderState:
         if isinstance(step, Move):
             self.move(step.target, step.health)
         elif step.fault is not None:
+            self._denied.add(step.key)
             self._keys.moved(step.key)
             step.key.deny(step.model, step.fault)
         else:

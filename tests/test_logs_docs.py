@@ -80,7 +80,8 @@ def test_every_line_begins_with_the_head(tmp_path: Path) -> None:
 def test_everything_that_a_call_can_wait_for_has_words() -> None:
     tree = ast.parse((ROOT / "engine" / "lane.py").read_text(encoding="utf-8"))
     obstacles = [node.args[0] for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_obstacle(node)]
-    said = {text.value for each in obstacles for text in ast.walk(each) if isinstance(text, ast.Constant)}
+    constants = [each for obstacle in obstacles for each in ast.walk(obstacle) if isinstance(each, ast.Constant)]
+    said = {each.value for each in constants if isinstance(each.value, str)}
     assert said == set(WAITS)
     waited_for = next(
         row for row in DOCS.read_text(encoding="utf-8").splitlines() if row.startswith("| `waited_for` |")

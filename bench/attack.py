@@ -57,6 +57,11 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     return found
 
 
+def flat(error: Exception) -> list[BaseException]:
+    """The errors of a group, or the one."""
+    return [each for part in error.exceptions for each in flat(part)] if isinstance(error, ExceptionGroup) else [error]
+
+
 async def attack(sections: Sequence[str], share: float) -> list[Row]:
     """Try the sections one after another; one that cannot be tried is a failure, and the others go on."""
     rows: list[Row] = []
@@ -66,7 +71,7 @@ async def attack(sections: Sequence[str], share: float) -> list[Row]:
             rows += await SECTIONS[name](share)
         except Exception as error:  # noqa: BLE001 - the table says it, whatever it is
             broken = Row(name, "the section itself")
-            broken.add("it", [f"{type(error).__name__}: {error}"[:300]])
+            broken.add("it", [f"{type(each).__name__}: {each}"[:300] for each in flat(error)])
             rows.append(broken)
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return rows

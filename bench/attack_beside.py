@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import attack_product as product
-from attack_border import dialect_of
-from attack_command import NETRC_PASSWORD, Commands, Ended
+from attack_border import nasty_vendor
+from attack_command import NETRC_PASSWORD, Commands, Ended, proxies
 from attack_table import Row
-from nasty_replies import Nasty, all_nasty
-from nasty_vendors import OTHER_HOST, NastyVendor, at_work, good, good_after
+from nasty_replies import Nasty, some
+from nasty_vendors import OTHER_HOST, PROXY_HOST, NastyVendor, at_work, good, good_after
 
 AT_ONCE = 12
 ITEMS = 30
+OPTIONS = ("--limit", str(ITEMS), "--timeout", "1s", "--attempts", "30", "--display", "none", "--live")
 ENDS_WITHIN_S = 45.0
 HALVES_S = 240.0
 """So long is it looked for who in a group did it; later a whole group fails."""
@@ -29,7 +30,6 @@ class Beside:
     """Some nasty vendors of one door beside a good one over TLS."""
 
     commands: Commands
-    elsewhere: NastyVendor
     door: str
     row: Row
     halves_until: float
@@ -38,13 +38,12 @@ class Beside:
     async def try_out(self, nasties: Sequence[Nasty]) -> None:
         """Run with all of them; where that fails, with each half, until it is known who did it."""
         whys = await self._fails(nasties)
-        if len(nasties) > 1 and whys and time.monotonic() > self.halves_until:
-            whys = [f"one of {len(nasties)}: {why}" for why in whys]
-        elif len(nasties) > 1 and whys:
+        if whys and len(nasties) > 1 and time.monotonic() < self.halves_until:
             await self._halves(nasties, whys)
             return
-        for nasty in nasties:
-            self.row.add(f"{nasty.name} @{self.door}", whys)
+        self.row.tried += len(nasties)
+        if whys:
+            self.row.failures[self._named(nasties)] = "; ".join(whys)
 
     async def _halves(self, nasties: Sequence[Nasty], whys: Sequence[str]) -> None:
         before = len(self.row.failures)
@@ -52,29 +51,33 @@ class Beside:
         await self.try_out(nasties[:half])
         await self.try_out(nasties[half:])
         if len(self.row.failures) == before:
-            self.row.failures[f"together: {', '.join(nasty.name for nasty in nasties)} @{self.door}"] = "; ".join(whys)
+            self.row.failures[f"together: {self._named(nasties)}"] = "; ".join(whys)
+
+    def _named(self, nasties: Sequence[Nasty]) -> str:
+        return f"{' or '.join(nasty.name for nasty in nasties)} @{self.door}"
 
     async def _fails(self, nasties: Sequence[Nasty]) -> list[str]:
-        kind = dialect_of(self.door)
-        vendors = [NastyVendor(nasty.behave, dialect=kind, at_connect=nasty.at_connect) for nasty in nasties]
+        elsewhere, proxy = NastyVendor(good, host=OTHER_HOST), NastyVendor(good, host=PROXY_HOST)
+        vendors = [nasty_vendor(nasty, self.door, elsewhere) for nasty in nasties]
         steady = NastyVendor(good_after(0.02), tls=self.commands.authority.server)
-        astray = len(self.commands.trap.arrivals) + len(self.elsewhere.arrivals)
         entries = [product.provider_yaml(GOOD, "direct", steady.base_url, rate="30/s")]
         entries += [
             product.provider_yaml(f"n{number}", self.door, vendor.base_url, rate="5/s")
             for number, vendor in enumerate(vendors)
         ]
         folder = self.commands.folder(product.config_yaml(entries), netrc=self.netrc)
-        options = ("--limit", str(ITEMS), "--timeout", "1s", "--attempts", "30", "--display", "none", "--live")
-        async with at_work([steady, *vendors]):
-            ended = await self.commands.run(folder, "eval", "prompt.txt", *options, within_s=ENDS_WITHIN_S)
+        async with at_work([steady, elsewhere, proxy, *vendors]):
+            ended = await self.commands.run(
+                folder, "eval", "prompt.txt", *OPTIONS, environment=proxies(proxy.root), within_s=ENDS_WITHIN_S
+            )
         self.row.peak("slowest s", ended.seconds)
-        found = [*ended.told(), *_of_rows(ended, nasties)]
-        if len(self.commands.trap.arrivals) + len(self.elsewhere.arrivals) > astray:
-            found.append("something went astray")
-        if any(NETRC_PASSWORD in arrival.text() for vendor in [steady, *vendors] for arrival in vendor.arrivals):
-            found.append("the password of .netrc arrived")
-        return found
+        arrivals = [arrival for vendor in [steady, *vendors] for arrival in vendor.arrivals]
+        found = {
+            "went elsewhere": bool(elsewhere.arrivals),
+            "went to a proxy that is not meant": bool(proxy.connections),
+            "the password of .netrc arrived": any(NETRC_PASSWORD in arrival.text() for arrival in arrivals),
+        }
+        return [*ended.told(), *_of_rows(ended, nasties), *(why for why, is_so in found.items() if is_so)]
 
 
 def _of_rows(ended: Ended, nasties: Sequence[Nasty]) -> list[str]:
@@ -94,19 +97,17 @@ def _of_rows(ended: Ended, nasties: Sequence[Nasty]) -> list[str]:
 
 async def beside(share: float) -> list[Row]:
     """Every nasty reply that does not blame the request, at every door; and a `.netrc` with a word for every host."""
-    async with Commands.ready() as commands, NastyVendor(good, host=OTHER_HOST) as elsewhere:
-        nasties = [nasty for nasty in all_nasty(elsewhere.root) if not nasty.may_blame_item]
-        kept = [nasty for number, nasty in enumerate(nasties) if number * share % 1 < share]
-        groups = [kept[start :: -(-len(kept) // AT_ONCE)] for start in range(-(-len(kept) // AT_ONCE))]
-        rows = {door: Row("beside", f"nasty vendors beside a good one, {door}") for door in product.DOORS}
-        netrc = Row("beside", "good vendors, and a .netrc for every host")
-        until = time.monotonic() + HALVES_S * share
-        async with asyncio.TaskGroup() as tasks:
-            for door, row in rows.items():
-                tasks.create_task(Beside(commands, elsewhere, door, netrc, until, netrc=True).try_out([WELL]))
-                for group in groups:
-                    tasks.create_task(Beside(commands, elsewhere, door, row, until).try_out(group))
-        return [*rows.values(), netrc]
+    kept = [nasty for nasty in some(share) if not nasty.may_blame_item]
+    groups = [kept[start :: -(-len(kept) // AT_ONCE)] for start in range(-(-len(kept) // AT_ONCE))]
+    rows = {door: Row("beside", f"nasty vendors beside a good one, {door}") for door in product.DOORS}
+    netrc = Row("beside", "good vendors, and a .netrc for every host")
+    until = time.monotonic() + HALVES_S * share
+    async with Commands.ready() as commands, asyncio.TaskGroup() as tasks:
+        for door, row in rows.items():
+            tasks.create_task(Beside(commands, door, netrc, until, netrc=True).try_out([WELL]))
+            for group in groups:
+                tasks.create_task(Beside(commands, door, row, until).try_out(group))
+    return [*rows.values(), netrc]
 
 
 # Limits over TLS.

@@ -12,8 +12,8 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypedDict, cast
@@ -21,7 +21,7 @@ from typing import TypedDict, cast
 import attack_product as product
 from attack_product import Verdict
 from attack_table import Row
-from nasty_replies import Nasty, all_nasty, redirects
+from nasty_replies import Nasty, all_nasty, some
 from nasty_vendors import OTHER_HOST, Dialect, NastyVendor, good
 
 VICTIMS = 2
@@ -35,6 +35,7 @@ MAX_GROWTH_MB = 160.0
 """32 MB unpacked are 128 MB as text beyond Unicode's first plane, and the reply stands in memory twice for a moment."""
 MAX_TAKEN = 64 << 20
 BEAT_S = 0.01
+REDIRECTS = "redirects"
 STARTS_WITHIN_S = 240.0
 
 
@@ -45,6 +46,11 @@ class Said(TypedDict):
     took_s: float
     grew_mb: float
     blocked_s: float
+
+
+def nasty_vendor(nasty: Nasty, door: str, elsewhere: NastyVendor) -> NastyVendor:
+    """A vendor behind a door that does this, and points to another host that must not be asked."""
+    return NastyVendor(nasty.behave, dialect=dialect_of(door), at_connect=nasty.at_connect, elsewhere=elsewhere.root)
 
 
 def dialect_of(door: str) -> Dialect:
@@ -160,11 +166,10 @@ class Victim:
 
 @dataclass(slots=True)
 class Case:
-    """One nasty reply at one door, and the vendor that must not hear of it."""
+    """One nasty reply at one door."""
 
     nasty: Nasty
     door: str
-    elsewhere: NastyVendor
 
     @property
     def name(self) -> str:
@@ -178,9 +183,9 @@ class Case:
 
     async def run(self, victim_: Victim, row: Row) -> None:
         """Send once, and write down what was wrong about it."""
-        vendor = NastyVendor(self.nasty.behave, dialect=dialect_of(self.door), at_connect=self.nasty.at_connect)
-        astray = len(self.elsewhere.arrivals)
-        async with vendor:
+        elsewhere = NastyVendor(good, host=OTHER_HOST)
+        vendor = nasty_vendor(self.nasty, self.door, elsewhere)
+        async with elsewhere, vendor:
             said = await victim_.ask(self.door, vendor.base_url, self.timeout_s)
         if said is None:
             row.add(self.name, ["hung or died"])
@@ -188,32 +193,39 @@ class Case:
         row.peak("slowest s", said["took_s"])
         row.peak("memory MB", said["grew_mb"])
         row.peak("blocked s", said["blocked_s"])
-        strayed = len(self.elsewhere.arrivals) - astray
-        row.add(
-            self.name, [*self._of_verdict(said), *self._of_costs(said, vendor), *(["went elsewhere"] * (strayed > 0))]
-        )
-
-    def _of_verdict(self, said: Said) -> list[str]:
         verdict = Verdict(**said["verdict"])  # type: ignore[arg-type]
-        found = {
-            f"raised {verdict.raised.partition(':')[0]}": verdict.raised,
-            "cannot be written to the log": verdict.unloggable,
-            "blames the item": verdict.blames_item and not self.nasty.may_blame_item,
-            "takes it for an answer": self.nasty.answers is False and verdict.kind == "answer",
-            "sees no answer": self.nasty.answers is True and verdict.kind != "answer",
-            "counts beyond 2^53": not verdict.counts_are_sane,
-        }
-        return [why for why, is_so in found.items() if is_so]
+        whys = [*wrongs(self.nasty, verdict), *self._of_costs(said), *traffic(vendor)]
+        row.add(self.name, [*whys, *["went elsewhere"] * bool(elsewhere.arrivals)])
 
-    def _of_costs(self, said: Said, vendor: NastyVendor) -> list[str]:
+    def _of_costs(self, said: Said) -> list[str]:
         found = {
             "beyond its timeout": said["took_s"] > self.timeout_s + GRACE_S,
             "loop blocked": said["blocked_s"] > MAX_BLOCKED_S,
             "memory": said["grew_mb"] > MAX_GROWTH_MB,
-            "reads without bound": vendor.sent_bytes > MAX_TAKEN,
-            "sent more than once": len(vendor.arrivals) > 1 or vendor.connections > 1,
         }
         return [why for why, is_so in found.items() if is_so]
+
+
+def wrongs(nasty: Nasty, verdict: Verdict) -> list[str]:
+    """What is wrong about what was made of a nasty reply."""
+    found = {
+        f"raised {verdict.raised.partition(':')[0]}": bool(verdict.raised),
+        "cannot be written to the log": bool(verdict.unloggable),
+        "blames the item": verdict.blames_item and not nasty.may_blame_item,
+        "takes it for an answer": nasty.answers is False and verdict.kind == "answer",
+        "sees no answer": nasty.answers is True and verdict.kind != "answer",
+        "counts beyond 2^53": not verdict.counts_are_sane,
+    }
+    return [why for why, is_so in found.items() if is_so]
+
+
+def traffic(vendor: NastyVendor) -> list[str]:
+    """What is wrong about what arrived, and how much of it was read."""
+    found = {
+        "reads without bound": vendor.sent_bytes > MAX_TAKEN,
+        "sent more than once": len(vendor.arrivals) > 1 or vendor.connections > 1,
+    }
+    return [why for why, is_so in found.items() if is_so]
 
 
 @dataclass(slots=True)
@@ -237,34 +249,20 @@ class _Crew:
             await victim_.end()
 
 
-@asynccontextmanager
-async def _elsewhere() -> AsyncIterator[NastyVendor]:
-    async with NastyVendor(good, host=OTHER_HOST) as vendor:
-        yield vendor
-
-
-Section = Callable[[float], Awaitable[Sequence[Row]]]
-
-
-async def _attack(section: str, nasties: Sequence[Nasty], elsewhere: NastyVendor) -> list[Row]:
+async def _attack(section: str, nasties: Sequence[Nasty]) -> list[Row]:
     rows = {nasty.group: Row(section, f"{nasty.group} x {len(product.DOORS)} doors") for nasty in nasties}
-    cases = [(Case(nasty, door, elsewhere), rows[nasty.group]) for nasty in nasties for door in product.DOORS]
-    await _Crew(cases).work()
+    await _Crew([(Case(nasty, door), rows[nasty.group]) for nasty in nasties for door in product.DOORS]).work()
     return list(rows.values())
 
 
 async def replies(share: float) -> list[Row]:
     """Every nasty reply at every door, once; of a share of them for a quick look."""
-    async with _elsewhere() as elsewhere:
-        nasties = all_nasty(elsewhere.root)
-        kept = [nasty for number, nasty in enumerate(nasties) if number * share % 1 < share]
-        return await _attack("replies", [nasty for nasty in kept if nasty.group != "redirects"], elsewhere)
+    return await _attack("replies", [nasty for nasty in some(share) if nasty.group != REDIRECTS])
 
 
 async def follow_redirects(_share: float) -> list[Row]:
     """Every redirect at every door: none may be followed, to wherever it points."""
-    async with _elsewhere() as elsewhere:
-        return await _attack("redirects", redirects(elsewhere.root), elsewhere)
+    return await _attack(REDIRECTS, [nasty for nasty in all_nasty().values() if nasty.group == REDIRECTS])
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 import attack_product as product
-from nasty_vendors import OTHER_HOST, PROXY_HOST, Authority, NastyVendor, good
+from nasty_vendors import LOOPBACK, OTHER_HOST, PROXY_HOST, Authority, NastyVendor, good
 
 REPOSITORY = Path(__file__).parent.parent
 NETRC_PASSWORD = "netrc-Hq7Zx91LmPw"  # noqa: S105 - planted, to be searched for
@@ -43,6 +43,11 @@ class Order:
     max_file: int | None = None
 
 
+def proxies(address: str) -> dict[str, str]:
+    """The variables that send everything through a proxy."""
+    return dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), address)
+
+
 def play(order: Order) -> NoReturn:
     """Be the command, in a process that was forked for it; stdout and stderr go to files in the folder."""
     os.chdir(order.folder)
@@ -52,6 +57,8 @@ def play(order: Order) -> NoReturn:
         file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(file, number)
         os.close(file)
+    # A parent may have put something else in their place, as pytest does.
+    sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
     if order.max_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (order.max_file, order.max_file))
     code = 1
@@ -220,10 +227,9 @@ class Commands:
 
     def environment(self, folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """A user's environment behind a proxy that is not meant for this machine's own servers."""
-        proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), self.trap.root)
-        none = dict.fromkeys(("no_proxy", "NO_PROXY"), f"127.0.0.1,localhost,{OTHER_HOST}")
         own = {"HOME": str(folder), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "COLUMNS": "120"}
-        return {**own, **proxies, **none, "SSL_CERT_FILE": str(self.authority.ca), **(more or {})}
+        direct = dict.fromkeys(("no_proxy", "NO_PROXY"), f"{LOOPBACK},localhost,{OTHER_HOST}")
+        return {**own, **proxies(self.trap.root), **direct, "SSL_CERT_FILE": str(self.authority.ca), **(more or {})}
 
     async def start(self, folder: Path, *arguments: str, cold: bool = False, max_file: int | None = None,
                     environment: Mapping[str, str] | None = None) -> Run:  # fmt: skip

@@ -26,7 +26,7 @@ from attack_command import PROMPT, Commands
 from attack_mutations import INPUTS, SMALL, Input, Kind, inputs
 from attack_table import Row
 from lab import cpu_seconds
-from nasty_replies import by_name
+from nasty_replies import all_nasty
 from nasty_vendors import NastyVendor, at_work, good_after
 
 READERS = 2
@@ -48,12 +48,13 @@ def read_on() -> None:
     for line in sys.stdin:
         arguments = json.loads(line)
         before_mb, began = forget_peak_mb(), time.process_time()
-        code, raised, said = _run(arguments)
+        code, raised, said = attempt(arguments)
         cost = {"cpu_s": time.process_time() - began, "grew_mb": memory_mb("VmHWM") - before_mb}
         print(json.dumps({"code": code, "raised": raised, "said": said[-300:], **cost}), file=talk, flush=True)
 
 
-def _run(arguments: list[str]) -> tuple[int, str, str]:
+def attempt(arguments: list[str]) -> tuple[int, str, str]:
+    """Run the command here: its exit code, the name of what it raised, and what it said."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
     try:
         with redirect_stdout(out), redirect_stderr(out):
@@ -136,7 +137,7 @@ class Reader:
 async def a_log() -> str:
     """The log of a small run in which one of two vendors refuses."""
     async with Commands.ready() as commands:
-        vendors = [NastyVendor(good_after(0.0)), NastyVendor(by_name("529").behave)]
+        vendors = [NastyVendor(good_after(0.0)), NastyVendor(all_nasty()["529"].behave)]
         entries = [
             product.provider_yaml(f"v{n}", "direct", vendor.base_url, rate="50/s") for n, vendor in enumerate(vendors)
         ]

@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -50,6 +51,7 @@ ITEMS = 44
 SECRET = "planted-5Hq8Zr2Lm9Tn4Vb7Cs1Dp"  # noqa: S105 - planted, to be searched for
 
 
+@cache
 def variables() -> tuple[frozenset[str], frozenset[str]]:
     """The environment variables that LiteLLM names: for keys and accounts, and for addresses."""
     spec = find_spec("litellm")

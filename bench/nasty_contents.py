@@ -109,11 +109,12 @@ REDIRECTS = (
 
 
 def redirect(status: bytes, target: str) -> Behaviour:
-    """Point elsewhere: `itself` is the request's own address."""
+    """Point elsewhere: SELF stands for the request's own address, OTHER for another host's."""
 
     async def behave(exchange: Exchange) -> None:
         assert exchange.arrival is not None
-        where = exchange.vendor.root + exchange.arrival.path if target == "itself" else target
+        own, other = exchange.vendor.root + exchange.arrival.path, exchange.vendor.elsewhere
+        where = target.replace("SELF", own).replace("http:OTHER", other).replace("OTHER", other.removeprefix("http:"))
         await exchange.send(
             _refused(status, b"location: " + where.encode("latin-1"), body=b"moved", kind=b"text/plain")
         )
@@ -121,25 +122,25 @@ def redirect(status: bytes, target: str) -> Behaviour:
     return behave
 
 
-def redirects(elsewhere: str) -> tuple[Nasty, ...]:
-    """Every redirect to itself, to another host (`http://host:port`), and to places that are none."""
-    targets = {"itself": "itself", "another host": f"{elsewhere}/v1/chat/completions"}
-    found = [
-        Nasty(f"{status[:3].decode()} to {name}", "redirects", redirect(status, target))
-        for status in REDIRECTS
-        for name, target in targets.items()
-    ]
-    odd = {
-        "another host without a scheme": elsewhere.removeprefix("http:") + "/",
-        "nowhere": "",
-        "a script": "javascript:alert(1)",
-        "a file": "file:///etc/passwd",
-        "bytes": "\xff\xfe",
-        "port 99999": "http://127.0.0.1:99999/",
-        "a relative path": "v2/elsewhere",
-    }
-    found += [Nasty(f"307 to {name}", "redirects", redirect(REDIRECTS[3], target)) for name, target in odd.items()]
-    return tuple(found)
+TARGETS = {"itself": "SELF", "another host": "http:OTHER/v1/chat/completions"}
+ODD_TARGETS = {
+    "another host without a scheme": "OTHER/",
+    "nowhere": "",
+    "a script": "javascript:alert(1)",
+    "a file": "file:///etc/passwd",
+    "bytes": "\xff\xfe",
+    "port 99999": "http://127.0.0.1:99999/",
+    "a relative path": "v2/elsewhere",
+}
+
+
+def redirects() -> Iterator[Nasty]:
+    """Every redirect to itself and to another host, and one to each place that is none."""
+    for status in REDIRECTS:
+        for name, target in TARGETS.items():
+            yield Nasty(f"{status[:3].decode()} to {name}", "redirects", redirect(status, target))
+    for name, target in ODD_TARGETS.items():
+        yield Nasty(f"307 to {name}", "redirects", redirect(b"307 Temporary Redirect", target))
 
 
 # Contents.

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 
 from nasty_contents import contents, redirects, statuses
 from nasty_framing import charsets, framing, headers, packing
 from nasty_kinds import Nasty
 from nasty_timing import connections, sizes
 
-__all__ = ["Nasty", "all_nasty", "by_name", "redirects"]
+__all__ = ["Nasty", "all_nasty", "some"]
 
 
-def all_nasty(elsewhere: str) -> tuple[Nasty, ...]:
-    """Every one, in a fixed order; `elsewhere` is the address of a vendor that must not be asked."""
-    makers: Sequence[Callable[[], Iterator[Nasty]]] = (
-        headers,
-        charsets,
-        framing,
-        packing,
-        sizes,
-        connections,
-        statuses,
-        contents,
-    )
-    found = [nasty for make in makers for nasty in make()]
-    return (*found, *redirects(elsewhere))
+MAKERS: Sequence[Callable[[], Iterator[Nasty]]] = (
+    headers, charsets, framing, packing, sizes, connections, statuses, contents, redirects,
+)  # fmt: skip
 
 
-def by_name(name: str, elsewhere: str = "http://127.0.0.1:9") -> Nasty:
-    """The one of that name; raises KeyError."""
-    return {nasty.name: nasty for nasty in all_nasty(elsewhere)}[name]
+@cache
+def all_nasty() -> Mapping[str, Nasty]:
+    """Every one by its name, in a fixed order."""
+    return {nasty.name: nasty for make in MAKERS for nasty in make()}
+
+
+def some(share: float) -> list[Nasty]:
+    """A share of them, spread evenly."""
+    return [nasty for number, nasty in enumerate(all_nasty().values()) if number * share % 1 < share]

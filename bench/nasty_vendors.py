@@ -28,6 +28,8 @@ REASONS: dict[Dialect, str] = {"openai": "stop", "anthropic": "end_turn", "gemin
 LOOPBACK = "127.0.0.1"
 OTHER_HOST, PROXY_HOST = "127.0.0.2", "127.0.0.3"
 """Other machines, as far as a client can tell."""
+NOWHERE = f"http://{OTHER_HOST}:9"
+"""A port on which nothing listens."""
 BACKLOG = 512
 MAX_HEAD = 1 << 20
 NEXT_CLOSES_S = 0.05
@@ -175,7 +177,8 @@ class NastyVendor:
     """One vendor at work while it is entered. `arrivals` is its log; `sent_bytes` is what the other side let it send.
 
     `tls` makes it speak TLS; `late_s` delays the greeting of connection number n, as a far or busy server does;
-    after `calls_per_connection` replies (0: never) it closes the connection, as load balancers do.
+    after `calls_per_connection` replies (0: never) it closes the connection, as load balancers do. `elsewhere` is where
+    its redirects to another host point.
     """
 
     def __init__(
@@ -188,9 +191,11 @@ class NastyVendor:
         tls: ssl.SSLContext | None = None,
         late_s: Callable[[int], float] = lambda _number: 0.0,
         calls_per_connection: int = 0,
+        elsewhere: str = NOWHERE,
     ) -> None:
         self.behave = behave
         self.dialect = dialect
+        self.elsewhere = elsewhere
         self.arrivals: list[Arrival] = []
         self.connections = 0
         self.answered = 0

@@ -19,8 +19,8 @@ from typing import TypedDict, cast
 
 import lab
 
-from router.rates import Rate
-from router.simulator.control import stats_of
+from router.config.rates import Rate
+from router.simulator.client import stats_of
 from router.simulator.endpoint import Endpoint
 from router.simulator.process import SimulatorProcess
 from router.simulator.spec import VendorSpec
@@ -34,7 +34,7 @@ CROWD_WITHIN_S = 20.0
 LIMITS_WITHIN_S = 45.0
 WHOLE_S = 175.0
 TO_START_S = 12.0
-LEAST_S = 5.0
+MIN_S = 5.0
 STRICT_ITEMS = 400
 STRICT_RATES = (10, 5, 2)
 
@@ -96,7 +96,7 @@ async def plain(task: lab.Task) -> Result:
 
 async def mapped(task: lab.Task) -> Result:
     """`router.map`, with a window over everything or the given one."""
-    from router.router import Router
+    from router.engine.router import Router
 
     requests = list(questions(int(task.number)))
     ends: list[str | None] = []
@@ -279,7 +279,7 @@ def case_e(items: int, open_files: int = 0) -> list[Case]:
 async def run(cases: Sequence[Case], within_s: float, ends_at: float) -> list[Run]:
     """Run cases together, each against vendors of its own; not at all where it is too late to start."""
     within_s = min(within_s, ends_at - time.monotonic() - TO_START_S)
-    if within_s < LEAST_S:
+    if within_s < MIN_S:
         return [Run(case, None, 0, ()) for case in cases]
     specs = [spec for case in cases for spec in case.specs]
     async with SimulatorProcess(specs) as endpoints:

@@ -34,6 +34,8 @@ MAX_BLOCKED_S = 0.25
 MAX_GROWTH_MB = 160.0
 """32 MB unpacked are 128 MB as text beyond Unicode's first plane, and the reply stands in memory twice for a moment."""
 MAX_TAKEN = 64 << 20
+MAX_CONNECTIONS = 2
+"""One for the call, and one that waits for the next."""
 BEAT_S = 0.01
 REDIRECTS = "redirects"
 STARTS_WITHIN_S = 240.0
@@ -223,7 +225,8 @@ def traffic(vendor: NastyVendor) -> list[str]:
     """What is wrong about what arrived, and how much of it was read."""
     found = {
         "reads without bound": vendor.sent_bytes > MAX_TAKEN,
-        "sent more than once": len(vendor.arrivals) > 1 or vendor.connections > 1,
+        "sent more than once": len(vendor.arrivals) > 1,
+        "connects again and again": vendor.connections > MAX_CONNECTIONS,
     }
     return [why for why, is_so in found.items() if is_so]
 

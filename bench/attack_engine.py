@@ -163,7 +163,7 @@ class Scenario:
                 with suppress(RouterError):
                     await router.complete("once more")
                 await asyncio.sleep(0)
-                if left := sum(view.in_flight for view in router.views()):
+                if left := sum(lane.in_flight for lane in router.status()):
                     self.whys.append(f"{left} permits leaked")
 
     async def _jump(self) -> None:

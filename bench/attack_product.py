@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from router import Fault, Kind, Request, Router, RouterError, Usage
-from router.cli.app import run as run_command
-from router.config import load
+from router.cli.app import main
+from router.config.loading import load
+from router.config.models import Config
 from router.faults import Blame
 from router.jsonl import encode
-from router.providers import Config
 from router.testing import run_virtual
-from router.transport.calls import Call
-from router.transport.doors import LiteLLMTransport
-from router.transport.library import load as load_litellm
+from router.transport.base import Call
+from router.transport.litellm_import import load as load_litellm
+from router.transport.litellm_transport import LiteLLMTransport
 from router.types import Answer
 
 __all__ = [
     "Answer", "Border", "Call", "Fault", "Kind", "Request", "Router", "RouterError", "Usage", "Verdict", "load",
     "load_litellm", "run_command", "run_virtual",
 ]  # fmt: skip
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run the command in this process, as its script does; its exit code."""
+    sys.argv = ["router", *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    raise AssertionError("the command does not end with an exit code")
+
 
 KEY = "sk-attack-Zq81mXvT0pLrWd7yKc5u"
 MAX_COUNT = 1 << 53

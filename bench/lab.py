@@ -20,12 +20,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Generic, Literal, TypedDict, TypeVar, cast
 
+from router.config.models import Config, Key, Provider, Secret
+from router.config.rates import parse_rate
 from router.jsonl import decode, encode
-from router.providers import Config, Key, Provider
-from router.rates import parse_rate
 from router.simulator.endpoint import Endpoint
 from router.simulator.process import LINE_LIMIT
-from router.types import Secret
 
 CONTEND = "--contend"
 STARTS_WITHIN_S = 60.0
@@ -69,9 +68,9 @@ def declared(endpoint: Endpoint, keys: Sequence[str], *, rates: Sequence[str] = 
     return Vendor(endpoint.name, endpoint.base_url, tuple(keys), tuple(rates), tuple(key_rates), concurrency, door)
 
 
-def config(vendors: Sequence[Vendor]) -> Config:
-    """A configuration of simulated vendors."""
-    return Config(Path("bench"), tuple(vendor.provider() for vendor in vendors), simulated=True)
+def config(vendors: Sequence[Vendor], *, simulated: bool = True) -> Config:
+    """A configuration of simulated vendors, which may pass for real ones."""
+    return Config(Path("bench"), tuple(vendor.provider() for vendor in vendors), simulated=simulated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +278,15 @@ def cpu_seconds(pid: int) -> float:
 
 def machine() -> str:
     """On what it ran, and that no real vendor was asked."""
+    return f"All vendors are simulated, on loopback, in a process of their own. {host()}"
+
+
+def host() -> str:
+    """On what it ran."""
     cores = len(os.sched_getaffinity(0))
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return (
-        f"All vendors are simulated, on loopback, in a process of their own. {cores} cores ({platform.machine()}), "
+        f"{cores} cores ({platform.machine()}), "
         f"Python {platform.python_version()}, LiteLLM {version('litellm')}, openai {version('openai')}, "
         f"load before {os.getloadavg()[0]:.1f}, ulimit -n {files}"
     )

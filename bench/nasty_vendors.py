@@ -206,6 +206,7 @@ class NastyVendor:
         self._late_s = late_s
         self._calls_per_connection = calls_per_connection
         self._tasks: set[asyncio.Task[None]] = set()
+        self._accepted: list[socket.socket] = []
         self._listener = socket.create_server((host, 0), backlog=BACKLOG)
         self._listener.setblocking(False)  # noqa: FBT003 - its own way
         self.port: int = self._listener.getsockname()[1]
@@ -221,38 +222,37 @@ class NastyVendor:
         return f"{self.root}/v1" if self.dialect == "openai" else self.root
 
     async def __aenter__(self) -> Self:
-        self._own(self._accept())
+        asyncio.get_running_loop().add_reader(self._listener, self._accept)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        # In this order: a number that is free again would be handed out while the loop still listens on it.
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._listener.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._listener.close()
+        for connection in self._accepted:
+            connection.close()
 
-    def _own(self, coroutine: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            connection, _ = await loop.sock_accept(self._listener)
+    def _accept(self) -> None:
+        with suppress(BlockingIOError):
+            connection, _ = self._listener.accept()
+            connection.setblocking(False)  # noqa: FBT003 - its own way
+            self._accepted.append(connection)
             self.connections += 1
-            self._own(self._serve(connection, self.connections))
+            task = asyncio.create_task(self._serve(connection, self.connections))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, connection: socket.socket, number: int) -> None:
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._late_s(number))
-        reader = asyncio.StreamReader(MAX_HEAD)
-        protocol = asyncio.StreamReaderProtocol(reader)
         with suppress(OSError, ssl.SSLError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            await asyncio.sleep(self._late_s(number))
+            reader = asyncio.StreamReader(MAX_HEAD)
+            protocol = asyncio.StreamReaderProtocol(reader)
+            loop = asyncio.get_running_loop()
             transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=self._tls)
-            writer = asyncio.StreamWriter(transport, protocol, reader, loop)
             try:
-                await self._converse(reader, writer, number)
+                await self._converse(reader, asyncio.StreamWriter(transport, protocol, reader, loop), number)
             finally:
                 transport.abort()
 

@@ -15,9 +15,9 @@ from typing import TypedDict, cast
 
 import lab
 
-from router.pace import Pace
-from router.rates import Rate, parse_rate
-from router.simulator.control import stats_of
+from router.config.rates import Rate, parse_rate
+from router.engine.pace import Pace
+from router.simulator.client import stats_of
 from router.simulator.process import SimulatorProcess
 from router.simulator.spec import VendorSpec
 
@@ -37,7 +37,7 @@ class Result(TypedDict):
     late_s: list[float]
 
 
-def most_in(times: Sequence[float], period_s: float) -> int:
+def max_in(times: Sequence[float], period_s: float) -> int:
     """The most of ascending `times` in any half-open window of `period_s`."""
     most = start = 0
     for end, at in enumerate(times):
@@ -69,11 +69,15 @@ async def limiter(_task: lab.Task) -> Result:
     """`Pace` with one waiter, which asks again at once."""
 
     async def saturate(text: str, seconds: float) -> None:
-        pace = Pace([parse_rate(text)])
+        loop = asyncio.get_running_loop()
+        pace = Pace.of_calls([parse_rate(text)])
         times = result["times"][text] = []
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
-            await pace.acquire()
+            while (wait_s := pace.ready_at() - loop.time()) > 0:  # noqa: ASYNC110 - it is time that is waited for
+                await asyncio.sleep(wait_s)
+            now = loop.time()
+            pace.take(now).arrive(now)
             times.append(time.perf_counter())
 
     result = Result(times={}, late_s=[])
@@ -84,7 +88,7 @@ async def limiter(_task: lab.Task) -> Result:
 
 async def whole(task: lab.Task) -> Result:
     """`Router.map` over more than it can send, one router a rate, through the direct door."""
-    from router.router import Router
+    from router.engine.router import Router
 
     result = Result(times={}, late_s=[])
     async with AsyncExitStack() as stack:
@@ -162,7 +166,7 @@ async def rows(contender: str, load: float) -> list[tuple[object, ...]]:
 
 def _row(contender: str, load: float, text: str, result: Result, seen: Mapping[str, object]) -> tuple[object, ...]:
     rate, times = parse_rate(text), result["times"][text]
-    most, refused = most_in(times, rate.period_s), 0
+    most, refused = max_in(times, rate.period_s), 0
     if contender == "router":
         most = max(cast("dict[str, int]", seen["peaks"]).values())
         refused = sum(count["throttled"] for count in cast("dict[str, dict[str, int]]", seen["keys"]).values())

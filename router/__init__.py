@@ -12,38 +12,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from router.faults import (
+    from router.engine.router import Router
+    from router.errors import (
         AttemptsExhausted,
         CallError,
         ConfigError,
         DeadlineExceeded,
-        Fault,
         ItemRefused,
-        Kind,
         NothingServes,
+        Outcome,
         RouterError,
         Stopped,
     )
-    from router.router import Router
-    from router.types import Attempt, Completion, Message, Outcome, Request, Usage
+    from router.faults import Fault, Kind
+    from router.types import Attempt, Completion, Message, Request, Usage
 
 _HOMES = {
     "Attempt": "types",
-    "AttemptsExhausted": "faults",
-    "CallError": "faults",
+    "AttemptsExhausted": "errors",
+    "CallError": "errors",
     "Completion": "types",
-    "ConfigError": "faults",
-    "DeadlineExceeded": "faults",
+    "ConfigError": "errors",
+    "DeadlineExceeded": "errors",
     "Fault": "faults",
-    "ItemRefused": "faults",
+    "ItemRefused": "errors",
     "Kind": "faults",
     "Message": "types",
-    "NothingServes": "faults",
-    "Outcome": "types",
+    "NothingServes": "errors",
+    "Outcome": "errors",
     "Request": "types",
-    "Router": "router",
-    "RouterError": "faults",
-    "Stopped": "faults",
+    "Router": "engine.router",
+    "RouterError": "errors",
+    "Stopped": "errors",
     "Usage": "types",
 }
 

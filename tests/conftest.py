@@ -7,10 +7,10 @@ from pathlib import Path
 
 from hypothesis import settings
 
+from router.config.models import Config, Key, Provider, Secret
+from router.config.rates import parse_rate
 from router.faults import Fault, Kind
-from router.providers import Config, Key, Provider
-from router.rates import parse_rate
-from router.types import Attempt, Json, Secret
+from router.types import Attempt, Json
 
 settings.register_profile("router", deadline=None)
 settings.load_profile("router")
@@ -50,12 +50,14 @@ def make_config(*providers: Provider, attempts: int = 4) -> Config:
     return Config(Path("providers.yaml"), providers, attempts=attempts)
 
 
-def make_attempt(provider: str = "acme", kind: Kind | None = None, *, status: int | None = None) -> Attempt:
-    fault = None if kind is None else Fault(kind, status=status)
+def make_attempt(
+    provider: str = "acme", kind: Kind | None = None, *, status: int | None = None, message: str = "no"
+) -> Attempt:
+    fault = None if kind is None else Fault(kind, message, status)
     return Attempt(1, provider, f"{provider}#1", "0" * 8, "openai/m", 0.5, 0.0, "idle", fault)
 
 
-def most_in_any_window(times: Sequence[float], window_s: float) -> int:
+def max_in_any_window(times: Sequence[float], window_s: float) -> int:
     """The most of the ascending `times` in any half-open window of `window_s`."""
     most = first = 0
     for last, at in enumerate(times):

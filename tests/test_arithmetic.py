@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.errors import ConfigError
 from router.evals.arithmetic import arithmetic, solve
-from router.faults import ConfigError
 
 # Python's own precedence is the reference; only the three operators and integers are walked.
 OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = {

@@ -8,11 +8,11 @@ from types import ModuleType
 
 import pytest
 
+from router.config.rates import Rate
 from router.jsonl import encode
-from router.rates import Rate
 
 BENCH = Path(__file__).parents[1] / "bench"
-SCRIPTS = ("article", "attack", "lab", "overhead", "pace", "simulator")
+SCRIPTS = ("article", "attack", "classify", "engine_cpu", "lab", "overhead", "pace", "simulator")
 """What is run by itself; what stands beside it under a name that begins alike is a part of it."""
 PARTS = ("attack_", "nasty_")
 
@@ -47,6 +47,7 @@ def test_every_script_is_listed_here() -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_importing_starts_nothing(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sys.modules.pop(name, None)
     assert import_module(name).__doc__
     assert capsys.readouterr().out == ""
 
@@ -62,7 +63,7 @@ def test_importing_starts_nothing(name: str, capsys: pytest.CaptureFixture[str])
     ],
 )
 def test_the_most_in_a_window(pace: ModuleType, times: list[float], period_s: float, most: int) -> None:
-    assert pace.most_in(times, period_s) == most
+    assert pace.max_in(times, period_s) == most
 
 
 @pytest.mark.parametrize(

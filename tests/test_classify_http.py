@@ -1,82 +1,82 @@
-"""Every recorded reply, served over HTTP to the whole router with real LiteLLM, must come out right in the log."""
+"""Every recorded reply, served over HTTP to the transport with real LiteLLM, must be told right through both doors."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from recorded import RECORDED, Case, readings
 from vendors import Says, Seen, scripted
 
-from router.faults import CallError
-from router.jsonl import read
-from router.log import JsonLog
-from router.providers import Config, Door, Key, Provider
-from router.router import Router
-from router.types import Secret
+from router.config.models import Config, Door, Key, Provider, Secret
+from router.faults import Fault
+from router.transport.base import Call
+from router.transport.litellm_transport import LiteLLMTransport
+from router.types import Answer, Request
 
-UNREACHABLE = frozenset({"chatgpt", "replicate", "vertex_ai", "voyage"})
+NOT_SPOKEN = frozenset({"chatgpt", "github_copilot", "replicate", "vertex_ai", "voyage", "watsonx"})
 """LiteLLM's handlers of these want a login, an address or a package of their own, or do not chat."""
+UNKNOWN_TO_LITELLM = frozenset(
+    {"aiml", "litellm_proxy", "novita", "siliconflow", "stepfun", "vercel_ai_gateway", "wandb"}
+)
+"""Vendors that a file names by OpenAI's prefix."""
 MODELS: Mapping[str, str] = {"bedrock": "anthropic.claude-3-haiku-20240307-v1:0"}
 FRAMING = frozenset({"content-length", "transfer-encoding", "content-encoding", "connection", "date"})
+MAX_AT_ONCE = 32
 
-CASES = {
-    str(case["id"]): case
-    for case in read(Path(__file__).parent / "data" / "vendor_errors.jsonl")
-    if case["status"] is not None and case["litellm_provider"] not in UNREACHABLE
-}
+CASES = {case.id: case for case in RECORDED if case.reply.status is not None and case.provider not in NOT_SPOKEN}
 
 
 def reply_to(seen: Seen) -> Says:
-    case = CASES[seen.path.split("/")[2]]
-    headers, status, body = case["headers"], case["status"], str(case["body"])
-    assert isinstance(headers, dict)
-    assert isinstance(status, int)
-    kept = {name: value for name, value in headers.items() if name.lower() not in FRAMING}
-    kind = "text/html" if body.lstrip().startswith("<") else "application/json"
-    return Says(status, body.encode(), {"content-type": kind, **kept})
+    """The recorded reply that the prompt names: one provider serves all cases of its prefix."""
+    named = re.search(rb"case:([^:]+):", seen.raw)
+    assert named, seen.raw
+    reply = CASES[named[1].decode()].reply
+    kept = {name: value for name, value in reply.headers.items() if name not in FRAMING}
+    kind = "text/html" if reply.body.lstrip().startswith("<") else "application/json"
+    return Says(reply.status or 0, reply.body.encode(), {"content-type": kind, **kept})
 
 
-def provider_for(name: str, url: str, door: Door) -> Provider:
-    prefix = str(CASES[name]["litellm_provider"])
+def provider_for(prefix: str, url: str, door: Door) -> Provider:
     model = f"{prefix}/{MODELS.get(prefix, 'some-model')}"
-    key = Key(f"{name}#1", Secret(f"sk-made-up-{name}-0123456789"), name)
-    return Provider(name, {"default": model}, (key,), (), base_url=f"{url}/c/{name}/v1", timeout_s=20, door=door)
+    key = Key(f"{prefix}#1", Secret(f"sk-made-up-{prefix}-0123456789"), prefix)
+    return Provider(prefix, {"default": model}, (key,), (), base_url=f"{url}/v1", timeout_s=300, door=door)
 
 
-async def ask_all(door: Door, path: Path) -> None:
+def prefix_of(case: Case) -> str:
+    return "openai" if case.provider in UNKNOWN_TO_LITELLM else case.provider
+
+
+async def ask_all(door: Door) -> Mapping[str, Answer | Fault]:
     async with scripted() as vendor:
         vendor.script = reply_to
-        providers = tuple(provider_for(name, vendor.url, door) for name in CASES)
-        log = JsonLog(path, "cases", scrub=str, wall=lambda: 1_795_000_000.0)
-        async with Router(Config(path, providers, attempts=1), log=log) as router:
+        providers = {prefix: provider_for(prefix, vendor.url, door) for prefix in map(prefix_of, CASES.values())}
+        transport = LiteLLMTransport(Config(Path("cases.yaml"), tuple(providers.values())))
+        await transport.prepare()
+        room = asyncio.Semaphore(MAX_AT_ONCE)
 
-            async def ask(name: str) -> None:
-                with suppress(CallError):
-                    await router.complete("hello", only={name}, deadline=5.0)
+        async def ask(case: Case) -> Answer | Fault:
+            provider = providers[prefix_of(case)]
+            call = Call(provider, provider.keys[0], provider.models["default"], Request.of(f"case:{case.id}:"))
+            async with room:
+                return await transport.send(call, lambda: None)
 
-            await asyncio.gather(*(ask(name) for name in CASES))
-        log.close()
+        said = await asyncio.gather(*map(ask, CASES.values()))
+        await transport.aclose()
+        return dict(zip(CASES, said, strict=True))
 
 
 @pytest.fixture(scope="module", params=["auto", "litellm"])
-def first_attempts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, object]:
-    path = tmp_path_factory.mktemp("cases") / "log.jsonl"
-    asyncio.run(ask_all(request.param, path))
-    faults: dict[str, object] = {}
-    for event in read(path):
-        if event["event"] == "attempt.finished":
-            faults.setdefault(str(event["provider"]), event["fault"])
-    return faults
+def said(request: pytest.FixtureRequest) -> Mapping[str, Answer | Fault]:
+    return asyncio.run(ask_all(request.param))
 
 
-def test_every_recorded_reply_is_told_over_http(first_attempts: Mapping[str, object]) -> None:
-    wrong = {
-        name: (case["category"], first_attempts.get(name))
-        for name, case in CASES.items()
-        if first_attempts.get(name) != case["category"]
-    }
+def test_every_recorded_reply_is_told_over_http(said: Mapping[str, Answer | Fault]) -> None:
+    kinds = {name: result.kind if isinstance(result, Fault) else None for name, result in said.items()}
+    wrong = {name: (kind, CASES[name].category) for name, kind in kinds.items() if kind not in readings(CASES[name])}
+
     assert wrong == {}
-    assert len(CASES) > 200
+    assert len(CASES) > 500

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from vendors import Says, Seen, chat, scripted
 
-from router.cli.app import run
+from router.cli.app import main, run
+from router.errors import CannotWrite, ConfigError, NothingServes
 from router.jsonl import decode, read
 
 ROOT = Path(__file__).parent.parent
@@ -84,6 +85,8 @@ def is_untouched(home: Path) -> bool:
         pytest.param("eval prompt.txt --data empty.jsonl", "empty.jsonl no items", id="no items"),
         pytest.param("eval", "PROMPT", id="missing argument"),
         pytest.param("eval prompt.txt --bogus", "--bogus", id="unknown option"),
+        pytest.param(f"eval prompt.txt --seed {10**30}", "--seed", id="a seed beyond 64 bits"),
+        pytest.param(f"eval prompt.txt --epochs {10**20}", "--epochs", id="epochs beyond a lifetime"),
         pytest.param("eval prompt.txt --limit 0", "--limit 1", id="a limit of none"),
         pytest.param("eval prompt.txt --limit many", "--limit integer", id="no number"),
         pytest.param("eval prompt.txt --display fancy", "--display 'fancy' plain", id="unknown display"),
@@ -184,7 +187,8 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
 
 HELP = """
 import sys
-from router.cli.app import run
+from router.cli.app import main, run
+from router.errors import CannotWrite, ConfigError, NothingServes
 assert run(sys.argv[1:]) == 0
 print(sorted({"litellm", "aiohttp", "httpx", "tenacity", "jinja2", "duckdb", "pyarrow", "structlog"} & {*sys.modules}))
 """
@@ -200,7 +204,7 @@ def test_help_is_quick_because_it_imports_little(arguments: list[str]) -> None:
     assert done.stderr == ""
 
 
-# Whole runs, in processes of their own.
+# Whole runs.
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,6 @@ class Ran:
     out: str
     err: str
     home: Path
-    took_s: float = 0.0
 
     @property
     def directory(self) -> Path:
@@ -226,33 +229,20 @@ class Ran:
         return list(read(self.directory / name))
 
 
-async def start(home: Path, *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "router", *arguments),
-        cwd=home,
-        # A fresh HOME, and none of the keys that whoever runs the tests may have.
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def finish(process: asyncio.subprocess.Process, home: Path, since: float | None = None) -> Ran:
-    began = time.monotonic() if since is None else since
-    out, err = await process.communicate()
-    return Ran(process.returncode, out.decode(), err.decode(), home, time.monotonic() - began)
-
-
-async def whole(home: Path, *arguments: str) -> Ran:
-    return await finish(await start(home, *arguments), home)
+def whole(home: Path, *arguments: str) -> Ran:
+    """A run in this process, which has imported LiteLLM once."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(home), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(list(arguments))
+    return Ran(code, out.getvalue(), err.getvalue(), home)
 
 
 ANSWERED = 5
 
 
-async def interrupted(home: Path, times: int) -> Ran:
-    """A run at a vendor that answers some calls and lets the others hang, and `times` Ctrl-C in their midst."""
-    async with scripted() as vendor:
+async def terminated(home: Path) -> Ran:
+    """A process at a vendor that answers some calls and lets the others hang, and a SIGTERM in their midst."""
+    async with asyncio.timeout(120), scripted() as vendor:
         turn, in_their_midst = count(1), asyncio.Event()
 
         def script(_seen: Seen) -> Says:
@@ -264,21 +254,24 @@ async def interrupted(home: Path, times: int) -> Ran:
         vendor.script = script
         config = f"{{model: openai/m, keys: sk-planted-acme-1, rate: 50/s, base_url: {vendor.url}/v1, timeout: 2s}}"
         (home / "providers.yaml").write_text(f"providers:\n  acme: {config}\n", encoding="utf-8")
-        process = await start(home, "eval", "prompt.txt", "--limit", "5000", "--display", "plain", "--attempts", "1")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "router", "eval", "prompt.txt", "--limit", "5000", "--attempts", "1"),
+            cwd=home,
+            # A fresh HOME, and none of the keys that whoever runs the tests may have.
+            env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
         await in_their_midst.wait()
-        for left in reversed(range(times)):
-            began = time.monotonic()
-            process.send_signal(signal.SIGINT)
-            if left:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), 0.5)
-        return await finish(process, home, began)
+        process.terminate()
+        out, err = await process.communicate()
+        return Ran(process.returncode, out.decode(), err.decode(), home)
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Ran]:
-    """All whole runs, some at a time: most of their time is LiteLLM's import."""
-    home = {name: tmp_path_factory.mktemp(name) for name in ("full", "piped", "down", "once", "twice")}
+    """All whole runs."""
+    home = {name: tmp_path_factory.mktemp(name) for name in ("full", "piped", "down", "terminated")}
     for each in home.values():
         (each / "prompt.txt").write_text("What is {{ question }}?", encoding="utf-8")
         (each / "providers.yaml").write_text(CONFIG, encoding="utf-8")
@@ -287,19 +280,15 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Ran]:
     # Its prompt asks for no JSON, so the default scorer can read no answer.
     piped = ("--limit", "20", "--min-accuracy", "0.5", "--display", "none", "-o", "-")
     down = ("--trouble", "acme=down", "--trouble", "emca=down", "--deadline", "2s")
-
-    async def main() -> dict[str, Ran]:
-        async with asyncio.timeout(120):
-            ran = await asyncio.gather(
-                whole(home["full"], "eval", stepwise, "--json", "-o", "copy.jsonl"),
-                whole(home["piped"], "eval", "prompt.txt", *piped),
-                whole(home["down"], "eval", stepwise, "--limit", "6", *down),
-                interrupted(home["once"], 1),
-                interrupted(home["twice"], 2),
-            )
-            return dict(zip(home, ran, strict=True))
-
-    return asyncio.run(main())
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("ROUTER_") or "_API_KEY" in name]:
+            patch.delenv(name)
+        return {
+            "full": whole(home["full"], "eval", stepwise, "--json", "-o", "copy.jsonl"),
+            "piped": whole(home["piped"], "eval", "prompt.txt", *piped),
+            "down": whole(home["down"], "eval", stepwise, "--limit", "6", *down),
+            "terminated": asyncio.run(terminated(home["terminated"])),
+        }
 
 
 def test_the_first_command_works_without_a_key(runs: Mapping[str, Ran]) -> None:
@@ -354,22 +343,78 @@ def test_items_without_an_answer_are_exit_code_2_and_never_wrong(runs: Mapping[s
     assert ran.out  # the summary all the same
 
 
-@pytest.mark.parametrize("name", ["once", "twice"])
-def test_an_interrupted_run_leaves_whole_files(runs: Mapping[str, Ran], name: str) -> None:
-    ran = runs[name]
+def test_the_explanation_is_named_where_items_have_no_answer(runs: Mapping[str, Ran]) -> None:
+    assert f"`router logs {Path('runs') / runs['down'].directory.resolve().name}`" in runs["down"].err
+
+
+def test_a_terminated_run_leaves_whole_files(runs: Mapping[str, Ran]) -> None:
+    ran = runs["terminated"]
     assert ran.code == 130, ran.err
     assert "Traceback" not in ran.err
     assert ran.json("summary.json")["interrupted"] is True
     rows = ran.lines("results.jsonl")
     assert sum(row["outcome"] != "error" for row in rows) == ANSWERED
+    assert any(row["fault"] == "timeout" for row in rows), "calls in flight may end"
     assert len({row["id"] for row in rows}) == len(rows) < 5000
     events = ran.lines("log.jsonl")
     assert sum(event["event"] == "item.settled" for event in events) == len(rows)
     assert events[-1]["event"] == "run.finished"
 
 
-def test_one_ctrl_c_lets_calls_in_flight_end_and_two_do_not(runs: Mapping[str, Ran]) -> None:
-    assert any(row["fault"] == "timeout" for row in runs["once"].lines("results.jsonl"))
-    assert not any(row["fault"] == "timeout" for row in runs["twice"].lines("results.jsonl"))
-    assert runs["once"].took_s < 5
-    assert runs["twice"].took_s < 2
+# What ends a command.
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        pytest.param(ConfigError("acme.yaml:3: no"), 3, "router: acme.yaml:3: no\n", id="configuration"),
+        pytest.param(CannotWrite("x: full"), 2, "router: x: full\n", id="nothing can be written"),
+        pytest.param(NothingServes("acme: dead"), 2, "router: acme: dead\n", id="nothing serves"),
+        pytest.param(KeyboardInterrupt(), 130, "router: interrupted\n", id="Ctrl-C"),
+        pytest.param(BrokenPipeError(), 0, "", id="the reader has gone"),
+        pytest.param(
+            ConfigError("the column \x1b[31mred\x9b"), 3, "router: the column \ufffd[31mred\ufffd\n", id="clean"
+        ),
+    ],
+)
+def test_every_end_has_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, words: str
+) -> None:
+    assert ended_by(error, monkeypatch) == code
+    assert capsys.readouterr().err == words
+
+
+def test_a_defect_is_shown_and_is_never_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended_by(ZeroDivisionError("oops"), monkeypatch) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("router: a defect of router, please report it:\nTraceback")
+    assert "ZeroDivisionError: oops" in shown
+
+
+def ended_by(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
+    def application(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("router.cli.app.app", application)
+    return run(["eval"])
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_other_signals_end_a_command_as_ctrl_c_does(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    number = getattr(signal, name)
+
+    def application(*_arguments: object, **_options: object) -> None:
+        signal.raise_signal(number)
+
+    monkeypatch.setattr("router.cli.app.app", application)
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
+        with pytest.raises(SystemExit, match="130"):
+            main()
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.config import load, schema
-from router.faults import ConfigError
-from router.options import IN_DEFAULTS, OF_FILE, OF_PROVIDER
-from router.providers import Config, Key, Provider
-from router.rates import Rate
-from router.types import Secret
+from router.config.loading import load, schema
+from router.config.models import Config, Key, Price, Provider, Secret
+from router.config.rates import Rate
+from router.config.schema import IN_DEFAULTS, OF_FILE, OF_PROVIDER
+from router.errors import ConfigError
 
 KEY = "sk-planted-0123456789abcdef"
 
@@ -184,13 +183,17 @@ def test_forms_of_keys(file: Path, keys: str, expected: list[str | None]) -> Non
         pytest.param("burst: '${N}'", "burst", 3, id="number from a variable"),
         pytest.param("enabled: '${OFF}'", "enabled", False, id="boolean from a variable"),
         pytest.param("rate: 1/min, burst: 1", "burst", 1, id="one at once at one a minute"),
-        pytest.param("params: {a: [1, {b: null}]}", "params", {"a": [1, {"b": None}]}, id="nested params"),
-        pytest.param("params: {t: '${T}'}", "params", {"t": 0.5}, id="number in params from a variable"),
+        pytest.param("params: {stop: [1, {b: null}]}", "params", {"stop": [1, {"b": None}]}, id="nested params"),
+        pytest.param("params: {top_p: '${T}'}", "params", {"top_p": 0.5}, id="number in params from a variable"),
+        pytest.param("headers: {X-Title: eval, X-N: 5}", "headers", {"X-Title": "eval", "X-N": "5"}, id="headers"),
+        pytest.param("headers: {X-A: 'Bearer ${ON}'}", "headers", {"X-A": "Bearer on"}, id="header of a variable"),
+        pytest.param("organization: org-1", "headers", {"OpenAI-Organization": "org-1"}, id="organisation"),
+        pytest.param("price: {input: 0.15, output: 1}", "price", Price(0.15, 1.0), id="price"),
         pytest.param("base_url: 'http://127.0.0.1:8000/v1'", "base_url", "http://127.0.0.1:8000/v1", id="loopback"),
     ],
 )
 def test_values(file: Path, option: str, field: str, value: object) -> None:
-    provider = one(file, f"keys: k, {option}", RATE="7/s", N="3", OFF="false", T="0.5")
+    provider = one(file, f"keys: k, {option}", RATE="7/s", N="3", OFF="false", ON="on", T="0.5")
     assert getattr(provider, field) == value
 
 
@@ -251,6 +254,13 @@ ELSEWHERE = "providers:\n  a: {model: a/b, keys: k1}\n  b: {model: a/b, keys: k2
             "providers: {a: {models: [a/b], keys: k}}", "1:25", "a list; expected names with", id="models list"
         ),
         pytest.param("providers: {a: {models: {x: y}, keys: k}}", "1:29", "openai/gpt-4o-mini", id="models, no vendor"),
+        pytest.param('providers: {a: {model: "a/b\\e[2J", keys: k}}', "1:24", "a/b\\x1b[2J", id="escape in a model"),
+        pytest.param(
+            'providers: {a: {model: a/b, keys: [{key: k, account: "\\u202e"}]}}',
+            "1:54",
+            "'\\u202e'",
+            id="turned",
+        ),
         # keys
         pytest.param("providers: {a: {model: a/b}}", "1:13", "a has no keys; expected keys: with", id="no keys"),
         pytest.param("providers: {a: {model: a/b, keys: }}", "1:34", "a.keys is nothing", id="keys without a value"),
@@ -284,8 +294,9 @@ ELSEWHERE = "providers:\n  a: {model: a/b, keys: k1}\n  b: {model: a/b, keys: k2
         pytest.param(
             "providers: {a: {model: a/b, keys: [k, k]}}", "1:39", "a#2 and a#1 (1:36) are the same", id="key twice"
         ),
+        pytest.param(A.replace("k\n", "$FOO\n") + "burst: 1", "4:11", "$FOO, which is no", id="no braces"),
         pytest.param(
-            ELSEWHERE + "  c: {model: a/b, keys: k1}", "4:25", "c#1 and a#1 (2:25) are", id="in two providers"
+            A + "headers: {X-A: Bearer $FOO}", "5:20", "expected ${FOO}, with braces", id="no braces in headers"
         ),
         # limits
         pytest.param(A + "rate: 5", "5:11", "'5' (a number); expected a rate such as 5/s", id="rate as a number"),
@@ -317,6 +328,9 @@ ELSEWHERE = "providers:\n  a: {model: a/b, keys: k1}\n  b: {model: a/b, keys: k2
             A + "base_url: example.com/v1", "5:15", "an address such as https://", id="address without scheme"
         ),
         pytest.param(A + "base_url: ftp://example.com", "5:15", "an address such as", id="address of ftp"),
+        pytest.param(
+            A + "base_url: https://x/v1?key=abc", "5:15", "one with a query; expected", id="address with a query"
+        ),
         pytest.param(A + "base_url: http://", "5:15", "an address such as", id="address without host"),
         pytest.param(A + "base_url: http://x:99999", "5:15", "an address such as", id="port out of range"),
         pytest.param(A + "base_url: http://[x", "5:15", "an address such as", id="broken IPv6"),
@@ -326,8 +340,26 @@ ELSEWHERE = "providers:\n  a: {model: a/b, keys: k1}\n  b: {model: a/b, keys: k2
         pytest.param(A + "transport: aiohttp", "5:16", "'aiohttp'; expected auto or litellm", id="transport"),
         pytest.param(A + "enabled: 'no'", "5:14", "'no'; expected true or false", id="enabled as a text"),
         pytest.param(A + "params: [1]", "5:13", "a list; expected parameters of the model", id="params as a list"),
-        pytest.param(A + "params: {api_key: x}", "5:23", "api_key has its own place: keys", id="key among params"),
-        pytest.param(A + "params: {x: .nan}", "5:17", "finite", id="params that JSON cannot say"),
+        pytest.param(A + "params: {api_key: x}", "5:14", "the provider's option keys in", id="key among params"),
+        pytest.param(A + "params: {extra_headers: {}}", "5:14", "option headers in", id="headers among params"),
+        pytest.param(A + "params: {extra_body: {model: x}}", "5:27", "'extra_body.model'", id="in the body"),
+        pytest.param(A + "params: {temprature: 0}", "5:14", "did you mean temperature?", id="unknown parameter"),
+        pytest.param(
+            A + "params: {aws_region_name: x}", "5:14", "a model of bedrock/", id="another vendor's credential"
+        ),
+        pytest.param("defaults: {params: {model: x}}\n" + ELSEWHERE, "1:21", "defaults.params holds", id="in defaults"),
+        pytest.param(A + "params: {seed: .nan}", "5:20", "finite", id="params that JSON cannot say"),
+        pytest.param(A + "max_tokens: 5", "5:5", "write params: {max_tokens: …}", id="parameter beside params"),
+        pytest.param(A + "extra_headers: {}", "5:5", "did you mean headers?", id="headers by LiteLLM's name"),
+        pytest.param(A + "headers: {Host: x}", "5:15", "headers of your own", id="a header of the request itself"),
+        pytest.param(A + "headers: {'a b': x}", "5:15", "headers of your own", id="no header's name"),
+        pytest.param(
+            A + "headers: {X-A: [1]}", "5:20", "a list; expected a text of plain ASCII", id="header as a list"
+        ),
+        pytest.param(A + "headers: {X-A: ü}", "5:20", "a text of plain ASCII", id="header beyond ASCII"),
+        pytest.param(A + "price: 5", "5:12", "such as {input: 0.15, output: 0.6}", id="price as a number"),
+        pytest.param(A + "price: {input: 5}", "5:12", "such as {input: 0.15, output: 0.6}", id="half a price"),
+        pytest.param(A + "price: {input: -1, output: x}", "5:20", "from 0 up", id="a price below zero"),
         pytest.param("rehearse: sometimes\n" + ELSEWHERE, "1:11", "when-no-keys, always or never", id="rehearse"),
         pytest.param("rehearse: no\n" + ELSEWHERE, "1:11", "'no' (a boolean)", id="rehearse as a YAML boolean"),
     ],
@@ -353,6 +385,57 @@ def test_more_than_twenty_mistakes_are_counted(file: Path) -> None:
 def test_the_same_key_may_stand_in_a_provider_that_is_switched_off(file: Path) -> None:
     text = "providers: {a: {model: a/b, keys: k}, b: {model: a/c, keys: k, enabled: false}}"
     assert len(read(file, text).usable) == 1
+
+
+def test_one_key_at_one_address_is_one_account(file: Path) -> None:
+    text = """\
+providers:
+  a: {model: openai/x, keys: [k1, {key: k2, account: team}]}
+  b: {model: openai/y, base_url: 'https://API.openai.com/v1', keys: k2}
+  c: {model: openai/z, base_url: 'https://relay.example/v1', keys: k1}
+  d: {model: openai/w, keys: [{key: k1, account: both}, {key: k3, account: both}]}
+  e: {model: a/b, keys: none}
+  f: {model: a/b, keys: none}
+"""
+    ids = {key.name: key.account_id for provider in read(file, text).providers for key in provider.keys}
+    assert ids["a#2"] == ids["b#1"]
+    assert ids["a#1"] == ids["d#1"] == ids["d#2"]
+    assert len({ids[name] for name in ("a#1", "a#2", "c#1", "e#1", "f#1")}) == 5
+    swapped = text.replace("providers:\n", "").splitlines()[::-1]
+    again = {k.name: k.account_id for p in read(file, "\n".join(["providers:", *swapped])).providers for k in p.keys}
+    assert again == ids
+
+
+def test_what_variables_brought_is_remembered_where_it_may_be_secret(file: Path) -> None:
+    config = read(
+        file,
+        "providers: {a: {model: '${M}', keys: '${K}', rate: '${R}', base_url: 'https://x/${ID}/v1', "
+        "headers: {X-A: 'Bearer ${TOKEN}'}, params: {user: '${WHO}', seed: 1, stop: [x, '${S}']}}}",
+        M="a/b",
+        K="key",
+        R="5/s",
+        ID="acc",
+        TOKEN="t",
+        WHO="me",
+        S="stop",
+    )
+    assert config.variables == {"K": Secret("key")} | {
+        n: Secret(v) for n, v in zip(("ID", "TOKEN", "WHO", "S"), ("acc", "t", "me", "stop"), strict=True)
+    }
+    filled = config.providers[0].filled_in
+    assert filled == {"model", "rate", "base_url", "headers.X-A", "params.user", "params.stop.1"}
+
+
+def test_a_whole_address_from_a_variable_is_no_secret(file: Path) -> None:
+    assert read(file, "providers: {a: {model: a/b, keys: k, base_url: '${U}'}}", U="http://x/v1").variables == {}
+
+
+def test_variables_that_other_tools_heed_are_noted(file: Path) -> None:
+    text = "providers: {a: {model: openai/b, keys: '${OPENAI_API_KEYS}'}}"
+    held = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://x", "OPENAI_ORGANIZATION": "", "GROQ_API_KEY": "k"}
+    assert read(file, text, **held).providers[0].unread == ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+    named = "providers: {a: {model: openai/b, keys: '${OPENAI_API_KEY}', base_url: '${OPENAI_BASE_URL}'}}"
+    assert read(file, named, **held).providers[0].unread == ()
 
 
 def test_what_a_variable_holds_is_not_filled_in_again(file: Path) -> None:
@@ -418,6 +501,10 @@ class TestTheFileItself:
         with pytest.raises(ConfigError, match="this is a directory"):
             load(tmp_path, {})
 
+    def test_a_device_without_end(self) -> None:
+        with pytest.raises(ConfigError, match="/dev/zero: holds more than"):
+            load(Path("/dev/zero"), {})
+
     def test_a_name_that_no_file_can_have(self) -> None:
         with pytest.raises(ConfigError, match="cannot be read"):
             load(Path("a\0b"), {})
@@ -473,7 +560,7 @@ NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,8}", fullmatch=True)
 RATES = st.builds(Rate, st.integers(1, 10**6).map(float), st.sampled_from([1.0, 60.0, 3600.0, 86400.0, 7.0]))
 LETTERS = st.characters(categories=["L", "N", "P", "S", "Zs"], exclude_characters="$")
 PARAMS = st.dictionaries(
-    st.text(LETTERS, max_size=8).map("p".__add__),
+    st.sampled_from(["temperature", "user", "stop", "top_k", "seed"]),
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(LETTERS, max_size=8),
     max_size=3,
 )

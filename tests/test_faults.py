@@ -1,17 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import make_attempt
 
-from router import faults
-from router.faults import (
-    OTHER_VENDORS_MAY_TAKE_IT,
-    REACTIONS,
-    CallError,
-    Fault,
-    Kind,
-    RouterError,
-)
+from router.faults import REACTIONS, Doubt, Fault, Kind, Proof
 
 TABLE = {
     ("throttle", "account", "slow_down", False): "rate_limit token_limit concurrency",
@@ -36,8 +27,25 @@ def test_every_kind_has_its_row() -> None:
     assert set(REACTIONS) == set(Kind) == {Kind(kind) for kinds in TABLE.values() for kind in kinds.split()}
 
 
-def test_other_vendors_may_take_what_depends_on_the_vendor() -> None:
-    assert {Kind.CONTEXT_LENGTH, Kind.CONTENT_FILTER} == OTHER_VENDORS_MAY_TAKE_IT
+BESIDE = {
+    ("throttled", False, "always", "none"): "rate_limit token_limit concurrency",
+    ("exhausted", False, "never", "none"): "daily_quota no_credit",
+    ("refused", False, "if proven", "none"): "invalid_key revoked_key account_banned",
+    ("neutral", True, "if proven", "none"): "permission model_not_found",
+    ("blocked", True, "never", "none"): "ip_blocked region_blocked",
+    ("failed", True, "never", "none"): "overloaded server_error connection timeout",
+    ("failed", True, "never", "alike elsewhere"): "malformed_reply unknown",
+    ("ok", True, "never", "its words"): "bad_request",
+    ("ok", True, "never", "another vendor"): "context_length content_filter",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"), [pytest.param(kind, row, id=kind) for row, kinds in BESIDE.items() for kind in kinds.split()]
+)
+def test_what_a_fault_says_and_who_else_may_be_the_cause(kind: str, row: tuple[str, bool, Doubt, Proof]) -> None:
+    reaction = REACTIONS[Kind(kind)]
+    assert (reaction.signal, reaction.elsewhere, reaction.doubted, reaction.proof) == row
 
 
 @pytest.mark.parametrize(
@@ -51,15 +59,8 @@ def test_a_fault_reads_as_a_sentence(fault: Fault, text: str) -> None:
     assert str(fault) == text
 
 
-def test_a_call_error_shows_the_last_fault_of_its_attempts() -> None:
-    first, last = make_attempt(kind=Kind.TIMEOUT), make_attempt(kind=Kind.UNKNOWN)
-    error = CallError("no", (first, last, make_attempt()))
-    assert error.fault is last.fault
-    assert CallError("no", (first,), last.fault).fault is last.fault
-    assert CallError("no").fault is None
-
-
-def test_all_errors_have_one_root() -> None:
-    errors = [each for each in vars(faults).values() if isinstance(each, type) and issubclass(each, Exception)]
-    assert len(errors) == 8
-    assert all(issubclass(each, RouterError) for each in errors)
+@pytest.mark.parametrize("kind", [Kind.TIMEOUT, Kind.CONNECTION])
+def test_what_is_excused_is_charged_to_nobody(kind: Kind) -> None:
+    reaction = Fault(kind, excused=True).reaction
+    assert (reaction.blame, reaction.charged, reaction.signal) == ("nobody", False, "neutral")
+    assert Fault(kind).reaction.charged

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from router.evals.files import decode, did_you_mean, nearest, open_bytes, require_file
-from router.faults import ConfigError
+from router.errors import ConfigError
+from router.evals.files import decode, open_bytes, require_file
+from router.suggest import did_you_mean, nearest
 
 
 @pytest.mark.parametrize(

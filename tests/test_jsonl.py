@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import errno
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from hypothesis import given
@@ -44,6 +49,27 @@ def test_dataclasses_enums_and_numbers_as_names_are_written() -> None:
         x: int
 
     assert encode({1: Point(2), "kind": Kind.TIMEOUT}) == b'{"1":{"x":2},"kind":"timeout"}'
+
+
+@dataclass
+class Line:
+    text: str
+    number: int
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        pytest.param({"a": "x\ud800y"}, {"a": "x?y"}, id="half a character"),
+        pytest.param({"\udfff": [("\ud800",)]}, {"?": [["?"]]}, id="in a name, in a list"),
+        pytest.param([10**18, -(10**30)], [10**18, -1e30], id="a number beyond 64 bits"),
+        pytest.param([10**400], [None], id="a number beyond everything"),
+        pytest.param(Line("\ud800", 2**64), {"text": "?", "number": 2.0**64}, id="in a record"),
+        pytest.param({Kind.TIMEOUT: "\ud800"}, {"timeout": "?"}, id="beside an enum"),
+    ],
+)
+def test_what_json_cannot_say_is_written_as_near_as_it_can(value: object, written: object) -> None:
+    assert decode(encode(value)) == decode(encode_pretty(value)) == written
 
 
 def test_what_is_no_json_is_a_value_error() -> None:
@@ -120,6 +146,70 @@ def test_lines_are_with_the_kernel_at_once_and_on_the_disk_at_times(tmp_path: Pa
     assert appender._synced_at == now
     appender.close()
     appender.close()
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """The kernel takes what fits and then refuses, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def lines(path: Path) -> list[object]:
+    damaged: list[int] = []
+    found = [line["n"] for line in read(path, damaged.append)]
+    assert damaged == []
+    return found
+
+
+@pytest.mark.parametrize("room", range(10))
+def test_a_line_that_does_not_fit_is_cut_back_and_kept_for_a_last_try(tmp_path: Path, room: int) -> None:
+    path, failures = tmp_path / "log.jsonl", list[OSError]()
+    appender = Appender(path, on_failure=failures.append)
+    appender.append({"n": 1})
+    with file_size_limit(path.stat().st_size + room - 1):
+        for number in (2, 3):
+            appender.append({"n": number})
+        written = 2 if room == len(b'{"n":2}\n') + 1 else 1
+        assert lines(path) == list(range(1, written + 1))
+    assert [error.errno for error in failures] == [errno.EFBIG]
+    appender.append({"n": 4})
+    assert lines(path) == list(range(1, written + 1))
+    appender.close()
+    assert lines(path) == [1, 2, 3, 4]
+
+
+def test_what_does_not_fit_at_the_end_either_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    appender = Appender(path)
+    appender.append({"n": 1})
+    with file_size_limit(path.stat().st_size):
+        appender.append({"n": 2})
+        with pytest.raises(OSError, match="too large"):
+            appender.close()
+        appender.close()
+    assert lines(path) == [1]
+    assert appender.kept == [b'{"n":2}']
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["while it grows", "after its last line"])
+def test_a_file_that_was_removed_is_noticed_and_written_again(tmp_path: Path, *, late: bool) -> None:
+    path, failures, now = tmp_path / "runs" / "log.jsonl", list[OSError](), 0.0
+    path.parent.mkdir()
+    appender = Appender(path, clock=lambda: now, on_failure=failures.append)
+    appender.append({"n": 1})
+    rmtree(path.parent)
+    if not late:
+        now = FSYNC_EVERY_S
+        appender.append({"n": 2})
+        assert [type(error) for error in failures] == [FileNotFoundError]
+    appender.append({"n": 3})
+    appender.close()
+    assert lines(path) == ([1, 3] if late else [1, 2, 3])
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

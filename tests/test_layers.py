@@ -17,38 +17,47 @@ TESTS = Path(__file__).parent
 
 ROWS = (
     ("cli", "__main__"),
+    ("serve",),
     ("reports",),
-    ("evals", "checkup"),
-    ("router", "roster", "views", "events", "testing"),
-    ("simulator", "lanes", "standing", "correlation", "keys", "jobs", "dispatch"),
+    ("analysis",),
+    ("evals",),
+    ("testing",),
+    ("engine",),
+    ("check",),
     ("transport",),
+    ("simulator",),
+    ("store",),
+    ("log",),
+    ("config",),
     ("classify",),
-    ("config", "declared", "options", "parsers", "document"),
-    ("scrub", "log", "memory", "pace", "health", "history", "crowd", "silence", "clock", "retries"),
-    ("providers",),
-    ("faults", "types", "rates", "jsonl"),
+    ("catalog",),
+    ("errors", "types", "faults", "clock", "jsonl", "suggest", "text"),
 )
 """From the roof to the ground: a room may import from its own row and from those below."""
 FLOORS = {room: floor for floor, row in enumerate(ROWS) for room in row}
 
 HOMES = {
     "aiohttp": ("transport", "simulator"),
-    "aiolimiter": ("pace",),
-    "dotenv": ("config",),
-    "duckdb": ("reports.logs",),
+    "certifi": ("transport",),
+    "aiolimiter": ("engine.pace",),
+    "dotenv": ("config.loading",),
+    "duckdb": ("analysis.query",),
     "httpx": ("transport",),
     "jinja2": ("evals.prompts",),
     "litellm": ("transport",),
     "orjson": ("jsonl",),
     "pyarrow": ("evals.datasets",),
+    "numpy": ("evals.paired",),
     "rich": ("reports",),
-    "structlog": ("log",),
-    "tenacity": ("router",),
+    "scipy": ("evals.paired", "evals.stats"),
+    "structlog": ("log.writer",),
+    "tenacity": ("engine.router",),
     "typer": ("cli",),
-    "yaml": ("document",),
+    "yaml": ("config.yaml_nodes",),
+    "yarl": ("transport",),
 }
 """Where a third-party package may be imported."""
-INSIDE_FUNCTIONS = {"litellm", "duckdb", "pyarrow"}
+INSIDE_FUNCTIONS = {"litellm", "duckdb", "numpy", "pyarrow", "scipy"}
 """What costs seconds to import, or need not be installed."""
 REAL_SLEEP = {"test_simulator_server.py"}
 """Tests of a real server over real sockets, which has no other clock."""
@@ -65,14 +74,16 @@ def sources() -> dict[str, str]:
     return found
 
 
-def imports(tree: ast.AST, *, inside: bool = False) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
-    """Every import that is executed, and whether it stands inside a function."""
+def imports(
+    tree: ast.AST, *, typing: bool = False, inside: bool = False
+) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Every import that is executed, with `typing` the others too, and whether it stands inside a function."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node, inside
-        elif not (isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")):
+        elif typing or not (isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")):
             function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            yield from imports(node, inside=inside or function)
+            yield from imports(node, typing=typing, inside=inside or function)
 
 
 def names(node: ast.Import | ast.ImportFrom, modules: Sources) -> list[str]:
@@ -88,7 +99,7 @@ def own_imports(texts: Sources) -> dict[str, set[str]]:
     return {
         module: {
             name.removeprefix("router").removeprefix(".")
-            for node, _ in imports(ast.parse(text))
+            for node, _ in imports(ast.parse(text), typing=bool(module))
             for name in names(node, texts)
             if name.split(".")[0] == "router"
         }
@@ -178,22 +189,28 @@ def test_tests_neither_mock_nor_sleep() -> None:
     ("module", "text", "seen"),
     [
         pytest.param("faults", "from router.types import Json", False, id="same row"),
-        pytest.param("router", "from router.lanes import Lane", False, id="downwards"),
+        pytest.param("engine.lane", "from router.config.rates import Rate", False, id="downwards"),
         pytest.param("reports.live", "from router.reports.screen import x", False, id="same room"),
-        pytest.param("lanes", "from router.router import Router", True, id="upwards"),
-        pytest.param("types", "import router.providers", True, id="upwards by a plain import"),
-        pytest.param("types", "from router import providers", True, id="upwards from the package"),
-        pytest.param("pace", "def f():\n    from router.cli.app import main", True, id="upwards inside a function"),
-        pytest.param("pace", "try:\n    import router.evals\nexcept ImportError: pass", True, id="upwards in a try"),
+        pytest.param("config.rates", "from router.engine.router import Router", True, id="upwards"),
+        pytest.param("types", "import router.config.models", True, id="upwards by a plain import"),
+        pytest.param("types", "from router import config", True, id="upwards from the package"),
+        pytest.param(
+            "engine.pace", "def f():\n    from router.cli.app import main", True, id="upwards inside a function"
+        ),
+        pytest.param(
+            "engine.pace", "try:\n    import router.evals\nexcept ImportError: pass", True, id="upwards in a try"
+        ),
         pytest.param("cli.app", "from router import Router", True, id="by the package's lazy names"),
-        pytest.param("types", "if TYPE_CHECKING:\n    from router.router import Router", False, id="for types only"),
-        pytest.param("types", "if typing.TYPE_CHECKING:\n    import router.cli", False, id="for types only, spelt out"),
+        pytest.param(
+            "types", "if TYPE_CHECKING:\n    from router.engine.router import Router", True, id="for types only"
+        ),
+        pytest.param("types", "if typing.TYPE_CHECKING:\n    import router.cli", True, id="for types only, spelt out"),
         pytest.param("types", "if sys.platform:\n    import router.cli", True, id="under another condition"),
-        pytest.param("lanes", "import router.attic", True, id="nobody may import an unknown room"),
+        pytest.param("engine.lane", "import router.attic", True, id="nobody may import an unknown room"),
     ],
 )
 def test_upward_imports_are_seen(module: str, text: str, *, seen: bool) -> None:
-    texts = dict.fromkeys(["", "providers", "router", "evals"], "") | {module: text}
+    texts = dict.fromkeys(["", "config", "config.rates", "engine.router", "evals"], "") | {module: text}
     assert bool(upward_imports(texts)) is seen
 
 
@@ -205,7 +222,7 @@ def test_upward_imports_are_seen(module: str, text: str, *, seen: bool) -> None:
         pytest.param({"a": "import router.b", "b": "import router.c", "c": "import router.a"}, True, id="three"),
         pytest.param({"a": "def f():\n    import router.b", "b": "import router.a"}, True, id="inside a function"),
         pytest.param(
-            {"a": "if TYPE_CHECKING:\n    import router.b", "b": "import router.a"}, False, id="for types only"
+            {"a": "if TYPE_CHECKING:\n    import router.b", "b": "import router.a"}, True, id="for types only"
         ),
     ],
 )
@@ -216,8 +233,8 @@ def test_circles_are_seen(texts: dict[str, str], *, seen: bool) -> None:
 @pytest.mark.parametrize(
     ("module", "text", "seen"),
     [
-        pytest.param("pace", "from aiolimiter import AsyncLimiter", False, id="at home"),
-        pytest.param("lanes", "from aiolimiter import AsyncLimiter", True, id="abroad"),
+        pytest.param("engine.pace", "from aiolimiter import AsyncLimiter", False, id="at home"),
+        pytest.param("engine.lane", "from aiolimiter import AsyncLimiter", True, id="abroad"),
         pytest.param("transport.direct", "def f():\n    import litellm", False, id="litellm in a function"),
         pytest.param("transport.direct", "import litellm", True, id="litellm at the top"),
         pytest.param("transport.direct", "class A:\n    from litellm import b", True, id="litellm in a class"),

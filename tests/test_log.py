@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.faults import Kind
 from router.jsonl import read
-from router.log import EVENTS, JsonLog, NoLog, iso
+from router.log.writer import EVENTS, JsonLog, NoLog, iso
 
 NOON = 1_763_985_600.0
 
@@ -60,6 +60,32 @@ def test_keys_are_taken_out_of_whole_lines(tmp_path: Path) -> None:
 def test_an_unknown_event_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match=r"run\.exploded"):
         written(tmp_path / "log.jsonl", lambda log: log.event("run.exploded"))
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        pytest.param("half \ud800", "half ?", id="half a character"),
+        pytest.param(10**40, 1e40, id="a number beyond 64 bits"),
+        pytest.param({1, 2}, "{1, 2}", id="no JSON at all"),
+    ],
+)
+def test_no_value_keeps_an_event_out_of_the_log(tmp_path: Path, value: object, found: object) -> None:
+    (line,) = written(tmp_path / "log.jsonl", lambda log: log.event("run.started", odd=value, n=1))
+    assert (line["odd"], line["n"]) == (found, 1)
+
+
+@pytest.mark.parametrize(
+    ("wall", "text"),
+    [
+        pytest.param(1e30, "9999-12-31T23:59:59.000Z", id="far future"),
+        pytest.param(float("inf"), "9999-12-31T23:59:59.000Z", id="never"),
+        pytest.param(-1e30, "1970-01-01T00:00:00.000Z", id="far past"),
+        pytest.param(float("nan"), "1970-01-01T00:00:00.000Z", id="no time"),
+    ],
+)
+def test_a_time_beyond_any_calendar_is_its_last_day(wall: float, text: str) -> None:
+    assert iso(wall) == text
 
 
 def test_lines_are_in_the_file_before_it_is_closed(tmp_path: Path) -> None:

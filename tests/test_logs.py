@@ -1,19 +1,24 @@
 """Reading: which files are meant, what counts as damaged, and the lines from which the other tests build logs."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.faults import REACTIONS, ConfigError, Kind
+from router.analysis import analyse, analyse_rows, find_logs, json_lines, run_sql
+from router.analysis.fields import COLUMNS, FIELDS
+from router.analysis.follow import short_line
+from router.analysis.item import story_of
+from router.analysis.rows import Call, Settled, Turn, iso, parse, wall
+from router.errors import ConfigError
+from router.faults import REACTIONS, Kind
 from router.jsonl import encode
-from router.reports.logs import analyse, analyse_rows, find_logs, render
-from router.reports.logs.fields import COLUMNS, FIELDS
-from router.reports.logs.follow import short_line
-from router.reports.logs.rows import Call, Turn, iso, parse
+from router.reports.item_text import render_story
+from router.reports.logs_text import render
 
 T0 = 1_795_453_200.0
 """2026-11-23 17:00:00 UTC, when these logs begin."""
@@ -179,15 +184,21 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=4,
 )
+ODD_TIMES = [
+    *("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"),
+    *("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-14:00", "2026-11-23T17:00:00", "2026-W48-1T00:00Z"),
+]
+FAR = st.sampled_from([1e300, -1e300, 2**70, -(2**70), 1e17, -1e12, *ODD_TIMES])
 ANY_LINE = st.builds(
-    lambda seconds, event, fields: {**fields, "ts": iso(T0 + seconds), "event": event},
-    st.integers(0, 200),
+    lambda at, event, fields: {**fields, "ts": at, "event": event},
+    st.integers(0, 200).map(lambda seconds: iso(T0 + seconds)) | st.sampled_from(ODD_TIMES),
     st.sampled_from(list(FIELDS)),
-    st.dictionaries(st.sampled_from(list(COLUMNS)), VALUES),
+    st.dictionaries(st.sampled_from(list(COLUMNS)), VALUES | FAR),
 )
 
 
 @given(st.lists(ANY_LINE, max_size=12))
+@settings(max_examples=50)
 def test_whatever_a_log_holds_is_told_or_counted(lines: list[Line]) -> None:
     analysis = analyse_rows(lines)
     assert analysis.lines + analysis.damaged == len(lines)
@@ -195,3 +206,46 @@ def test_whatever_a_log_holds_is_told_or_counted(lines: list[Line]) -> None:
     assert render(analysis, 60)
     events = [event for each in lines if (event := parse(each)) is not None]
     assert not [event for event in events if "\n" in (short_line(event) or "")]
+    for item in {event.item for event in events if isinstance(event, Call | Settled)}:
+        story = story_of(lines, item)
+        assert encode(story.to_json())
+        assert render_story(story, 60)
+
+
+@given(st.lists(ANY_LINE, max_size=8))
+@settings(max_examples=15)
+def test_whatever_a_log_holds_it_can_be_asked(lines: list[Line]) -> None:
+    pytest.importorskip("duckdb")
+    with tempfile.TemporaryDirectory() as folder:
+        found = run_sql((write(Path(folder) / "log.jsonl", *lines),), "SELECT * FROM events")
+        assert all(json_lines(found))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"latency_s": 1e300}, id="a latency beyond any calendar"),
+        pytest.param({"latency_s": -1e300, "waited_s": 1e17}, id="a call from the far future"),
+        pytest.param({"attempt": 2**70, "status": -(2**70)}, id="integers beyond 64 bits"),
+    ],
+)
+def test_odd_numbers_of_a_call_are_told(fields: dict[str, object]) -> None:
+    lines = [{**call(0, "a#1", "timeout"), **fields}, settled(1, "q1")]
+    assert encode(analyse_rows(lines).to_json())
+    story = story_of(lines, "q1")
+    assert encode(story.to_json())
+    assert render_story(story, 80)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        pytest.param("2026-11-23T17:00:00Z", T0, id="a time"),
+        pytest.param("2026-11-23T17:00:00", None, id="without a zone"),
+        pytest.param("0001-01-01T00:00:00+14:00", None, id="before any calendar"),
+        pytest.param("9999-12-31T23:59:59-14:00", None, id="after any calendar"),
+        pytest.param("1969-12-31T23:59:59Z", None, id="before the epoch"),
+    ],
+)
+def test_times_within_the_calendar(text: str, at: float | None) -> None:
+    assert wall(text) == at

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 from test_logs import Line, call, line, state
 
-from router.rates import parse_rate
-from router.reports.logs import analyse_rows
-from router.reports.logs.advice import Advice
-from router.reports.logs.suggest import rate_line, tidy, timeout_line
+from router.analysis import analyse_rows
+from router.analysis.advice import Advice
+from router.analysis.suggestions import rate_line, tidy, timeout_line
+from router.config.rates import parse_rate
 
 START = line("run.started", 0, rates={"a": ["60/min"]})
 END = line("run.finished", 200)

@@ -5,17 +5,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from test_events import Fixed, Memory
+from test_reporter import Fixed, StateStore
 
 import router
-from router.events import Reporter
+from router.analysis.fields import FIELDS, HEAD
+from router.analysis.item import WAITS
+from router.engine.health import Health, State
+from router.engine.provider_state import Change
+from router.engine.reporter import Reporter
+from router.engine.traffic import RecentTraffic
 from router.faults import Fault, Kind
-from router.health import Health, State
-from router.history import History
-from router.log import EVENTS, JsonLog
-from router.reports.logs.fields import FIELDS, HEAD
-from router.reports.logs.story import WAITS
-from router.standing import Change
+from router.log.writer import EVENTS, JsonLog
 
 ROOT = Path(router.__file__).parent
 DOCS = ROOT.parent / "docs" / "logs.md"
@@ -56,7 +56,7 @@ def test_what_is_written_by_name_is_documented() -> None:
 
 
 def test_a_change_of_state_has_every_field_that_is_documented() -> None:
-    log, history = Memory(), History()
+    log, history = StateStore(), RecentTraffic()
     history.sent(99.0, "a#1", "a#1")
     for key, account in (("a#1", "a#1"), (None, None)):
         fields = {**history.before(100.0, key=key, account=account), "in_flight": 0, "declared_rate": "60/min"}
@@ -69,14 +69,14 @@ def test_a_change_of_state_has_every_field_that_is_documented() -> None:
 
 def test_every_line_begins_with_the_head(tmp_path: Path) -> None:
     log = JsonLog(tmp_path / "log.jsonl", "r1", scrub=str, wall=lambda: 0.0, simulated=True)
-    log.event("memory.unavailable", why="gone")
+    log.event("store.unavailable", why="gone")
     log.close()
     names = re.findall(r'"(\w+)":', (tmp_path / "log.jsonl").read_text(encoding="utf-8"))
     assert tuple(names) == (*HEAD, "why")
 
 
 def test_everything_that_a_call_can_wait_for_has_words() -> None:
-    tree = ast.parse((ROOT / "lanes.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "engine" / "lane.py").read_text(encoding="utf-8"))
     obstacles = [node.args[0] for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_obstacle(node)]
     said = {text.value for each in obstacles for text in ast.walk(each) if isinstance(text, ast.Constant)}
     assert said == set(WAITS)

@@ -6,10 +6,10 @@ from dataclasses import asdict
 import pytest
 from test_logs import T0, Line, call, line, settled, state
 
+from router.analysis import Analysis, analyse_rows
+from router.analysis.episode import Episode
+from router.analysis.errors import CELLS, Timelines
 from router.jsonl import encode
-from router.reports.logs import Analysis, analyse_rows
-from router.reports.logs.episode import Episode
-from router.reports.logs.errors import CELLS, Timelines
 
 BEFORE = {"sent_1s": 3, "sent_10s": 20, "sent_60s": 61, "sent_1h": 70, "peak_1s": 4, "in_flight": 2}
 START = line("run.started", 0, rates={"a": ["60/min"], "b": ["5/s"]})

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from test_logs import call, line, settled, state, write
 
-from router.faults import ConfigError
+from router.analysis import Found, json_lines, run_sql
+from router.analysis.fields import COLUMNS, FIELDS
+from router.analysis.query import MAX_ROWS
+from router.errors import ConfigError
 from router.jsonl import decode
-from router.reports.logs import Found, json_lines, render_found, run_sql
-from router.reports.logs.fields import COLUMNS, FIELDS
-from router.reports.logs.sql import MOST_ROWS
+from router.reports.query_text import render_found
 
 pytest.importorskip("duckdb")
 
@@ -35,6 +36,12 @@ def log(tmp_path: Path) -> Path:
         line("pace.changed", 12, provider="a", key="a#1", before=1.0, after=0.7, why="ramping"),
         settled(13, "q1"),
     )
+
+
+def test_a_field_that_differs_in_its_capitals_only_keeps_nobody_from_asking(tmp_path: Path) -> None:
+    odd = {**call(1, "a#1"), "Ts": 1, "": 2, "shade": "blue", "Shade": "red", "ÉTÉ": 1, "été": 2}
+    found = run_sql((write(tmp_path / "log.jsonl", odd, call(2, "a#1")),), "SELECT key, shade FROM events ORDER BY ts")
+    assert list(found.rows) == [("a#1", "blue"), ("a#1", None)]
 
 
 @pytest.mark.parametrize(
@@ -118,8 +125,8 @@ def test_rows_go_to_people_as_a_table(log: Path) -> None:
 
 
 def test_a_long_answer_is_cut_on_the_screen() -> None:
-    found = Found(("n",), iter([(Decimal(number),) for number in range(MOST_ROWS + 1)]), 0, simulated=False)
-    assert f"the first {MOST_ROWS} rows; --json prints all" in render_found(found)
+    found = Found(("n",), iter([(Decimal(number),) for number in range(MAX_ROWS + 1)]), 0, simulated=False)
+    assert f"the first {MAX_ROWS} rows; --json prints all" in render_found(found)
 
 
 def test_every_field_has_a_column() -> None:

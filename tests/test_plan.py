@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from router.evals.plan import Across, Plan, trials
+from router.config.models import Config, Key, Provider
+from router.errors import ConfigError
+from router.evals.plan import Across, Plan
 from router.evals.prompts import load
 from router.evals.tasks import arithmetic_task, file_task
-from router.faults import ConfigError
-from router.providers import Config, Key, Provider
+from router.evals.trials import trials
 
 NAMES = ("one", "two")
 CONFIG = Config(
@@ -37,12 +39,14 @@ def plan(tmp_path: Path, prompts: Sequence[str] = ("a",), epochs: int = 1, acros
     ],
 )
 def test_the_trials(tmp_path: Path, prompts: list[str], epochs: int, across: Across, ids: list[str]) -> None:
-    found = [trial.request.id for trial in trials(plan(tmp_path, prompts, epochs, across), NAMES)]
+    whole = plan(tmp_path, prompts, epochs, across)
+    found = [trial.id for trial in trials(whole)]
+    assert len(found) == whole.total
     assert [id_.replace("arith-0-2-0000", "") for id_ in found] == ids
 
 
 def test_every_provider_means_only_that_one(tmp_path: Path) -> None:
-    found = [trial.request.only for trial in trials(plan(tmp_path, across="every"), NAMES)]
+    found = [trial.request().only for trial in trials(plan(tmp_path, across="every"))]
     assert found[:2] == [frozenset({"one"}), frozenset({"two"})]
 
 
@@ -51,6 +55,34 @@ def test_a_variable_that_no_item_has_is_refused_before_anything_is_sent(tmp_path
     path.write_text("{{ question }} {{ hint }}")
     with pytest.raises(ConfigError, match="hint"):
         Plan(CONFIG, (load(path),), arithmetic_task(2))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param("{{ question + 1 }}", r"p\.txt:1: the template cannot take this item", id="what it cannot take"),
+        pytest.param("{{ question }}{{ 'a' * 10**12 }}", r"MemoryError", id="more than the machine has"),
+        pytest.param("{{ question }}{{ '%011000000d' % 1 }}", r"more than 10,000,000 characters", id="too long"),
+        pytest.param(
+            "{{ question }}{% for n in range(99999) %}{% for m in range(99999) %}{{ m }}{% endfor %}{% endfor %}",
+            r"more than (10,000,000 characters|0\.2 s)",
+            id="endless, with words",
+        ),
+        pytest.param(
+            "{{ question }}{% for n in range(2000) %}{% for m in range(2000) %}{% endfor %}{% endfor %}",
+            r"p\.txt: the template takes more than 0\.2 s",
+            id="endless, silently",
+        ),
+    ],
+)
+def test_a_template_without_end_is_refused_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, message: str
+) -> None:
+    monkeypatch.setattr("router.evals.prompts.MAX_RENDER_S", 0.2)
+    (tmp_path / "p.txt").write_text(body)
+    whole = Plan(CONFIG, (load(tmp_path / "p.txt"),), arithmetic_task(2))
+    with pytest.raises(ConfigError, match=message):
+        whole.try_out()
 
 
 def test_an_unknown_provider_is_refused_with_those_there_are(tmp_path: Path) -> None:
@@ -65,6 +97,16 @@ def test_a_file_of_items_knows_its_variables_and_can_be_read_twice(tmp_path: Pat
     task = file_task(path)
     assert {"question", "hint"} <= task.variables
     assert [item.id for item in task.items()] == [item.id for item in task.items()] == ["x"]
+
+
+@pytest.mark.parametrize("later", ["", "torn {", '{"id": "z", "question": "9", "expected": "9"}'])
+def test_what_happens_to_a_file_after_it_was_read_changes_nothing(tmp_path: Path, later: str) -> None:
+    path = tmp_path / "items.jsonl"
+    path.write_text('{"id": "x", "question": "1 + 1", "expected": "2"}\n')
+    task, digest = file_task(path), hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_text(later)
+    assert [item.id for item in task.items()] == ["x"]
+    assert task.describes["sha256"] == digest
 
 
 def test_an_empty_file_of_items_is_refused(tmp_path: Path) -> None:

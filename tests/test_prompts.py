@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.errors import ConfigError
 from router.evals.arithmetic import arithmetic
 from router.evals.prompts import Prompt, load
 from router.evals.scorers import get_scorer
-from router.faults import ConfigError
 
 SHIPPED = Path(__file__).parents[1] / "prompts"
 

@@ -6,23 +6,23 @@ from pathlib import Path
 import pytest
 from conftest import make_config, make_provider
 
-from router.providers import MOST_IN_FLIGHT, Config, Key, Provider
-from router.rates import Rate
+from router.config.models import MAX_IN_FLIGHT, Config, Key, Provider
+from router.config.rates import Rate
 
 
 @pytest.mark.parametrize(
     ("provider", "most"),
     [
         pytest.param(make_provider(concurrency=7, rates=["100/s"]), 7, id="declared"),
-        pytest.param(make_provider(), MOST_IN_FLIGHT, id="no rate"),
+        pytest.param(make_provider(), MAX_IN_FLIGHT, id="no rate"),
         pytest.param(make_provider(rates=["5/s"]), 150, id="what the rate starts in 30 s"),
         pytest.param(make_provider(rates=["1/min"]), 4, id="at least 4"),
-        pytest.param(make_provider(rates=["100/s"]), MOST_IN_FLIGHT, id="at most 512"),
-        pytest.param(make_provider(rates=["1000/day"]), MOST_IN_FLIGHT, id="a budget is no pace"),
+        pytest.param(make_provider(rates=["100/s"]), MAX_IN_FLIGHT, id="at most 512"),
+        pytest.param(make_provider(rates=["1000/day"]), MAX_IN_FLIGHT, id="a budget is no pace"),
     ],
 )
 def test_most_in_flight(provider: Provider, most: int) -> None:
-    assert provider.most_in_flight == most
+    assert provider.max_in_flight == most
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,11 @@ def test_models_are_found_by_either_name(asked: str | None, model: str | None) -
         pytest.param(replace(make_provider(), enabled=False), "enabled: false", id="switched off"),
         pytest.param(
             replace(make_provider(), keys=(), missing=("A", "B")), "none of its keys is set (A, B)", id="without keys"
+        ),
+        pytest.param(
+            replace(make_provider(), keys=(), missing=("A_KEYS",), unread=("A_KEY", "A_BASE_URL")),
+            "none of its keys is set (A_KEYS; A_KEY is set, and this file reads A_KEYS)",
+            id="with the key's usual name set",
         ),
     ],
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from router.config import load, schema
-from router.providers import Config
+from router.config.loading import load, schema
+from router.config.models import Config
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "providers.yaml"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from router.cli.app import app
-from router.config import load
+from router.config.loading import load
+from router.engine.health import State
 from router.faults import REACTIONS, Family
-from router.health import State
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,15 +1,14 @@
-"""A line of results.jsonl goes out and comes back; the tally adds lines up without keeping them."""
+"""A line of results.jsonl goes out and comes back."""
 
 import dataclasses
-import itertools
-import random
 
 import pytest
 
-from router.evals.results import FIELDS, Row, Tally, Verdict
+from router.evals.results import FIELDS, Row
 from router.jsonl import decode, encode
 
 ROW = Row(
+    trial="arith-0-2-00013",
     id="arith-0-2-00013",
     epoch=1,
     prompt="plain",
@@ -32,13 +31,13 @@ ROW = Row(
 LOST = dataclasses.replace(
     ROW, outcome="error", answer=None, response="", fault="timeout", tokens_in=None, tokens_out=None, cost_usd=None
 )
-UNSENT = Row("x", 1, "plain", "", "", "", "error", "1", fault="nothing serves")
+UNSENT = Row("x", "x", 1, "plain", "", "", "", "error", "1", reason="deadline", fault="deadline")
 
 
 def test_the_fields_are_those_of_the_file() -> None:
     assert ", ".join(FIELDS) == (
-        "id, epoch, prompt, provider, key, model, outcome, expected, answer, response, fault, attempts, latency_s, "
-        "waited_s, tokens_in, tokens_out, cost_usd, finish_reason, simulated"
+        "trial, id, epoch, prompt, provider, key, model, outcome, expected, reason, answer, response, fault, attempts, "
+        "latency_s, waited_s, tokens_in, tokens_out, cost_usd, finish_reason, simulated"
     )
     assert tuple(ROW.to_json()) == FIELDS
 
@@ -75,97 +74,3 @@ def test_whole_seconds_are_seconds() -> None:
 def test_lines_that_are_no_rows_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Row.from_json({**ROW.to_json(), **change})
-
-
-def rows(**counts: int) -> list[Row]:
-    verdicts: tuple[Verdict, ...] = ("right", "wrong", "unparsable", "error")
-    return [
-        dataclasses.replace(LOST if verdict == "error" else ROW, outcome=verdict, id=f"{verdict}{n}")
-        for verdict in verdicts
-        for n in range(counts.get(verdict, 0))
-    ]
-
-
-def tally_of(found: list[Row]) -> Tally:
-    tally = Tally()
-    for row in found:
-        tally.add(row)
-    return tally
-
-
-def test_nothing_is_known_of_no_rows() -> None:
-    assert Tally().summary() == {
-        "items": 0,
-        "answered": 0,
-        "right": 0,
-        "wrong": 0,
-        "unparsable": 0,
-        "error": 0,
-        "accuracy": None,
-        "interval": {"low": 0.0, "high": 1.0},
-        "bounds": {"low": 0.0, "high": 1.0},
-        "latency_p50_s": None,
-        "latency_p95_s": None,
-        "tokens_in": 0,
-        "tokens_out": 0,
-        "cost_usd": None,
-        "priced": 0,
-        "simulated": False,
-        "providers": {},
-    }
-
-
-def test_errors_are_not_wrong_answers() -> None:
-    """81 of 263 have the interval of Newcombe's table; 37 errors change the bounds alone."""
-    summary = tally_of(rows(right=81, wrong=180, unparsable=2, error=37)).summary()
-    assert (summary["items"], summary["answered"]) == (300, 263)
-    assert summary["accuracy"] == pytest.approx(81 / 263)
-    assert summary["interval"] == pytest.approx({"low": 0.2553, "high": 0.3662}, abs=5e-5)
-    assert summary["bounds"] == pytest.approx({"low": 81 / 300, "high": 118 / 300})
-
-
-def test_providers_have_their_own_part() -> None:
-    fast = [dataclasses.replace(ROW, provider="fast", latency_s=n / 100) for n in range(1, 101)]
-    slow = [dataclasses.replace(ROW, provider="slow", latency_s=9.0, outcome="wrong", cost_usd=None)]
-    lost = dataclasses.replace(LOST, provider="slow", latency_s=120.0)
-    summary = tally_of([*fast, *slow, lost, UNSENT]).summary()
-    providers = summary["providers"]
-    assert isinstance(providers, dict)
-    assert list(providers) == ["fast", "slow"]
-    assert {name: providers["fast"][name] for name in ("items", "right", "accuracy", "tokens_in", "tokens_out")} == {
-        "items": 100,
-        "right": 100,
-        "accuracy": 1.0,
-        "tokens_in": 6000,
-        "tokens_out": 800,
-    }
-    assert (providers["fast"]["latency_p50_s"], providers["fast"]["latency_p95_s"]) == (0.5, 0.95)
-    assert providers["fast"]["cost_usd"] == pytest.approx(0.00138)
-    # A call that failed after two minutes says nothing about how long an answer takes.
-    assert (providers["slow"]["items"], providers["slow"]["error"]) == (2, 1)
-    assert providers["slow"]["latency_p95_s"] == 9.0
-    assert providers["slow"]["cost_usd"] is None
-    assert (summary["items"], summary["error"], summary["simulated"]) == (103, 2, True)
-
-
-def test_the_order_of_rows_does_not_matter() -> None:
-    """A run that was killed and resumed ends with its rows in another order."""
-    found = [
-        dataclasses.replace(row, cost_usd=n * 1e-7 + 1e-9, latency_s=n / 7, provider="ab"[n % 2])
-        for n, row in enumerate(rows(right=50, wrong=30, error=5))
-    ]
-    shuffled = random.Random(1).sample(found, len(found))
-    assert tally_of(found).summary() == tally_of(shuffled).summary()
-
-
-def test_a_row_takes_no_more_memory_than_its_latency() -> None:
-    tally = Tally()
-    for row in itertools.repeat(ROW, 1000):
-        tally.add(row)
-    counts = (tally.total, *tally.providers.values())
-    assert [len(count.latencies_s) * count.latencies_s.itemsize for count in counts] == [8000, 8000]
-
-
-def test_a_summary_is_json() -> None:
-    summary = tally_of(rows(right=1, error=1)).summary()
-    assert decode(encode(summary)) == summary

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.errors import ConfigError
 from router.evals.scorers import SCORERS, UNPARSABLE, Score, get_scorer, last_object_with, without_thinking
-from router.faults import ConfigError
 
 
 @pytest.mark.parametrize(

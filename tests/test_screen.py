@@ -9,20 +9,20 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from router.engine.health import State
+from router.engine.status import LaneStatus, busiest
 from router.evals.progress import Snapshot
-from router.health import State
 from router.reports.live import LiveScreen, picture
 from router.reports.screen import Display, PlainScreen, SilentScreen, open_screen, plain_line
-from router.reports.wording import doing_text, duration_text, figure_text, moment_text, seconds_text
-from router.views import LaneView, busiest
+from router.reports.wording import because_text, doing_text, duration_text, figure_text, moment_text, seconds_text
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 
-OPENAI = LaneView(
+OPENAI = LaneStatus(
     name="openai",
     state=State.READY,
     in_flight=12,
-    most_in_flight=64,
+    max_in_flight=64,
     sent=50,
     answered=38,
     faults=3,
@@ -54,7 +54,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def lane(waiting_for: str, after_s: float | None = None, state: State = State.READY, in_flight: int = 0) -> LaneView:
+def lane(waiting_for: str, after_s: float | None = None, state: State = State.READY, in_flight: int = 0) -> LaneStatus:
     until = None if after_s is None else NOON + after_s
     return replace(OPENAI, waiting_for=waiting_for, waiting_until=until, state=state, in_flight=in_flight)
 
@@ -95,8 +95,44 @@ def drawn(snapshot: Snapshot, width: int = 80, height: int = 30, spare: int = 0)
         ),
     ],
 )
-def test_doing(view: LaneView, expected: str) -> None:
+def test_doing(view: LaneStatus, expected: str) -> None:
     assert doing_text(view, NOON, UTC) == expected
+
+
+BROKE = replace(lane("key rests", 22_800, State.RESTING), because="no_credit (HTTP 402): Insufficient\n Balance")
+
+
+@pytest.mark.parametrize(
+    ("because", "expected"),
+    [
+        pytest.param("", "", id="nothing to say"),
+        pytest.param(BROKE.because, "no_credit (HTTP 402): Insufficient Balance", id="in one line"),
+        pytest.param("a\x1b[31mb\x9b", "a [31mb ", id="no controls"),
+        pytest.param("x" * 200, "x" * 159 + "…", id="cut"),
+    ],
+)
+def test_the_vendor_s_words(because: str, expected: str) -> None:
+    assert because_text(replace(BROKE, because=because)) == expected
+
+
+def test_the_vendor_s_words_are_shown_while_it_rests() -> None:
+    rests = replace(RUN, lanes=(BROKE,))
+    assert plain_line(rests).endswith(": no_credit (HTTP 402): Insufficient Balance)")
+    assert "openai: no_credit (HTTP 402): Insufficient Balance" in drawn(rests)
+    assert "openai: no_credit (HTTP 402): Insufficient" in drawn(rests, width=44)
+
+
+@pytest.mark.parametrize(
+    ("lanes", "left_s"),
+    [
+        pytest.param((OPENAI,), 63 / 3.7, id="somebody works"),
+        pytest.param((BROKE, OPENAI), 63 / 3.7, id="one rests"),
+        pytest.param((BROKE, replace(BROKE, waiting_until=NOON + 100)), 100 + 63 / 3.7, id="all rest"),
+        pytest.param((replace(IDLE, waiting_until=None),), 63 / 3.7, id="idle"),
+    ],
+)
+def test_the_time_left_knows_of_rests(lanes: tuple[LaneStatus, ...], left_s: float) -> None:
+    assert replace(RUN, lanes=lanes).left_s == pytest.approx(left_s)
 
 
 @pytest.mark.parametrize(

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import os
 import pty
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from urllib.parse import quote
 
 import pytest
 from vendors import HTML, JSON, Says, ScriptedVendor, Seen, chat, make_config, make_provider, said, scripted
 
-from router.providers import Door, Key
-from router.rates import Rate
+from router.cli import app
+from router.config.models import Door, Key, Secret
+from router.config.rates import Rate
 from router.simulator.dialects import DialectName
 from router.simulator.server import serve
 from router.simulator.spec import VendorSpec
 from router.simulator.troubles import parse_trouble
-from router.transport.calls import Call
-from router.transport.doors import LiteLLMTransport
-from router.types import Request, Secret
+from router.transport.base import Call
+from router.transport.direct import DirectDoor
+from router.transport.litellm_transport import LiteLLMTransport
+from router.types import Request
 
 ROOT = Path(__file__).parent.parent
 TELLING = 8
@@ -42,7 +48,14 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "scold": ("6b1e7f2c94d84a3eb0c5d7f8a9e1c2b3", "kurz9Key7"),
 }
 """By provider: what OpenAI's, Anthropic's, Google's, Zhipu's and others' keys look like; one is very short."""
-ALL_KEYS = tuple(key for keys in KEYS.values() for key in keys)
+HIDDEN = {
+    "GATE_TOKEN": "gate-Xq7Lm2Zr5Tn8Vb1Cs6Dp",
+    "SESSION": "ses-Kj3Hn8Bv5Mc2Xz9Lq4Wp",
+    "literal": "lit-Yt6Re1Wq9Ui4Op7As2Df",
+    "TENANT": "tenant-Gh5Jk8Lz3Xc6Vb",
+}
+"""Secrets that are no keys: in a header and a parameter from variables, in one by its name, in the address."""
+ALL_KEYS = (*(key for keys in KEYS.values() for key in keys), *HIDDEN.values())
 MODELS = {"broke": "anthropic/claude-haiku-5-5", "walled": "gemini/gemini-3.5-flash-lite", "garbled": "zai/glm-4.5-air"}
 DIALECTS: Mapping[str, DialectName] = {"broke": "anthropic", "walled": "gemini"}
 TROUBLES = {
@@ -79,6 +92,7 @@ def parrot() -> Callable[[Seen], Says]:
         key = seen.bearer
         forms = echoes(key)
         form = forms[next(turn) % len(forms)]
+        form += f" {seen.headers['x-gate']} {seen.json['session_token']} {seen.json['gate_secret']} {seen.path}"
         good = chat(f"The answer is 7. You are {form}, <{form}>", model=f"model-of-{form}", system_fingerprint=key)
         return Says(200, good.body, {**good.headers, "x-ratelimit-key": form, "x-request-id": key})
 
@@ -134,7 +148,7 @@ async def vendors() -> AsyncIterator[dict[str, str]]:
         for name, script in (("parrot", parrot()), ("scold", scold())):
             vendor: ScriptedVendor = await stack.enter_async_context(scripted())
             vendor.script = script
-            urls[name] = vendor.url + "/v1"
+            urls[name] = vendor.url + ("/${TENANT}/v1" if name == "parrot" else "/v1")
         yield urls
 
 
@@ -145,9 +159,33 @@ def write_config(home: Path, urls: Mapping[str, str]) -> None:
         lines += [f"  {name}:", f"    model: {MODELS.get(name, 'openai/gpt-4o-mini')}", f"    base_url: {url}"]
         lines += ["    rate: 40/s", "    timeout: 3s"]
         lines += [f"    keys: {'${' + name.upper() + '_KEYS}' if name in {'revoked', 'scold'} else list(KEYS[name])}"]
+        if name == "parrot":
+            lines += ["    headers: {X-Gate: 'Bearer ${GATE_TOKEN}'}", "    params:", "      extra_body:"]
+            lines += ["        session_token: ${SESSION}", f"        gate_secret: {HIDDEN['literal']}"]
     (home / "providers.yaml").write_text("\n".join(lines), encoding="utf-8")
     (home / ".env").write_text(f"REVOKED_KEYS={','.join(KEYS['revoked'])}\n", encoding="utf-8")
     (home / "prompt.txt").write_text("What is {{ question }}?", encoding="utf-8")
+
+
+@contextmanager
+def vendors_beside() -> Iterator[dict[str, str]]:
+    """The vendors on a loop in a thread, for commands that have this thread for themselves."""
+    started: SimpleQueue[tuple[dict[str, str], Callable[[], object]]] = SimpleQueue()
+
+    async def serve_until_told() -> None:
+        async with vendors() as urls:
+            told, loop = asyncio.Event(), asyncio.get_running_loop()
+            started.put((urls, lambda: loop.call_soon_threadsafe(told.set)))
+            await told.wait()
+
+    thread = Thread(target=lambda: asyncio.run(serve_until_told()))
+    thread.start()
+    urls, end = started.get(timeout=60)
+    try:
+        yield urls
+    finally:
+        end()
+        thread.join()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,40 +196,30 @@ class Ran:
     shown: bytes
 
 
-def environment(home: Path) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "PYTHONPATH": str(ROOT),
-        "SCOLD_KEYS": ",".join(KEYS["scold"]),
-        "TERM": "xterm-256color",
-        "COLUMNS": "200",
-    }
+def run(home: Path, *arguments: str) -> Ran:
+    """The command in this process, which has imported LiteLLM once."""
+    shown = io.StringIO()
+    with chdir(home), redirect_stdout(shown), redirect_stderr(shown):
+        code = app.run(list(arguments))
+    return Ran(code, shown.getvalue().encode())
 
 
-ROUTER = ("-m", "router")
+class InTerminal:
+    """The command in a process with a terminal of its own; `ran` waits for its end."""
 
+    def __init__(self, home: Path, *arguments: str) -> None:
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "router", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
+        self._process = subprocess.Popen(command, cwd=home, env=environment, stdout=theirs, stderr=theirs)  # noqa: S603
+        os.close(theirs)
+        self._shown: list[bytes] = []
+        self._reader = Thread(target=lambda: self._shown.append(_read_to_the_end(ours)))
+        self._reader.start()
 
-async def run(home: Path, *arguments: str, program: Sequence[str] = ROUTER) -> Ran:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *program, *arguments),
-        cwd=home,
-        env=environment(home),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    shown, _ = await process.communicate()
-    return Ran(process.returncode, shown)
-
-
-async def run_in_terminal(home: Path, *arguments: str) -> Ran:
-    ours, theirs = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *ROUTER, *arguments), cwd=home, env=environment(home), stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    shown = await asyncio.to_thread(_read_to_the_end, ours)
-    return Ran(await process.wait(), shown)
+    def ran(self) -> Ran:
+        self._reader.join()
+        return Ran(self._process.wait(), self._shown[0])
 
 
 def _read_to_the_end(terminal: int) -> bytes:
@@ -206,38 +234,37 @@ def _read_to_the_end(terminal: int) -> bytes:
     return b"".join(pieces)
 
 
-DEFECT = """
-import sys
-from router.transport.direct import DirectDoor
-async def send(self, call):
+async def broken_send(_door: DirectDoor, call: Call, _on_sent: object) -> None:
+    assert call.key.secret is not None
     raise RuntimeError("what is wrong with " + call.key.secret.reveal())
-DirectDoor.send = send
-from router.cli.app import run
-sys.exit(run(sys.argv[1:]))
-"""
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Ran, Path]]:
-    """Every command against the same vendors, two at a time."""
-    home = {name: tmp_path_factory.mktemp(name) for name in ("plain", "rich", "defect", "check", "dry")}
+    """Every command against the same vendors."""
+    home = {name: tmp_path_factory.mktemp(name) for name in ("rich", "plain", "defect", "check", "dry")}
     evaluation = ("eval", "prompt.txt", "--limit", "60", "--seed", "3")
-
-    async def main() -> dict[str, Ran]:
-        async with asyncio.timeout(100), vendors() as urls:
-            for each in home.values():
-                write_config(each, urls)
-            plain = run(home["plain"], *evaluation, "--display", "plain", "--json", "-o", "out.jsonl")
-            rich = run_in_terminal(home["rich"], *evaluation, "--display", "rich")
-            defect = ("eval", "prompt.txt", "--limit", "5", "--deadline", "2s", "--display", "plain", "-o", "-")
-            broken = run(home["defect"], *defect, program=("-c", DEFECT))
-            check = run(home["check"], "check")
-            dry = run(home["dry"], *evaluation, "--dry-run")
-            both = await asyncio.gather(plain, rich)
-            rest = await asyncio.gather(broken, check, dry)
-            return dict(zip(home, (*both, *rest), strict=True))
-
-    ran = asyncio.run(main())
+    defect = ("eval", "prompt.txt", "--limit", "5", "--deadline", "2s", "--display", "plain", "-o", "-")
+    with pytest.MonkeyPatch.context() as patch, vendors_beside() as urls:
+        for name in [name for name in os.environ if name.startswith("ROUTER_") or "_API_KEY" in name]:
+            patch.delenv(name)
+        for name, value in {"SCOLD_KEYS": ",".join(KEYS["scold"]), **HIDDEN, "COLUMNS": "200"}.items():
+            patch.setenv(name, value)
+        for each in home.values():
+            write_config(each, urls)
+        patch.setenv("HOME", str(home["rich"]))
+        rich = InTerminal(home["rich"], *evaluation, "--display", "rich")
+        patch.setenv("HOME", str(home["plain"]))
+        ran = {
+            "plain": run(home["plain"], *evaluation, "--display", "plain", "--json", "-o", "out.jsonl"),
+            "check": run(home["check"], "check"),
+            "dry": run(home["dry"], *evaluation, "--dry-run"),
+        }
+        with pytest.MonkeyPatch.context() as broken:
+            broken.setattr(DirectDoor, "send", broken_send)
+            broken.setenv("HOME", str(home["defect"]))
+            ran["defect"] = run(home["defect"], *defect)
+        ran["rich"] = rich.ran()
     return {name: (ran[name], home[name]) for name in home}
 
 

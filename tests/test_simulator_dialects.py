@@ -5,7 +5,7 @@ import pytest
 
 from router.jsonl import encode
 from router.simulator.dialects import DIALECTS, DialectName
-from router.simulator.dialects.speech import (
+from router.simulator.dialects.base import (
     Call,
     Cause,
     Denial,

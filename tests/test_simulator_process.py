@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from router.jsonl import decode, encode
-from router.simulator.control import stats_of
+from router.simulator.client import stats_of
 from router.simulator.process import SimulatorFailed, SimulatorProcess
 from router.simulator.spec import VendorSpec
 

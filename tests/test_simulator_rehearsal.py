@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from router.providers import Config, Key, Provider
-from router.rates import Rate, parse_rate
+from router.config.models import Config, Key, Provider, Secret
+from router.config.rates import Rate, parse_rate
 from router.simulator.endpoint import Endpoint
 from router.simulator.rehearsal import as_yaml, rehearsed, rewritten, specs_for
 from router.simulator.spec import VendorSpec
-from router.types import Secret
 
 RATE = Rate(300, 60)
 DAY = Rate(10_000, 86400)

@@ -1,12 +1,13 @@
 """Intervals, percentiles and durations, against published values."""
 
 import math
+from importlib import import_module
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.evals.stats import Interval, bounds, format_hms, percentile, wilson
+from router.evals.stats import Interval, bounds, clustered, format_hms, pass_at, percentile, wilson
 
 
 # R. G. Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17
@@ -59,6 +60,29 @@ def test_wilson_refuses_impossible_counts(right: int, n: int) -> None:
 )
 def test_bounds(right: int, answered: int, unanswered: int, expected: Interval) -> None:
     assert bounds(right, answered, unanswered) == expected
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=4), min_size=3, max_size=20))
+def test_the_clustered_error_as_statsmodels_has_it(values: list[list[float]]) -> None:
+    ols = import_module("statsmodels.api").OLS([v for item in values for v in item], [1.0] * sum(map(len, values)))
+    groups = [index for index, item in enumerate(values) for _ in item]
+    fit = ols.fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False})
+    half = float(import_module("scipy.stats").t.isf(0.025, len(values) - 1)) * float(fit.bse[0])
+    mean = float(fit.params[0])
+    interval = clustered(values)
+    assert (interval.low, interval.high) == pytest.approx((max(0, mean - half), min(1, mean + half)), abs=1e-9)
+
+
+def test_one_item_says_nothing_about_others() -> None:
+    assert clustered([[1.0, 0.0]]) == clustered([]) == Interval(0.0, 1.0)
+
+
+def test_pass_at() -> None:
+    assert pass_at(5, 10, 3) == pytest.approx(0.9167, abs=5e-5)
+    assert (pass_at(1, 4, 1), pass_at(4, 4, 1), pass_at(2, 2, 0)) == (0.25, 1.0, 0.0)
+    with pytest.raises(ValueError, match="expected 1 <= k <= n"):
+        pass_at(3, 2, 1)
 
 
 # The worked examples of https://en.wikipedia.org/wiki/Percentile (nearest-rank method).

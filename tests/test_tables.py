@@ -8,8 +8,9 @@ from typing import TypeAlias
 
 import pytest
 
-from router.evals.results import Counts, Row, Tally, Verdict
-from router.reports.tables import SIMULATED, summary_text
+from router.evals.results import Row, Verdict
+from router.evals.summary import Counts, Tally
+from router.reports.summary_text import SIMULATED, summary_text
 
 Summary: TypeAlias = dict[str, object]
 
@@ -36,7 +37,19 @@ NOT_ASKED: Summary = {**LANE, "attempts": 0, "throttled": 0, "rate_used": 0.0}
 def rows(provider: str, prompt: str = "plain", *, simulated: bool = False, **verdicts: int) -> list[Row]:
     outcomes: Mapping[str, Verdict] = {"right": "right", "wrong": "wrong", "unparsable": "unparsable", "error": "error"}
     return [
-        Row("1", 1, prompt, provider, f"{provider}#1", "m", outcomes[name], "7", latency_s=0.412, simulated=simulated)
+        Row(
+            "1",
+            "1",
+            1,
+            prompt,
+            provider,
+            f"{provider}#1",
+            "m",
+            outcomes[name],
+            "7",
+            latency_s=0.412,
+            simulated=simulated,
+        )
         for name, number in verdicts.items()
         for _ in range(number)
     ]
@@ -98,6 +111,17 @@ def test_errors_alone_say_nothing() -> None:
     text = lines(summary(rows("openai", error=3)))
     assert "accuracy  – (0.0–100.0)" in text
     assert "openai        3      – (0.0–100.0)    –    –        60  1,117   2/3    98" in text
+
+
+def test_a_provider_that_could_not_serve_is_named_with_its_vendor_s_words() -> None:
+    broke = {**NOT_ASKED, "state": "resting", "because": "no_credit (HTTP 402): Insufficient Balance"}
+    text = lines(summary(rows("openai", right=1), lanes={"mistral": broke}))
+    assert "at the end: mistral resting (no_credit (HTTP 402): Insufficient Balance)" in text
+
+
+def test_why_a_run_ended_early_stands_above_everything() -> None:
+    stopped = {**summary(rows("openai", right=1)), "stopped": "nothing can be sent before noon"}
+    assert lines(stopped)[0] == "Stopped: nothing can be sent before noon"
 
 
 def test_a_provider_without_items_has_dashes() -> None:

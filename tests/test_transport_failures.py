@@ -13,8 +13,8 @@ import httpx
 import openai
 import pytest
 
-from router.transport.failures import chain, is_refusal, lost, reply_of, wire_failure
-from router.transport.library import Refused, load
+from router.transport.litellm_import import Refused, load
+from router.transport.wire_errors import chain, is_refusal, lost, reply_of, wire_failure
 
 KNOWN = frozenset(
     {

@@ -7,8 +7,10 @@ from conftest import make_attempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.faults import AttemptsExhausted, Kind
-from router.types import Completion, Json, Outcome, Request, Secret, Usage
+from router.config.models import Secret
+from router.errors import AttemptsExhausted, Outcome
+from router.faults import Kind
+from router.types import Completion, Json, Request, Usage
 
 
 @given(st.text(min_size=9))
@@ -38,19 +40,6 @@ def test_secrets_are_equal_by_value() -> None:
 )
 def test_a_request_is_made_of_what_is_at_hand(prompt: str | list[dict[str, Json]] | Request) -> None:
     assert Request.of(prompt).messages == ({"role": "user", "content": "hi"},)
-
-
-@pytest.mark.parametrize(
-    ("params", "tokens"),
-    [
-        pytest.param({}, 10 + 4 + 256, id="no ceiling"),
-        pytest.param({"max_tokens": 50}, 10 + 4 + 50, id="max_tokens"),
-        pytest.param({"max_completion_tokens": 60}, 10 + 4 + 60, id="max_completion_tokens"),
-        pytest.param({"max_tokens": None}, 10 + 4 + 256, id="not a number"),
-    ],
-)
-def test_tokens_are_estimated_from_bytes_and_ceiling(params: dict[str, Json], tokens: int) -> None:
-    assert Request(({"role": "user", "content": "七" * 10},), params=params).estimated_tokens == tokens
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """What a vendor's reply means: `classify` for failures, `examine` for replies that look like answers."""
 
-from router.classify.answers import examine, is_fault
 from router.classify.evidence import Evidence, gather
+from router.classify.retry_after import retry_after
 from router.classify.rules import classify, limits
-from router.classify.waits import retry_after
+from router.classify.success import examine, is_fault
 
 __all__ = ["Evidence", "classify", "examine", "gather", "is_fault", "limits", "retry_after"]

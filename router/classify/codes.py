@@ -11,6 +11,7 @@ from pathlib import Path
 from router.classify.evidence import Code
 from router.faults import Kind
 
+_COMMON_PLACES = frozenset({"code", "error.code"})
 TABLE = Path(__file__).with_name("codes.toml")
 
 
@@ -28,6 +29,11 @@ class Entry:
     def fits(self, place: str, provider: str) -> bool:
         """Whether the code, found there, may be this vendor's."""
         return place in self.places or provider in self.providers or not (self.places or self.providers)
+
+    def counts_for_sure(self, code: Code, provider: str) -> bool:
+        """Whether it decides before the words: a bare number where many vendors put theirs does not."""
+        is_a_guess = code.value.isdigit() and code.place in _COMMON_PLACES and provider not in self.providers
+        return self.is_sure and not is_a_guess
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from router.classify import phrases, walls
+from router.classify import html_pages, phrases
 from router.classify.codes import table
 from router.classify.evidence import Code, Evidence, gather
-from router.classify.waits import TOO_MANY, exhausted, retry_after
+from router.classify.retry_after import TOO_MANY, exhausted, retry_after
 from router.faults import REACTIONS, Family, Fault, Kind
 from router.types import Reply
 
 MESSAGE_CHARS = 500
+PAYMENT_REQUIRED = 402
 A_LONG_WAIT_S = 3600.0
 """A throttle that is told to wait an hour has met a quota, whatever its vendor calls it."""
 
@@ -34,16 +35,19 @@ STATUSES: Mapping[int, Kind] = {
     499: Kind.TIMEOUT,
     500: Kind.SERVER_ERROR,
     502: Kind.SERVER_ERROR,
-    503: Kind.OVERLOADED,
+    503: Kind.SERVER_ERROR,
     504: Kind.TIMEOUT,
     520: Kind.SERVER_ERROR,
-    521: Kind.SERVER_ERROR,
+    521: Kind.CONNECTION,
     522: Kind.TIMEOUT,
-    523: Kind.SERVER_ERROR,
+    523: Kind.CONNECTION,
     524: Kind.TIMEOUT,
+    525: Kind.CONNECTION,
+    526: Kind.CONNECTION,
     529: Kind.OVERLOADED,
+    530: Kind.CONNECTION,
 }
-"""The last resort. 520 to 524 are Cloudflare's:
+"""The last resort. 520 to 530 are Cloudflare's:
 https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
 """
 
@@ -120,12 +124,19 @@ def _transport(evidence: Evidence) -> Verdict | None:
 
 def _wall(evidence: Evidence) -> Verdict | None:
     """A page for people, or a challenge: something stands before the vendor; hardly ever the key's fault."""
-    if "cf-mitigated" in evidence.headers:
-        return Verdict(Kind.IP_BLOCKED)
-    if not evidence.page:
+    if kind := html_pages.told_by_headers(evidence.headers):
+        return Verdict(kind)
+    return Verdict(html_pages.meaning(evidence.page.lower(), evidence.status)) if evidence.page else None
+
+
+def _upstream(evidence: Evidence) -> Verdict | None:
+    """What the wrapped reply says alone outranks its wrapper, unless it only says that something failed."""
+    inner = evidence.upstream
+    said = next((said for rule in RULES_OF_BODIES if inner and (said := rule(inner))), None)
+    if not inner or not said or said.kind is Kind.SERVER_ERROR:
         return None
-    kind = walls.meaning(evidence.page.lower(), evidence.status)
-    return Verdict(kind)
+    is_the_relays_envelope = said.kind is Kind.BAD_REQUEST and inner.status == evidence.status
+    return None if is_the_relays_envelope else said
 
 
 def _blocked_prompt(evidence: Evidence) -> Verdict | None:
@@ -175,16 +186,33 @@ def _by_code(evidence: Evidence, *, is_sure: bool) -> Verdict | None:
     """The innermost known code decides: what wraps it is a relay's envelope."""
     for code in reversed(evidence.codes):
         entry = table().find(code, evidence.provider)
-        if not entry or entry.is_sure is not is_sure:
+        if not entry or entry.counts_for_sure(code, evidence.provider) is not is_sure:
             continue
         if is_sure or entry.kind is not Kind.BAD_REQUEST or evidence.status in _STATUSES_OF_BAD_REQUESTS:
             return Verdict(entry.kind, code.value)
     return None
 
 
+def _plain_words(evidence: Evidence) -> Verdict | None:
+    kind = phrases.plain_meaning(evidence.text, evidence.status)
+    return Verdict(kind) if kind else None
+
+
 def _words(evidence: Evidence) -> Verdict | None:
     kind = phrases.meaning(evidence.text, evidence.status)
-    return Verdict(kind) if kind else None
+    return Verdict(_within_the_status(kind, evidence.status or 0)) if kind else None
+
+
+def _within_the_status(kind: Kind, status: int) -> Kind:
+    """What words can mean with this status.
+
+    A 402 is about money, whatever rate it names. A credential or a request refused with a server's fault is
+    the server's own: relays speak so of what they made of ours.
+    """
+    if status == PAYMENT_REQUIRED and kind in {Kind.RATE_LIMIT, Kind.TOKEN_LIMIT}:
+        return Kind.NO_CREDIT
+    is_ours = REACTIONS[kind].family is Family.DEAD or kind is Kind.BAD_REQUEST
+    return Kind.SERVER_ERROR if status >= html_pages.SERVER_FAULTS and is_ours else kind
 
 
 def _hidden_by_a_relay(evidence: Evidence) -> Verdict | None:
@@ -223,27 +251,23 @@ def _status(evidence: Evidence) -> Verdict | None:
     if status == TOO_MANY and evidence.is_empty:
         return Verdict(Kind.IP_BLOCKED)
     kind = STATUSES.get(status)
-    if kind is None and status >= 500:  # noqa: PLR2004
-        kind = Kind.SERVER_ERROR
-    if kind is None and not evidence.is_empty:
-        kind = Kind.BAD_REQUEST
-    return Verdict(kind) if kind else None
+    return Verdict(kind or (Kind.SERVER_ERROR if status >= html_pages.SERVER_FAULTS else Kind.BAD_REQUEST))
 
 
-RULES: tuple[Rule, ...] = (
-    _transport,
-    _wall,
+RULES_OF_BODIES: tuple[Rule, ...] = (
+    _upstream,
     _blocked_prompt,
     _google_quota,
     _hidden_by_a_relay,
     _shed_by_anthropic,
+    _plain_words,
     _sure_code,
     _words,
     _vendor_status,
     _likely_code,
     _code_words,
-    _status,
 )
+RULES: tuple[Rule, ...] = (_transport, _wall, *RULES_OF_BODIES, _status)
 
 
 def _named_limit(evidence: Evidence, wait: float | None) -> Kind:

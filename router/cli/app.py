@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
-from router.cli import check, evaluation, logs, simulate
-from router.faults import RouterError
+from router.cli import check, logs, simulate, streams
+from router.cli import eval as evaluation
+from router.errors import ConfigError, RouterError
 
-DONE, BELOW_THRESHOLD, TOO_MANY_ERRORS, USAGE, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, BELOW_THRESHOLD, NO_ANSWER, USAGE, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
     name="router",
@@ -42,26 +45,32 @@ def root(
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
+    for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C, unless somebody (nohup) has said that they mean nothing
+        if signal.getsignal(number := getattr(signal, name)) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run the command and return its exit code; a mistake of the user's is a message, never a traceback."""
+    streams.prepare()
     try:
         code = app(arguments, prog_name="router", standalone_mode=False)
-    except RouterError as error:
-        typer.echo(f"router: {error}", err=True)
+    except ConfigError as error:
+        streams.say(f"router: {error}")
         return USAGE
+    except RouterError as error:
+        streams.say(f"router: {error}")
+        return NO_ANSWER
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("router: interrupted", err=True)
+        streams.say("router: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more when it closes stdout.
-        sys.stderr.close()
         return DONE
-    except Exception as error:
-        if not isinstance(error, _UserMistake):
-            raise
-        error.show()  # type: ignore[attr-defined]
-        return USAGE
+    except Exception as error:  # noqa: BLE001 - exit code 1 means a threshold and nothing else
+        if isinstance(error, _UserMistake):
+            error.show()  # type: ignore[attr-defined]
+            return USAGE
+        streams.say(f"router: a defect of router, please report it:\n{''.join(traceback.format_exception(error))}")
+        return NO_ANSWER
     return code if isinstance(code, int) else DONE

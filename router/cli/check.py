@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from router.cli.options import wants_color
+from router.cli.streams import put, say
 from router.cli.troubles import TROUBLE_HELP, parse_troubles
-from router.faults import ConfigError
+from router.errors import ConfigError
 
 if TYPE_CHECKING:
-    from router.checkup import Checkup
-    from router.memory import Memory
-    from router.providers import Config
+    from router.check import Checkup
+    from router.config.models import Config
     from router.simulator.troubles import Trouble
+    from router.store import StateStore
 
-ALL_WELL, NEEDS_ATTENTION = 0, 1
+ALL_WELL, NEEDS_ATTENTION = 0, 3
 
 
 def check(
@@ -44,10 +46,10 @@ def check(
         typer.Option("--forget", metavar="KEY", help="Forget that a key was dropped: openai#2, or its key_hash."),
     ] = None,
 ) -> int:
-    """Show every provider, key and limit, and what is wrong with them; exit 1 where something needs attention."""
+    """Show every provider, key and limit, and what is wrong with them; exit 3 where something needs attention."""
     if forget is not None:
         return _forget(forget, as_json=json)
-    from router.config import load
+    from router.config.loading import load
 
     file = _only(load(config, dict(os.environ)), providers)
     rehearses = rehearse or (live and file.wants_rehearsal)
@@ -69,11 +71,11 @@ def _only(config: Config, providers: str | None) -> Config:
 
 
 def _check(config: Config, *, live: bool, rehearse: bool, troubles: Sequence[tuple[str, Trouble]]) -> Checkup:
-    from router.checkup import examine
-    from router.memory import Memory
+    from router.check import examine
+    from router.store import StateStore
 
     try:
-        memory = Memory.open()
+        memory = StateStore.open()
     except ConfigError as error:
         # What cannot be remembered keeps nobody from looking at the rest.
         checkup = examine(config, now=time.time(), unreadable=str(error))
@@ -86,13 +88,18 @@ def _check(config: Config, *, live: bool, rehearse: bool, troubles: Sequence[tup
 
 
 def _ask(
-    checkup: Checkup, config: Config, memory: Memory | None, *, rehearse: bool, troubles: Sequence[tuple[str, Trouble]]
+    checkup: Checkup,
+    config: Config,
+    memory: StateStore | None,
+    *,
+    rehearse: bool,
+    troubles: Sequence[tuple[str, Trouble]],
 ) -> Checkup:
-    from router.checkup import live
+    from router.check import live
 
     if rehearse or config.simulated:
-        typer.echo("SIMULATED: asking simulated vendors on this machine; nothing leaves it.", err=True)
-    typer.echo("asking each key one question; loading LiteLLM first takes some seconds", err=True)
+        say("SIMULATED: asking simulated vendors on this machine; nothing leaves it.")
+    say("asking each key one question; loading LiteLLM first takes some seconds")
     asked = asyncio.run(live.ask_all(config, rehearse=rehearse, troubles=troubles))
     if memory is not None:
         live.forget_working(memory, asked)
@@ -100,9 +107,9 @@ def _ask(
 
 
 def _forget(name: str, *, as_json: bool) -> int:
-    from router.memory import Memory
+    from router.store import StateStore
 
-    memory = Memory.open()
+    memory = StateStore.open()
     try:
         known = memory.dropped()
         forgotten = memory.forget(name)
@@ -114,10 +121,10 @@ def _forget(name: str, *, as_json: bool) -> int:
     if as_json:
         from router.jsonl import encode_pretty
 
-        sys.stdout.write(encode_pretty({"forgotten": [asdict(each) for each in forgotten]}).decode())
+        put(encode_pretty({"forgotten": [asdict(each) for each in forgotten]}).decode())
     else:
         for each in forgotten:
-            typer.echo(f"forgotten: {each.key} (key_hash {each.key_hash}), dropped as {each.fault}")
+            put(f"forgotten: {each.key} (key_hash {each.key_hash}), dropped as {each.fault}\n")
     return ALL_WELL
 
 
@@ -125,9 +132,9 @@ def _print(checkup: Checkup, *, as_json: bool) -> None:
     if as_json:
         from router.jsonl import encode_pretty
 
-        sys.stdout.write(encode_pretty(checkup.to_json()).decode())
+        put(encode_pretty(checkup.to_json()).decode())
         return
-    from router.reports.checkup import checkup_text
+    from router.reports.check_text import checkup_text
 
     width = shutil.get_terminal_size().columns
-    sys.stdout.write(checkup_text(checkup, width=width, color=sys.stdout.isatty()))
+    put(checkup_text(checkup, width=width, color=wants_color(sys.stdout)))

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from router.cli.terminal import wants_color
-from router.faults import ConfigError
+from router.cli.options import wants_color
+from router.cli.streams import put
+from router.errors import ConfigError
 
 
 def logs(
@@ -28,43 +29,45 @@ def logs(
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> int:
     """Explain bans, rests and errors: when, who, why, what came before, what to change."""
-    from router.reports import logs as room
+    from router import analysis
 
     if sum([item is not None, sql is not None, follow]) > 1:
         raise ConfigError("--item, --sql and --follow exclude each other; take one")
-    paths = room.find_logs(targets or [], log_dir)
+    paths = analysis.find_logs(targets or [], log_dir)
     if follow:
         _follow(paths)
     elif sql is not None:
         _query(paths, sql, as_json=json)
     elif item is not None:
-        story = room.item_story(paths, item)
-        _print(story.to_json() if json else room.render_story(story, _width(), color=wants_color(sys.stdout)))
+        from router.reports.item_text import render_story
+
+        story = analysis.item_story(paths, item)
+        _print(story.to_json() if json else render_story(story, _width(), color=wants_color(sys.stdout)))
     else:
-        analysis = room.analyse(paths)
-        _print(analysis.to_json() if json else room.render(analysis, _width(), color=wants_color(sys.stdout)))
+        from router.reports.logs_text import render
+
+        found = analysis.analyse(paths)
+        _print(found.to_json() if json else render(found, _width(), color=wants_color(sys.stdout)))
     return 0
 
 
 def _follow(paths: tuple[Path, ...]) -> None:
-    from router.reports.logs import follow
+    from router.analysis import follow
 
     if len(paths) > 1:
         raise ConfigError(f"--follow takes one log, and these are {len(paths)}; name one of them")
 
-    def emit(line: str) -> None:
-        typer.echo(line)
-
-    follow(paths[0], emit)
+    follow(paths[0], lambda line: put(f"{line}\n"))
 
 
 def _query(paths: tuple[Path, ...], query: str, *, as_json: bool) -> None:
-    from router.reports.logs import json_lines, render_found, run_sql
+    from router.analysis import json_lines, run_sql
+    from router.reports.query_text import render_found
 
     found = run_sql(paths, query)
     if as_json:
         for line in json_lines(found):
-            typer.echo(line)
+            put(f"{line}\n")
     else:
         _print(render_found(found, _width(), color=wants_color(sys.stdout)))
 
@@ -73,7 +76,7 @@ def _print(value: object) -> None:
     from router.jsonl import encode_pretty
 
     text = value if isinstance(value, str) else encode_pretty(value).decode()
-    typer.echo(text.rstrip("\n"))
+    put(text.rstrip("\n") + "\n")
 
 
 def _width() -> int:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from router.cli.streams import put, say
 from router.cli.troubles import parse_troubles
-from router.faults import ConfigError
+from router.errors import ConfigError
 
 if TYPE_CHECKING:
     from router.simulator.spec import VendorSpec
@@ -37,7 +37,7 @@ def simulate(
     seed: Annotated[int, typer.Option("--seed", envvar="ROUTER_SEED", help="Seed of keys, latencies, answers.")] = 0,
 ) -> int:
     """Start a simulated vendor for each provider, and print a providers.yaml that points to them."""
-    from router.config import load
+    from router.config.loading import load
     from router.simulator.rehearsal import specs_for
 
     file = load(config, dict(os.environ))
@@ -63,10 +63,9 @@ async def _serve(specs: list[VendorSpec]) -> None:
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(name, stopped.set)
     async with serve(specs) as endpoints:
-        sys.stdout.write(as_yaml(specs, endpoints))
-        sys.stdout.flush()
-        typer.echo("SIMULATED vendors are up; Ctrl-C ends them.", err=True)
+        put(as_yaml(specs, endpoints))
+        say("SIMULATED vendors are up; Ctrl-C ends them.")
         await stopped.wait()

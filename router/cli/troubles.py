@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from router.faults import ConfigError
+from router.errors import ConfigError
 
 if TYPE_CHECKING:
-    from router.providers import Config
+    from router.config.models import Config
     from router.simulator.troubles import Trouble
 
 TROUBLE_HELP = "In a rehearsal: NAME=KIND[#KEY][@START][+LENGTH][*SHARE], such as openai=hang@5s+20s. Repeat it."

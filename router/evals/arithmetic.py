@@ -6,8 +6,8 @@ import hashlib
 import re
 from collections.abc import Iterator
 
+from router.errors import ConfigError
 from router.evals.datasets import Item
-from router.faults import ConfigError
 
 LARGEST = 100
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from router.config.models import Config
+from router.errors import ConfigError
 from router.evals.datasets import Item
-from router.evals.prompts import Prompt
+from router.evals.prompts import Prompt, render_in_time
 from router.evals.scorers import Scorer, get_scorer
-from router.faults import ConfigError
-from router.providers import Config
-from router.simulator.troubles import Trouble
-from router.types import Json, Request
+from router.types import Json, Message
 
 Across = Literal["spread", "every"]
 """`spread` gives each item to whichever provider can send first, `every` gives each item to every provider."""
@@ -32,7 +31,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One evaluation. Times in seconds; `rehearse` runs it against simulated vendors with their `troubles`."""
+    """One evaluation. Times in seconds; `notes` are sentences that screens and the summary are to show.
+
+    A run ends where nothing can be sent for longer than `max_wait_s`.
+    """
 
     config: Config
     prompts: tuple[Prompt, ...]
@@ -44,9 +46,9 @@ class Plan:
     scorer: str | None = None
     max_samples: int = 256
     deadline_s: float | None = None
+    max_wait_s: float = 900.0
     seed: int = 0
-    rehearse: bool = False
-    troubles: tuple[tuple[str, Trouble], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for prompt in self.prompts:
@@ -76,6 +78,18 @@ class Plan:
         """The scorer asked for, or the prompt's own."""
         return get_scorer(self.scorer or prompt.scorer)
 
+    @property
+    def total(self) -> int | None:
+        """How many trials there will be, None where nobody counted the items."""
+        providers = len(self.config.usable) if self.across == "every" else 1
+        items = self.task.total
+        return None if items is None else items * self.epochs * len(self.prompts) * providers
+
+    def try_out(self) -> Mapping[str, tuple[Message, ...]]:
+        """The messages of the first item by prompt; raises ConfigError where it cannot be rendered, or not in time."""
+        first = next(self.task.items(), None)
+        return {prompt.name: render_in_time(prompt, first.variables) for prompt in self.prompts} if first else {}
+
     def with_providers(self, names: tuple[str, ...]) -> Plan:
         """The same plan over some of the providers; raises ConfigError for a name that the file does not have."""
         known = [provider.name for provider in self.config.providers]
@@ -89,27 +103,3 @@ class Plan:
                 f"--providers: {', '.join(names)} is `enabled: false` in {self.config.path}; enable it there"
             )
         return replace(self, config=replace(self.config, providers=providers))
-
-
-class Trial(NamedTuple):
-    """One item with one prompt, one epoch and, where every provider is asked, one provider."""
-
-    item: Item
-    prompt: Prompt
-    epoch: int
-    request: Request
-
-
-def trials(plan: Plan, providers: tuple[str, ...]) -> Iterator[Trial]:
-    """All trials in order: prompts and providers interleave, so that the time of day hits them alike."""
-    one_prompt, one_epoch = len(plan.prompts) == 1, plan.epochs == 1
-    whom: tuple[str | None, ...] = providers if plan.across == "every" else (None,)
-    for item in plan.task.items():
-        for epoch in range(1, plan.epochs + 1):
-            for prompt in plan.prompts:
-                messages = prompt.render(item.variables)
-                for name in whom:
-                    parts = ("" if one_prompt else f"/{prompt.name}", "" if one_epoch else f"@{epoch}")
-                    id_ = item.id + "".join(parts) + (f"/{name}" if name else "")
-                    only = frozenset({name}) if name else None
-                    yield Trial(item, prompt, epoch, Request(messages, id_, only, prompt.params))

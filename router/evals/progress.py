@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from router.views import LaneView
+from router.engine.status import LaneStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Snapshot:
     error: int
     elapsed_s: float
     wall: float
-    lanes: tuple[LaneView, ...]
+    lanes: tuple[LaneStatus, ...]
     simulated: bool
     stopping: bool = False
     notes: tuple[str, ...] = ()
@@ -41,10 +42,17 @@ class Snapshot:
 
     @property
     def left_s(self) -> float | None:
-        """Time to the end at this rate, in seconds; None where nobody can say."""
+        """Time to the end at this rate, in seconds, with a rest that all providers take; None where nobody can say."""
         if self.total is None or not self.per_second:
             return None
-        return (self.total - self.settled) / self.per_second
+        rest_s = max(0.0, (silent_until(self.lanes) or 0.0) - self.wall)
+        return rest_s + (self.total - self.settled) / self.per_second
+
+
+def silent_until(lanes: Collection[LaneStatus]) -> float | None:
+    """The wall time until which no provider will send, None where somebody may at any moment, or nobody ever."""
+    waits = [lane.waiting_until for lane in lanes if lane.waiting_until is not None]
+    return min(waits) if waits and not any(lane.in_flight for lane in lanes) else None
 
 
 class Screen(Protocol):
@@ -57,3 +65,26 @@ class Screen(Protocol):
     def close(self) -> None:
         """Leave the terminal as it was; the last state stays readable."""
         ...
+
+
+class Forgiving:
+    """A screen that falls silent for good once its stream cannot be written: talk must not end a run."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._is_silent = False
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show the run as it is now, if it can be shown."""
+        self._try(lambda: self._screen.show(snapshot))
+
+    def close(self) -> None:
+        """Leave the terminal as it was, if it is still there."""
+        self._try(self._screen.close)
+
+    def _try(self, act: Callable[[], None]) -> None:
+        if not self._is_silent:
+            try:
+                act()
+            except (OSError, ValueError):  # gone, closed, or without the letters
+                self._is_silent = True

@@ -7,26 +7,34 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import threading
+import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from router.evals.files import decode, did_you_mean, open_bytes
+from router.config.parameters import refused
+from router.errors import ConfigError
+from router.evals.files import decode, open_bytes
 from router.evals.scorers import DEFAULT_SCORER, get_scorer
-from router.faults import ConfigError
+from router.suggest import did_you_mean
 from router.types import Json, Message
 
 if TYPE_CHECKING:
     from jinja2 import Template, nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    from router.document import Node
+    from router.config.yaml_nodes import Node
+
+MAX_CHARACTERS = 10_000_000
+MAX_RENDER_S = 5.0
 
 _FENCE = "---"
 # What an expression of a template may raise over the values of an item.
-_FAILURES = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+_FAILURES = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError)
 _BRACES = "single braces need no doubling; two that are meant as text are written {{ '{{' }}"
 
 
@@ -115,6 +123,31 @@ def load(path: Path) -> Prompt:
     return prompt
 
 
+def render_in_time(prompt: Prompt, variables: Mapping[str, object]) -> tuple[Message, ...]:
+    """Like `Prompt.render`, but raises ConfigError for a template that does not come to its end.
+
+    It is rendered in a thread of its own, which nothing can stop: that is for before a run, when giving up ends all.
+    """
+    done: SimpleQueue[tuple[Message, ...] | Exception] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            done.put(prompt.render(variables))
+        except Exception as error:  # noqa: BLE001 - handed over
+            done.put(error)
+
+    threading.Thread(target=work, daemon=True, name=f"render {prompt.name}").start()
+    try:
+        rendered = done.get(timeout=MAX_RENDER_S)
+    except Empty:
+        raise ConfigError(
+            f"{prompt.path}: the template takes more than {MAX_RENDER_S:g} s for the first item; does a loop never end?"
+        ) from None
+    if isinstance(rendered, Exception):
+        raise rendered
+    return rendered
+
+
 def _split(text: str, path: Path) -> tuple[str, str, int]:
     """Front matter, template, and the number of the template's first line."""
     lines = text.split("\n")
@@ -135,7 +168,7 @@ _NAMES = ("scorer", "system", "params")
 
 
 def _front_matter(text: str, path: Path) -> Mapping[str, Node]:
-    from router.document import kind_of, parse
+    from router.config.yaml_nodes import kind_of, parse
 
     # The fence is the file's first line.
     root, mistakes = parse(f"\n{text}", str(path)) if text.strip() else (None, [])
@@ -179,6 +212,9 @@ def _params(named: Mapping[str, Node], path: Path) -> Mapping[str, Json]:
     values = node.plain()
     if not isinstance(values, Mapping):
         raise ConfigError(f"{path}:{node.line}: params holds names with values, such as temperature: 0")
+    for names, why in refused(values):
+        line, column = node.place_of(*names)
+        raise ConfigError(f"{path}:{line}:{column}: params.{'.'.join(names)} may not be set: {why}")
     return values
 
 
@@ -262,10 +298,24 @@ def _render(text: Text, variables: Mapping[str, object]) -> str:
     from jinja2 import TemplateError
 
     try:
-        return _compiled(text).render(variables)
+        return "".join(_bounded(_compiled(text).generate(variables), text))
     except (TemplateError, *_FAILURES) as error:
         where = text.at(_line_of(error))
-        raise ConfigError(f"{where}: the template cannot take this item: {error}") from None
+        raise ConfigError(
+            f"{where}: the template cannot take this item: {str(error) or type(error).__name__}"
+        ) from None
+
+
+def _bounded(pieces: Iterable[str], text: Text) -> Iterator[str]:
+    """The pieces, as long as they are no more than any model could read and come in time."""
+    length, late = 0, time.monotonic() + MAX_RENDER_S
+    for piece in pieces:
+        length += len(piece)
+        if length > MAX_CHARACTERS:
+            raise ConfigError(f"{text.at(1)}: the template makes more than {MAX_CHARACTERS:,} characters of this item")
+        if time.monotonic() > late:
+            raise ConfigError(f"{text.at(1)}: the template takes more than {MAX_RENDER_S:g} s for this item")
+        yield piece
 
 
 def _line_of(error: Exception) -> int:

@@ -1,58 +1,22 @@
-"""What a run leaves behind: run.json, log.jsonl, results.jsonl and summary.json, none with a key in it."""
+"""What stands in run.json: what was to be done, with whom, and with which versions."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.metadata import version
-from pathlib import Path
 
-from router.clock import LoopClock
+from router.config.masking import shown
+from router.config.models import Provider
 from router.evals.plan import Plan
-from router.evals.results import Row
-from router.jsonl import Appender, decode, encode, write_whole
-from router.log import JsonLog, iso
-from router.providers import Config, Provider
-from router.scrub import Scrubber
+from router.log.writer import iso
 
 PACKAGES = ("router", "litellm", "aiolimiter", "tenacity", "structlog", "aiohttp")
 
 
-class Record:
-    """The files of one run; every line goes through the scrubber."""
-
-    def __init__(self, directory: Path, plan: Plan, config: Config, clock: LoopClock) -> None:
-        keys = [key for each in (plan.config, config) for provider in each.providers for key in provider.keys]
-        self.directory = directory
-        self._scrub = Scrubber(keys)
-        self._results = Appender(directory / "results.jsonl")
-        self.log = JsonLog(
-            directory / "log.jsonl",
-            directory.name,
-            scrub=self._scrub,
-            wall=clock.wall,
-            simulated=config.simulated,
-        )
-
-    def row(self, row: Row) -> None:
-        """Append one line to results.jsonl."""
-        self._results.append_line(self._clean(row.to_json()))
-
-    def whole(self, name: str, value: Mapping[str, object]) -> None:
-        """Write one JSON file, whole or not at all."""
-        write_whole(self.directory / name, decode(self._clean(value)))
-
-    def close(self) -> None:
-        """Put everything on the disk."""
-        self._results.close()
-        self.log.close()
-
-    def _clean(self, value: object) -> bytes:
-        return self._scrub(encode(value).decode()).encode()
-
-
-def describe(plan: Plan, config: Config, run: str, started: float) -> dict[str, object]:
-    """The contents of run.json: what was to be done, with whom, and with which versions."""
+def describe(plan: Plan, run: str, started: float) -> dict[str, object]:
+    """The contents of run.json, for a run called `run` that starts at `started` (seconds since the epoch)."""
+    config = plan.config
     return {
         "run": run,
         "simulated": config.simulated,
@@ -69,6 +33,7 @@ def describe(plan: Plan, config: Config, run: str, started: float) -> dict[str, 
         "seed": plan.seed,
         "max_samples": plan.max_samples,
         "deadline_s": plan.deadline_s,
+        "max_wait_s": plan.max_wait_s,
         "attempts": config.attempts,
         "providers": [_provider(provider) for provider in config.usable],
         "left_out": {provider.name: provider.why_left_out for provider in config.left_out},
@@ -77,6 +42,7 @@ def describe(plan: Plan, config: Config, run: str, started: float) -> dict[str, 
 
 
 def _provider(provider: Provider) -> dict[str, object]:
+    masked = shown(provider)
     return {
         "name": provider.name,
         "models": dict(provider.models),
@@ -88,10 +54,10 @@ def _provider(provider: Provider) -> dict[str, object]:
         "key_rate": [str(rate) for rate in provider.key_rates],
         "tokens": [str(rate) for rate in provider.tokens],
         "burst": provider.burst,
-        "concurrency": provider.most_in_flight,
+        "concurrency": provider.max_in_flight,
         "timeout_s": provider.timeout_s,
-        # Headers may carry credentials that are nobody's key here.
-        "params": {name: value for name, value in provider.params.items() if name != "extra_headers"},
+        "params": masked["params"],
+        "headers": masked["headers"],
         "transport": provider.door,
     }
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from router.evals.files import did_you_mean
-from router.faults import ConfigError
+from router.errors import ConfigError
+from router.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,35 @@ def bounds(right: int, answered: int, unanswered: int) -> Interval:
     return Interval(right / items, (right + unanswered) / items)
 
 
+def clustered(values: Sequence[Sequence[float]]) -> Interval:
+    """The 95 % interval of a mean over items that were each asked several times: one sequence of scores an item.
+
+    Answers to one item are alike, so the items count and not the answers: the standard error comes from the sums of
+    each item's residuals, the quantile from Student's t with items - 1 degrees of freedom. (0, 1) with less than two.
+    Source: E. Miller, "Adding error bars to evals", arXiv:2411.00640 (2024), section 2.2.
+    """
+    n = sum(map(len, values))
+    if len(values) < 2 or not n:  # noqa: PLR2004 - one item says nothing about others
+        return Interval(0.0, 1.0)
+    from scipy.stats import t
+
+    mean = math.fsum(map(math.fsum, values)) / n
+    error = math.sqrt(math.fsum(math.fsum(value - mean for value in item) ** 2 for item in values)) / n
+    half = float(t.isf(0.025, len(values) - 1)) * error
+    return Interval(max(0.0, mean - half), min(1.0, mean + half))
+
+
+def pass_at(k: int, n: int, right: int) -> float:
+    """The chance that one of `k` answers drawn from `n`, of which `right` are right, is right.
+
+    Source: M. Chen and others, "Evaluating large language models trained on code", arXiv:2107.03374 (2021), equation 1.
+    Raises ValueError unless 1 <= k <= n and 0 <= right <= n.
+    """
+    if not 1 <= k <= n or not 0 <= right <= n:
+        raise ValueError(f"expected 1 <= k <= n and 0 <= right <= n, found k = {k}, n = {n}, right = {right}")
+    return 1.0 - math.comb(n - right, k) / math.comb(n, k)
+
+
 def percentile(ordered: Sequence[float], percent: float) -> float:
     """The smallest of ascending values that `percent` (0…100) of them do not exceed: nearest rank.
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from itertools import islice
 from pathlib import Path
 
+from router.errors import ConfigError
 from router.evals.arithmetic import arithmetic
-from router.evals.datasets import load
+from router.evals.datasets import read
 from router.evals.plan import Task
-from router.faults import ConfigError
 
 
 def arithmetic_task(limit: int = 100, ops: int = 2, seed: int = 0) -> Task:
@@ -24,20 +22,16 @@ def arithmetic_task(limit: int = 100, ops: int = 2, seed: int = 0) -> Task:
 
 
 def file_task(path: Path, limit: int | None = None) -> Task:
-    """The items of a file, read as they are needed; raises ConfigError for any line that is no item, or without one."""
-    first = next(iter(islice(load(path), 1)), None)
+    """The items of a file, read once; raises ConfigError for any line that is no item, or without one."""
+    source = read(path)
+    first = next(source.items(1), None)
     if first is None:
         raise ConfigError(f"{path}: there is no item in it")
     return Task(
         path.name,
-        lambda: load(path, limit),
+        lambda: source.items(limit),
         frozenset(first.variables),
-        # Read once to the end, so that a mistake in the last line is found before the first call is paid for.
-        total=sum(1 for _ in load(path, limit)),
-        describes={"path": str(path), "sha256": _digest(path), "limit": limit},
+        # Gone through to the end, so that a mistake in the last line is found before the first call is paid for.
+        total=sum(1 for _ in source.items(limit)),
+        describes={"path": str(path), "sha256": source.sha256, "limit": limit},
     )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,11 +9,19 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from router.engine.health import State
+from router.engine.status import LaneStatus, busiest
 from router.evals.progress import Snapshot
-from router.health import State
-from router.reports.grid import Column, grid
-from router.reports.wording import calls_text, count_text, doing_text, duration_text, figure_text, left_text
-from router.views import LaneView, busiest
+from router.reports.tables import Column, grid
+from router.reports.wording import (
+    because_text,
+    calls_text,
+    count_text,
+    doing_text,
+    duration_text,
+    figure_text,
+    left_text,
+)
 
 STYLES = {
     State.READY: "",
@@ -28,11 +36,12 @@ ROOMY_WIDTH = 100
 ROOMY_LINES = 12
 """From this many lines on there is air above the providers, and a legend below."""
 
-LEAST_LANES = 4
+
+MIN_LANES = 4
 """Lines that notes leave to the providers."""
 
-LEAST_DOING = len("budget used up until Tue 02:00")
-LEAST_BAR = 10
+MIN_DOING = len("budget used up until Tue 02:00")
+MIN_BAR = 10
 LEGEND = "keys: ready/resting/dropped · faults: without the 429s"
 
 
@@ -70,7 +79,7 @@ def picture(snapshot: Snapshot, width: int, height: int) -> Group:
     is_roomy = height >= ROOMY_LINES
     # Below the head: the header, and where there is room an empty line above it and the legend.
     below = 3 if is_roomy else 1
-    notes = list(_notes(snapshot, width))[: max(0, height - len(head) - below - LEAST_LANES)]
+    notes = list(_notes(snapshot, width))[: max(0, height - len(head) - below - MIN_LANES)]
     room = max(1, height - len(head) - len(notes) - below)
     lanes = snapshot.lanes if len(snapshot.lanes) <= room else busiest(snapshot.lanes, max(1, room - 1))
     table = list(_providers(snapshot, lanes, width)) if lanes else []
@@ -97,7 +106,7 @@ def _bar(snapshot: Snapshot, width: int) -> Text:
     share = 100 * snapshot.settled // snapshot.total if snapshot.total else 100
     text = _line((f"{settled}/{count_text(snapshot.total)} items", "bold"), f"  {share:3} %")
     length = width - text.cell_len - 2
-    if length < LEAST_BAR:
+    if length < MIN_BAR:
         return text
     # Drawn by hand: rich's own bar shows no end where there is no colour.
     full = length * share // 100
@@ -129,22 +138,23 @@ def _stopping(snapshot: Snapshot) -> Text:
 
 
 def _notes(snapshot: Snapshot, width: int) -> Iterator[Text]:
-    """The notes cut into lines here, so that their number is known."""
+    """The notes, and what vendors said when they refused, cut into lines here, so that their number is known."""
     console = Console(width=width)
-    for note in snapshot.notes:
+    said = (f"{lane.name}: {words}" for lane in snapshot.lanes if (words := because_text(lane)))
+    for note in (*snapshot.notes, *said):
         yield from Text(note, style="yellow").wrap(console, width)
 
 
-def _providers(snapshot: Snapshot, lanes: tuple[LaneView, ...], width: int) -> Iterator[RenderableType]:
+def _providers(snapshot: Snapshot, lanes: tuple[LaneStatus, ...], width: int) -> Iterator[RenderableType]:
     yield grid(_columns(snapshot.wall), lanes, width=width, gap=2 if width >= ROOMY_WIDTH else 1)
     if hidden := len(snapshot.lanes) - len(lanes):
         yield _line((f"… and {hidden} more", "dim"))
 
 
-def _columns(now: float) -> tuple[Column[LaneView], ...]:
+def _columns(now: float) -> tuple[Column[LaneStatus], ...]:
     return (
         Column("provider", lambda lane: Text(lane.name, style=STYLES[lane.state]), align="left"),
-        Column("in flight", lambda lane: Text(f"{lane.in_flight}/{lane.most_in_flight}")),
+        Column("in flight", lambda lane: Text(f"{lane.in_flight}/{lane.max_in_flight}")),
         Column("done", lambda lane: Text(count_text(lane.answered)), least=6, leaves=3),
         Column("faults", lambda lane: _alarm(lane.faults - lane.throttled, "red"), leaves=1),
         Column("429s", lambda lane: _alarm(lane.throttled, "yellow"), leaves=2),
@@ -152,7 +162,7 @@ def _columns(now: float) -> tuple[Column[LaneView], ...]:
         Column(
             "now",
             lambda lane: Text(doing_text(lane, now), style=STYLES[lane.state]),
-            least=LEAST_DOING,
+            least=MIN_DOING,
             align="left",
         ),
     )
@@ -162,5 +172,5 @@ def _alarm(number: int, style: str) -> Text:
     return Text(count_text(number), style=style if number else "dim")
 
 
-def _keys(lane: LaneView) -> Text:
+def _keys(lane: LaneStatus) -> Text:
     return Text(f"{lane.keys_ready}/{lane.keys_resting}/{lane.keys_dropped}")

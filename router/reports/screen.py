@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterator
 from typing import Literal, TextIO, TypeAlias
 
+from router.engine.status import busiest
 from router.evals.progress import Screen, Snapshot
 from router.reports.wording import (
     DASH,
     PACED,
+    because_text,
     calls_text,
     count_text,
     doing_text,
@@ -17,15 +19,15 @@ from router.reports.wording import (
     figure_text,
     left_text,
 )
-from router.views import busiest
 
 Display: TypeAlias = Literal["auto", "rich", "plain", "none"]
 
 EVERY_S = 10.0
 """Time of the run between two plain lines."""
 
-MOST_LANES = 8
+MAX_LANES = 8
 """Providers that a plain line names."""
+
 
 NORMAL = PACED | {"idle", "awaits answers", "in flight full"}
 
@@ -137,9 +139,10 @@ def _stopping(snapshot: Snapshot) -> str:
 
 
 def _lanes(snapshot: Snapshot) -> Iterator[str]:
-    shown = busiest(snapshot.lanes, MOST_LANES)
+    shown = busiest(snapshot.lanes, MAX_LANES)
     for lane in shown:
         doing = doing_text(lane, snapshot.wall)
-        yield f"{lane.name} {lane.in_flight} in flight" + (f" ({doing})" if doing not in NORMAL else "")
+        told = ": ".join(each for each in (doing, because_text(lane)) if each)
+        yield f"{lane.name} {lane.in_flight} in flight" + (f" ({told})" if told not in NORMAL else "")
     if hidden := len(snapshot.lanes) - len(shown):
         yield f"and {hidden} more"

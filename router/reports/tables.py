@@ -1,236 +1,77 @@
-"""The end of a run as a text for people, made from its summary alone; import it where it is used (rich)."""
+"""A table of figures that never wraps: on a narrow terminal it leaves out columns, and cuts the names."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
 
-from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from router.evals.results import VERDICTS
-from router.evals.stats import format_hms
-from router.health import State
-from router.reports.grid import Column, grid
-from router.reports.paper import printed
-from router.reports.wording import DASH, count_text, figure_text, percent_text, seconds_text
+T = TypeVar("T")
 
-SIMULATED = "SIMULATED vendors: the accuracy says nothing about any prompt or model."
-STYLES = {"right": "green", "wrong": "yellow", "unparsable": "magenta", "error": "red"}
-INTERRUPTED = "Interrupted: some items have no outcome yet."
-LEGEND = "p50, p95: seconds · keys: alive/all · rate: % of the declared rate used"
-LEAST_PROMPT = 24
-"""Cells of a prompt's name for which counts give way: prompts are told apart by their ends."""
-
-ACCURACY = len("100.0")
-
-Summary = Mapping[str, object]
+MIN_NAME = 8
 
 
-class Part(NamedTuple):
-    """One prompt's or one provider's part of a summary."""
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
+    """One column; `least` is its width in cells however short its cells are.
 
-    name: str
-    summary: Summary
+    Of the columns with a `leaves` above 0, the highest leaves first when there is no room.
+    """
 
-
-def summary_text(summary: Summary, *, width: int, color: bool) -> str:
-    """A run's summary, as in its summary.json, as lines of at most `width` cells; what it lacks is a dash."""
-    return printed(_blocks(summary, width), width, color=color)
-
-
-def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
-    banners = [text for name, text in (("simulated", SIMULATED), ("interrupted", INTERRUPTED)) if summary.get(name)]
-    if banners:
-        yield from (Text(text, style="bold reverse yellow") for text in banners)
-        yield Text()
-    yield _facts(summary)
-    prompts, providers = _parts(summary, "prompts"), _parts(summary, "providers")
-    if len(prompts) > 1:
-        yield Text()
-        yield grid(_prompt_columns(prompts), prompts, width=width, names="fold", least_name=LEAST_PROMPT)
-    if providers:
-        yield Text()
-        yield grid(_provider_columns(providers), providers, width=width, names="fold")
-        yield from _ends(providers)
-        yield Text(LEGEND, style="dim")
+    header: str
+    cell: Callable[[T], Text]
+    least: int = 0
+    align: Literal["left", "right"] = "right"
+    leaves: int = 0
 
 
-# What stands above the tables.
+def grid(
+    columns: Sequence[Column[T]],
+    items: Sequence[T],
+    *,
+    width: int,
+    gap: int = 2,
+    names: Literal["cut", "fold"] = "cut",
+    min_name: int = MIN_NAME,
+) -> Table:
+    """Lay out `items`, at most `width` cells wide; the first column holds names and takes what is left.
 
-
-def _facts(summary: Summary) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text in _lines(summary):
-        table.add_row(label, text)
+    Columns leave until a name has `min_name` cells, if it needs them. Where even MIN_NAME cells are too many,
+    the last column is cut.
+    """
+    rows = [[column.cell(item) for column in columns] for item in items]
+    widths = [
+        max(column.least, len(column.header), *(row[index].cell_len for row in rows), 0)
+        for index, column in enumerate(columns)
+    ]
+    kept = _kept(columns, widths, width - min(widths[0], min_name), gap)
+    rest = sum(widths[index] for index in kept[1:]) + gap * (len(kept) - 1)
+    widths[0] = min(widths[0], max(MIN_NAME, width - rest))
+    widths[kept[-1]] -= max(0, widths[0] + rest - width)
+    table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    for index in kept:
+        is_folded = names == "fold" and index == 0
+        table.add_column(
+            columns[index].header,
+            width=widths[index],
+            justify=columns[index].align,
+            no_wrap=not is_folded,
+            overflow="fold" if is_folded else "ellipsis",
+        )
+    for row in rows:
+        table.add_row(*(row[index] for index in kept))
     return table
 
 
-def _lines(summary: Summary) -> Iterator[tuple[str, Text]]:
-    yield "run", Text(f"{_word(summary, 'run')}, started {_word(summary, 'started')}")
-    yield "prompt", Text(_word(summary, "prompt"))
-    yield "items", _verdicts(summary)
-    yield from _accuracy_lines(summary)
-    elapsed = _number(summary, "elapsed_s")
-    elapsed_text = DASH if elapsed is None or elapsed < 0 else format_hms(elapsed)
-    yield "elapsed", Text(f"{elapsed_text}   {figure_text(_number(summary, 'items_per_s'))} items/s")
-    if (cost := _cost(summary)) is not None:
-        yield "cost", Text(cost)
-    yield "files", Text(_word(summary, "directory"))
-
-
-def _verdicts(summary: Summary) -> Text:
-    counts = Text("   ").join(
-        Text(f"{name} {count_text(_number(summary, name))}", style=STYLES[name] if _number(summary, name) else "dim")
-        for name in VERDICTS
-    )
-    return Text(f"{count_text(_number(summary, 'items'))}: ").append_text(counts)
-
-
-def _accuracy_lines(summary: Summary) -> Iterator[tuple[str, Text]]:
-    tag = ", simulated" if summary.get("simulated") else ""
-    errors = _number(summary, "error")
-    accuracy = Text(_accuracy(summary, " %"), style="bold").append(tag)
-    if _number(summary, "answered"):
-        accuracy.append(f"   95 % interval {_range(summary, 'interval')} %", style="not bold")
-    yield "accuracy", accuracy
-    if errors:
-        noun = "the error" if errors == 1 else f"all {count_text(errors)} errors"
-        yield "", Text(f"in brackets: had {noun} been wrong, or right", style="dim")
-
-
-def _cost(summary: Summary) -> str | None:
-    """What the run cost in dollars; nothing where no price is known, or nobody was paid."""
-    cost, priced, items = (_number(summary, name) for name in ("cost_usd", "priced", "items"))
-    if cost is None or summary.get("simulated"):
-        return None
-    known = f" (known for {count_text(priced)} of {count_text(items)} items)" if priced != items else ""
-    return f"${cost:,.4f}{known}"
-
-
-def _ends(providers: list[Part]) -> Iterator[Text]:
-    """In what state those providers ended that were not ready."""
-    states = [(part.name, _word(part.summary, "state")) for part in providers]
-    told = ", ".join(f"{name} {state}" for name, state in states if state not in {State.READY, DASH})
-    if told:
-        yield Text(f"at the end: {told}", style="yellow")
-
-
-# The tables.
-
-
-def _accuracy(summary: Summary, sign: str = "") -> str:
-    """The share of right answers; never alone where errors exist, because they might change it."""
-    accuracy = percent_text(_number(summary, "accuracy"))
-    text = accuracy if accuracy == DASH else f"{accuracy}{sign}"
-    return f"{text} ({_range(summary, 'bounds')})" if _number(summary, "error") else text
-
-
-def _range(summary: Summary, name: str) -> str:
-    ends = summary.get(name)
-    if not isinstance(ends, Mapping) or not _number(summary, "items"):
-        return DASH
-    return "–".join(percent_text(_number(ends, end)) for end in ("low", "high"))
-
-
-def _interval(part: Part) -> Text:
-    return Text(_range(part.summary, "interval") if _number(part.summary, "answered") else DASH)
-
-
-def _alive(part: Part) -> Text:
-    alive, keys = (_number(part.summary, name) for name in ("keys_alive", "keys"))
-    return Text(f"{count_text(alive)}/{count_text(keys)}", style="red" if alive == 0 and keys else "")
-
-
-def _items(part: Part) -> Text:
-    return Text(count_text(_number(part.summary, "items") or None))
-
-
-def _rate(part: Part) -> Text:
-    return Text(percent_text(_number(part.summary, "rate_used") if _was_asked(part) else None, 0))
-
-
-def _was_asked(part: Part) -> bool:
-    return _number(part.summary, "attempts") != 0
-
-
-def _name_column(header: str) -> Column[Part]:
-    return Column(header, lambda part: Text(part.name), align="left")
-
-
-def _count_column(header: str, name: str, leaves: int = 0) -> Column[Part]:
-    return Column(header, lambda part: Text(count_text(_number(part.summary, name))), leaves=leaves)
-
-
-def _sent_column(header: str, name: str, leaves: int) -> Column[Part]:
-    return Column(
-        header, lambda part: Text(count_text(_number(part.summary, name) if _was_asked(part) else None)), leaves=leaves
-    )
-
-
-def _seconds_column(header: str, name: str, leaves: int) -> Column[Part]:
-    return Column(header, lambda part: Text(seconds_text(_number(part.summary, name))), leaves=leaves)
-
-
-def _accuracy_column(parts: list[Part]) -> Column[Part]:
-    """With brackets behind some of the figures, the figures are aligned, not the brackets."""
-    if not any(_number(part.summary, "error") for part in parts):
-        return Column("accuracy %", lambda part: Text(_accuracy(part.summary)))
-    return Column("accuracy %", lambda part: Text(_aligned(_accuracy(part.summary))), align="left")
-
-
-def _aligned(accuracy: str) -> str:
-    figure, bracket, rest = accuracy.partition(" (")
-    return f"{figure:>{ACCURACY}}{bracket}{rest}"
-
-
-def _prompt_columns(parts: list[Part]) -> tuple[Column[Part], ...]:
-    return (
-        _name_column("prompt"),
-        Column("items", _items),
-        _count_column("right", "right", leaves=2),
-        _count_column("wrong", "wrong", leaves=3),
-        _count_column("unparsable", "unparsable", leaves=4),
-        _count_column("error", "error"),
-        _accuracy_column(parts),
-        Column("95 %", _interval, leaves=1),
-    )
-
-
-def _provider_columns(parts: list[Part]) -> tuple[Column[Part], ...]:
-    return (
-        _name_column("provider"),
-        Column("items", _items),
-        _accuracy_column(parts),
-        _seconds_column("p50", "latency_p50_s", leaves=2),
-        _seconds_column("p95", "latency_p95_s", leaves=3),
-        _sent_column("attempts", "attempts", leaves=5),
-        _sent_column("429s", "throttled", leaves=1),
-        Column("keys", _alive, leaves=4),
-        Column("rate", _rate, leaves=6),
-    )
-
-
-# A summary is read from a file, maybe of another version: what is not there, or of another type, is a dash.
-
-
-def _parts(summary: Summary, name: str) -> list[Part]:
-    parts = summary.get(name)
-    if not isinstance(parts, Mapping):
-        return []
-    return [Part(str(key), value) for key, value in parts.items() if isinstance(value, Mapping)]
-
-
-def _number(summary: Summary, name: str) -> float | None:
-    value = summary.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number and isinstance(value, int | float) else None
-
-
-def _word(summary: Summary, name: str) -> str:
-    value = summary.get(name)
-    return value if isinstance(value, str) and value else DASH
+def _kept(columns: Sequence[Column[T]], widths: Sequence[int], room: int, gap: int) -> list[int]:
+    """The indices of the columns that stay when all but the first have `room` cells."""
+    kept = list(range(len(columns)))
+    needed = sum(widths[1:]) + gap * (len(columns) - 1)
+    for index in sorted(kept, key=lambda index: -columns[index].leaves):
+        if needed > room and columns[index].leaves:
+            kept.remove(index)
+            needed -= widths[index] + gap
+    return kept

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 
+from router.engine.health import State
+from router.engine.status import LaneStatus
 from router.evals.progress import Snapshot
-from router.health import State
-from router.views import LaneView
+from router.text import clean
 
 DASH = "–"
 PACED = frozenset({"pace", "key pace", "ramp", "tokens"})
 """Waits that are a part of normal work: when one is over is said only if it is long."""
 
+MAX_WORDS = 160
 LONG_S = 10.0
 PACE_SLACK_S = 1.0
 TEN, HUNDRED = 10, 100
@@ -69,7 +71,7 @@ def moment_text(until: float, now: float, zone: tzinfo | None = None) -> str:
     return f"{then:%a %H:%M}" if is_this_week else f"{then:%d %b}"
 
 
-def doing_text(lane: LaneView, now: float, zone: tzinfo | None = None) -> str:
+def doing_text(lane: LaneStatus, now: float, zone: tzinfo | None = None) -> str:
     """What a provider waits for at `now` (seconds since the epoch), such as `key rests until 14:02:07`."""
     if lane.keys_dropped and not lane.keys_alive:
         return "all keys dropped"
@@ -86,12 +88,18 @@ def doing_text(lane: LaneView, now: float, zone: tzinfo | None = None) -> str:
     return f"{lane.waiting_for} until {moment_text(lane.waiting_until, now, zone)}"
 
 
-def _is_over(lane: LaneView, now: float) -> bool:
+def because_text(lane: LaneStatus) -> str:
+    """Why a provider rests or is dropped, in the vendor's words and in one line of bearable length; else empty."""
+    words = clean(" ".join(lane.because.split()))
+    return words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 1].rstrip() + "…"
+
+
+def _is_over(lane: LaneStatus, now: float) -> bool:
     """A lane says what it waited for last; while it sends without any wait, that stays and is over."""
     if lane.waiting_for == "idle":
         return True
     if lane.waiting_for == "in flight full":
-        return lane.in_flight < lane.most_in_flight
+        return lane.in_flight < lane.max_in_flight
     # Between two calls the pace is over for a moment, which is no news.
     slack = PACE_SLACK_S if lane.waiting_for in PACED else 0.0
     return lane.waiting_until is not None and lane.waiting_until + slack <= now

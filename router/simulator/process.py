@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypedDict, cast
 
-from router.faults import RouterError
+from router.errors import RouterError
 from router.jsonl import decode, encode
 from router.simulator.dialects import DialectName
 from router.simulator.endpoint import Endpoint

@@ -11,7 +11,7 @@ from math import inf
 from aiohttp import web
 
 from router.jsonl import decode, encode
-from router.simulator.dialects.speech import Wire
+from router.simulator.dialects.base import Wire
 from router.simulator.endpoint import PATHS, STATS_PATH, TROUBLES_PATH, Endpoint
 from router.simulator.spec import VendorSpec
 from router.simulator.troubles import Trouble, parse_trouble

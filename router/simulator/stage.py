@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from router.providers import Config
+from router.config.models import Config
 from router.simulator.process import SimulatorProcess
 from router.simulator.rehearsal import rehearsed, specs_for
 from router.simulator.troubles import Trouble

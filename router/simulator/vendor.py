@@ -13,10 +13,10 @@ from math import log
 
 from router.simulator.arithmetic import reply
 from router.simulator.dialects import DIALECTS
-from router.simulator.dialects.speech import HTML_TYPE, JSON_TYPE, SSE_TYPE, Call, Cause, Denial, Said, Wire
+from router.simulator.dialects.base import HTML_TYPE, JSON_TYPE, SSE_TYPE, Call, Cause, Denial, Said, Wire
 from router.simulator.meter import Meter
 from router.simulator.spec import VendorSpec
-from router.simulator.tally import OK, TOO_MANY, Refusal, Tally
+from router.simulator.stats import OK, TOO_MANY, Refusal, Tally
 from router.simulator.troubles import Kind, Trouble
 
 SUSPENDS_WITHIN_S = 60.0

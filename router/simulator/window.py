@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from router.rates import Rate
+from router.config.rates import Rate
 
 
 class Window:

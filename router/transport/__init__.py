@@ -1,5 +1,5 @@
 """The border to the vendors: one call goes out, an Answer or exactly one Fault comes back."""
 
-from router.transport.calls import Call, Transport
+from router.transport.base import Call, Transport
 
 __all__ = ["Call", "Transport"]

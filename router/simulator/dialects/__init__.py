@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from router.simulator.dialects.anthropic import Anthropic
+from router.simulator.dialects.base import Dialect
 from router.simulator.dialects.gemini import Gemini
 from router.simulator.dialects.openai import OpenAI
-from router.simulator.dialects.speech import Dialect
 
 DialectName = Literal["openai", "anthropic", "gemini"]
 DIALECTS: Mapping[DialectName, Dialect] = {"openai": OpenAI(), "anthropic": Anthropic(), "gemini": Gemini()}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from router.jsonl import encode
-from router.simulator.dialects.speech import (
+from router.simulator.dialects.base import (
     JSON_TYPE,
     Call,
     Cause,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from router.jsonl import encode
-from router.simulator.dialects.speech import (
+from router.simulator.dialects.base import (
     JSON_TYPE,
     Call,
     Cause,

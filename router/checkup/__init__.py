@@ -1,6 +1,0 @@
-"""What is wrong with a `providers.yaml` and its keys: found offline, or by asking each key one cheap question."""
-
-from router.checkup.findings import Checkup, Finding, Level
-from router.checkup.offline import examine
-
-__all__ = ["Checkup", "Finding", "Level", "examine"]

@@ -1,0 +1,272 @@
+"""`router eval`: the main job."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeAlias
+
+import typer
+
+from router.cli.options import wants_color
+from router.cli.streams import put, say
+from router.cli.troubles import TROUBLE_HELP, parse_troubles
+from router.errors import CannotWrite, ConfigError
+
+if TYPE_CHECKING:
+    from router.config.models import Config
+    from router.evals import Evaluation, Plan, Task
+    from router.simulator.troubles import Trouble
+    from router.types import Message
+
+    Troubles: TypeAlias = Sequence[tuple[str, Trouble]]
+
+
+class Across(StrEnum):
+    """Which providers an item goes to."""
+
+    SPREAD = "spread"
+    EVERY = "every"
+
+
+class Display(StrEnum):
+    """How the run is shown."""
+
+    AUTO = "auto"
+    RICH = "rich"
+    PLAIN = "plain"
+    NONE = "none"
+
+
+def _option(
+    flag: str, help_: str, short: str | None = None, *, least: float | None = None, most: float | None = None
+) -> Any:
+    """An option with its environment twin: `--max-samples` is also `ROUTER_MAX_SAMPLES`."""
+    name = flag.split("/", 1)[0].removeprefix("--").replace("-", "_").upper()
+    flags = (flag,) if short is None else (flag, short)
+    return typer.Option(*flags, envvar=f"ROUTER_{name}", help=help_, min=least, max=most)
+
+
+def evaluate(
+    prompts: Annotated[list[Path], typer.Argument(metavar="PROMPT", help="Prompt files, such as prompts/plain.txt.")],
+    config: Annotated[Path | None, _option("--config", "The providers' file [providers.yaml].")] = None,
+    data: Annotated[Path | None, _option("--data", "Items: JSONL, CSV, JSON or Parquet. [arithmetic]")] = None,
+    limit: Annotated[
+        int | None, _option("--limit", "So many items. [100 of arithmetic, all of --data]", least=1, most=10**9)
+    ] = None,
+    ops: Annotated[int, _option("--ops", "Operators in an arithmetic item.", least=1, most=20)] = 2,
+    seed: Annotated[
+        int, _option("--seed", "Seed of the items and of a rehearsal.", least=-(2**63), most=2**63 - 1)
+    ] = 0,
+    epochs: Annotated[int, _option("--epochs", "How often each item is asked.", least=1, most=10_000)] = 1,
+    model: Annotated[str | None, _option("--model", "A name under `models:`. [the first of each provider]")] = None,
+    providers: Annotated[str | None, _option("--providers", "Only these, separated by commas.")] = None,
+    across: Annotated[Across, _option("--across", "Each item to one provider, or to every one.")] = Across.SPREAD,
+    scorer: Annotated[str | None, _option("--scorer", "infer, exact, includes, number, regex:… [prompt's]")] = None,
+    max_samples: Annotated[int, _option("--max-samples", "Items under way at once.", least=1, most=100_000)] = 256,
+    attempts: Annotated[
+        int | None, _option("--attempts", "Charged attempts an item. [the file's]", least=1, most=1000)
+    ] = None,
+    timeout: Annotated[str | None, _option("--timeout", "Longest time for one call, 30s. [the file's]")] = None,
+    deadline: Annotated[str | None, _option("--deadline", "Longest time for one item with all its waiting.")] = None,
+    max_wait: Annotated[
+        str, _option("--max-wait", "End the run where nothing can be sent for longer than this.")
+    ] = "15min",
+    fail_on_error: Annotated[
+        float, _option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", least=0, most=1)
+    ] = 0.05,
+    min_accuracy: Annotated[
+        float | None, _option("--min-accuracy", "Exit 1 below this accuracy.", least=0, most=1)
+    ] = None,
+    rehearse: Annotated[
+        bool | None, _option("--rehearse/--live", "Simulated vendors, or real ones. [the file's `rehearse:`]")
+    ] = None,
+    trouble: Annotated[list[str] | None, _option("--trouble", TROUBLE_HELP)] = None,
+    log_dir: Annotated[Path, _option("--log-dir", "Where runs are kept.")] = Path("runs"),
+    output: Annotated[
+        Path | None, _option("--output", "Copy results.jsonl there at the end; - for stdout.", "-o")
+    ] = None,
+    display: Annotated[Display, _option("--display", "What is shown while it runs.")] = Display.AUTO,
+    json: Annotated[bool, _option("--json", "Print the summary as JSON on stdout.")] = False,
+    dry_run: Annotated[bool, _option("--dry-run", "Check everything, show the first question, send nothing.")] = False,
+) -> int:
+    """Evaluate prompts over all providers at once."""
+    from router.config.loading import load
+
+    file = load(config, _environment())
+    plan = _plan(
+        _overridden(file, attempts, timeout),
+        prompts,
+        _task(data, limit, ops, seed),
+        log_dir=log_dir,
+        epochs=epochs,
+        model=model,
+        across=across.value,
+        scorer=scorer,
+        max_samples=max_samples,
+        deadline_s=_seconds("--deadline", deadline),
+        max_wait_s=_seconds("--max-wait", max_wait) or 0.0,
+        seed=seed,
+    )
+    if providers:
+        plan = plan.with_providers(tuple(name.strip() for name in providers.split(",")))
+    rehearses = plan.config.wants_rehearsal if rehearse is None else rehearse
+    if trouble and not rehearses:
+        raise ConfigError("--trouble is for simulated vendors; add --rehearse")
+    troubles = parse_troubles(trouble or [], plan.config)
+    _check_output(output, as_json=json)
+    first = plan.try_out()
+    if dry_run:
+        return _show_first(plan, first, rehearses=rehearses)
+    evaluation = _run(plan, troubles if rehearses else None, display)
+    with suppress(BrokenPipeError):  # whoever read it has gone; how the run ended is to be known all the same
+        _print(evaluation, output, as_json=json, quiet=display is Display.NONE)
+    return _exit_code(evaluation, fail_on_error, min_accuracy)
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return dict(os.environ)
+
+
+def _overridden(config: Config, attempts: int | None, timeout: str | None) -> Config:
+    timeout_s = _seconds("--timeout", timeout)
+    providers = config.providers
+    if timeout_s is not None:
+        providers = tuple(replace(provider, timeout_s=timeout_s) for provider in providers)
+    return replace(config, providers=providers, attempts=config.attempts if attempts is None else attempts)
+
+
+def _seconds(flag: str, text: str | None) -> float | None:
+    from router.config.rates import parse_duration
+
+    if text is None:
+        return None
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"{flag}: {text!r} is not {error}") from None
+    if seconds <= 0:
+        raise ConfigError(f"{flag}: {text!r} is not above zero")
+    return seconds
+
+
+def _task(data: Path | None, limit: int | None, ops: int, seed: int) -> Task:
+    from router.evals.tasks import arithmetic_task, file_task
+
+    return arithmetic_task(limit or 100, ops, seed) if data is None else file_task(data, limit)
+
+
+def _plan(config: Config, paths: list[Path], task: Task, **options: Any) -> Plan:
+    from router.evals import Plan
+    from router.evals.prompts import load as load_prompt
+
+    plan = Plan(config, tuple(load_prompt(path) for path in paths), task, **options)
+    for prompt in plan.prompts:
+        plan.scorer_of(prompt)
+    return plan
+
+
+def _show_first(plan: Plan, first: Mapping[str, Sequence[Message]], *, rehearses: bool) -> int:
+    where = "simulated vendors" if rehearses else ", ".join(p.name for p in plan.config.usable) or "nobody"
+    say(f"nothing was sent; {plan.task.total or 'all'} items would go to {where}. The first one:")
+    put("".join(f"[{each['role']}]\n{each['content']}\n" for messages in first.values() for each in messages))
+    return 0
+
+
+def _run(plan: Plan, troubles: Troubles | None, display: Display) -> Evaluation:
+    try:
+        return asyncio.run(_evaluated(plan, troubles, display))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def _evaluated(plan: Plan, troubles: Troubles | None, display: Display) -> Evaluation:
+    """Evaluate with the declared vendors, or where there are `troubles` (maybe none) with simulated ones."""
+    from router.evals import evaluate as evaluate_plan
+    from router.reports.screen import open_screen
+
+    async with AsyncExitStack() as stack:
+        if troubles is not None:
+            from router.simulator.rehearsal import rewritten
+            from router.simulator.stage import rehearsal
+
+            others = rewritten(plan.config)
+            notes = (f"rehearsed in OpenAI's dialect instead of their own: {', '.join(others)}",) if others else ()
+            config = await stack.enter_async_context(rehearsal(plan.config, seed=plan.seed, troubles=troubles))
+            plan = replace(plan, config=config, notes=notes)
+        screen = None if sys.stderr is None else open_screen(display.value, stream=sys.stderr)
+        return await evaluate_plan(plan, screen=screen, handle_signals=True)
+
+
+def _print(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet: bool) -> None:
+    results = evaluation.directory / "results.jsonl"
+    has_rows_on_stdout = str(output) == "-"
+    if has_rows_on_stdout:
+        _put_rows(results)
+    elif output is not None:
+        _copy(results, output)
+    if as_json:
+        from router.jsonl import encode_pretty
+
+        put(encode_pretty(evaluation.summary).decode())
+    elif not has_rows_on_stdout:
+        put(_summary_text(evaluation, sys.stdout) + "\n")
+    elif not quiet:  # with the rows on stdout, the summary for people is talk
+        say(_summary_text(evaluation, None))
+
+
+def _summary_text(evaluation: Evaluation, stream: TextIO | None) -> str:
+    from router.reports.summary_text import summary_text
+
+    width = shutil.get_terminal_size().columns
+    return summary_text(evaluation.summary, width=width, color=wants_color(stream))
+
+
+def _put_rows(results: Path) -> None:
+    try:
+        with results.open(encoding="utf-8") as rows:
+            for row in rows:
+                put(row)
+    except OSError as error:
+        raise CannotWrite(f"--output -: {results} cannot be read: {error.strerror}") from None
+
+
+def _check_output(output: Path | None, *, as_json: bool) -> None:
+    """Find out before the first call, not after the last, that the results have no place to go."""
+    if str(output) == "-" and as_json:
+        raise ConfigError("--output - and --json both want stdout; take one, or name a file")
+    if output is not None and str(output) != "-" and not output.absolute().parent.is_dir():
+        raise ConfigError(f"--output {output}: {output.absolute().parent} is no directory; make it, or name another")
+    if output is not None and output.is_dir():
+        raise ConfigError(f"--output {output}: this is a directory; name a file in it")
+
+
+def _copy(results: Path, output: Path) -> None:
+    try:
+        shutil.copyfile(results, output)
+    except OSError as error:
+        raise CannotWrite(f"--output {output}: {error.strerror}; the results are in {results}") from None
+
+
+def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float | None) -> int:
+    if evaluation.stopped is not None:
+        say(f"router: {evaluation.stopped}")
+        return 2
+    if evaluation.interrupted:
+        return 130
+    if evaluation.errors > fail_on_error * evaluation.items:
+        lost = f"{evaluation.errors} of {evaluation.items} items got no answer"
+        say(f"router: {lost}; the first of them: {evaluation.why}\n`router logs {evaluation.directory}` explains it")
+        return 2
+    if min_accuracy is not None and (evaluation.accuracy or 0.0) < min_accuracy:
+        say(f"router: the accuracy is below --min-accuracy {min_accuracy:g}")
+        return 1
+    return 0

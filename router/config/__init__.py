@@ -1,0 +1,1 @@
+"""From `providers.yaml` to a Config."""

@@ -1,0 +1,1 @@
+"""The engine: lanes pace and offer permits, jobs take them."""

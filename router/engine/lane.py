@@ -1,0 +1,350 @@
+"""A lane is one provider: its pace, its ring of keys, its health. It offers permits and never sees a job.
+
+A lane waits until somebody wants a permit that it may serve and until nothing stands in the way of one more call; then
+it gives one permit. What stands in the way is one synchronous function, `Lane.obstacle`, which the screen shows too.
+One decision, one clock: it and everything below take the time as an argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import NamedTuple
+
+from router.clock import Clock
+from router.config.models import Provider
+from router.engine.budget import Budget, take_all
+from router.engine.dispatch import Dispatcher, Ticket
+from router.engine.health import State
+from router.engine.keys import AccountState, KeyState
+from router.engine.pace import Pace
+from router.engine.permit import Permit
+from router.engine.provider_state import ProviderState
+from router.engine.selector import Selector
+from router.faults import Action, Blame, Fault
+from router.types import Answer
+
+
+class Obstacle(NamedTuple):
+    """What a lane waits for, in words, and the loop time when that is over: `inf` where it depends on others.
+
+    `for_all` where it stands in the way of every call of this lane, whatever is asked for.
+    """
+
+    what: str
+    until: float = math.inf
+    for_all: bool = True
+
+
+class Opening(NamedTuple):
+    """Nothing stands between a ticket and its call, with this key and model, at `now`."""
+
+    ticket: Ticket
+    key: KeyState
+    model: str
+    now: float
+
+
+class Standing(NamedTuple):
+    """Whether a lane may ever serve a model, whether it may do so now or soon, and when its rests are over."""
+
+    may_serve: bool
+    is_up: bool
+    serves_at: float
+
+
+IDLE = Obstacle("idle", for_all=False)
+NOTHING = Obstacle("nothing")
+
+
+class Lane:
+    """One provider at work. Its mutable state: the provider_state, the paces, and what it waits for."""
+
+    def __init__(
+        self,
+        provider_state: ProviderState,
+        *,
+        rank: int,
+        line: Dispatcher,
+        clock: Clock,
+        budgets: tuple[Budget, ...] = (),
+    ) -> None:
+        self.provider_state = provider_state
+        self.provider: Provider = provider_state.provider
+        self.rank = rank
+        self._max_in_flight = self.provider.max_in_flight
+        self.waiting = IDLE
+        self._pace = Pace.of_calls(self.provider.rates, self.provider.burst, implied=self.provider.paced_rate)
+        self._tokens = Pace.of_tokens(self.provider.tokens)
+        self._budgets = budgets
+        self._line = line
+        self._clock = clock
+        self._look = asyncio.Event()
+        self._out: dict[int, Permit] = {}
+        self._unseen: set[str] = set()
+        self._standings: dict[str, Standing] = {}
+        self._changes_at = math.inf
+
+    def __repr__(self) -> str:
+        state = self.provider_state.state(self._clock.now())
+        return f"<Lane {self.name} {state} in_flight={self.provider_state.in_flight} waiting for {self.waiting.what}>"
+
+    # What others may ask.
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self.provider.name
+
+    @property
+    def looks_out(self) -> bool:
+        """Whether it sleeps, and a new ticket could be one that it can serve now."""
+        return not self.waiting.for_all and not self._look.is_set()
+
+    def look(self) -> None:
+        """Look again whether there is something to do."""
+        self._look.set()
+
+    def account_changed(self, _account: AccountState) -> None:
+        """Look again how it stands: another lane has changed an account that both use."""
+        self._changes_at = -math.inf
+        self._look.set()
+
+    def model_of(self, selector: Selector) -> str | None:
+        """LiteLLM's name of the model that a selector means here; None where it means other providers."""
+        if selector.only is not None and self.name not in selector.only:
+            return None
+        return self.provider.model_for(selector.model)
+
+    def may_serve(self, model: str) -> bool:
+        """Whether any living key may ever serve a model in this run."""
+        return self._standing(model).may_serve
+
+    def is_up(self, model: str) -> bool:
+        """Whether it may serve a model now or soon: neither it nor all its keys rest, are silent or out of budget."""
+        return self._standing(model).is_up
+
+    def could_serve(self, selector: Selector) -> bool:
+        """Whether any key may ever serve a selector in this run, `avoid` left aside."""
+        model = self.model_of(selector)
+        return model is not None and self.may_serve(model)
+
+    def serves_at(self, model: str) -> float:
+        """The loop time from which rests and budgets let it serve a model; `inf` where they do not in this run."""
+        return self._standing(model).serves_at
+
+    def reasons(self, selector: Selector) -> list[str]:
+        """Why nothing here can serve a selector now, in the vendor's words."""
+        used_up = [f"{self.name}: {budget.rate} is used up" for budget in self._budgets if not budget.left]
+        return used_up + self.provider_state.reasons(selector, self._clock.now())
+
+    def action(self, permit: Permit, fault: Fault) -> Action:
+        """What will be done about a fault of a call: a model that no other key serves drops the provider."""
+        is_last = not self.provider_state.ring.has_other(permit.key, permit.model)
+        return (
+            Action.DROP_PROVIDER if fault.reaction.blame is Blame.KEY_AND_MODEL and is_last else fault.reaction.action
+        )
+
+    def max_in_flight(self, now: float) -> int:
+        """How many calls may be out: all of `concurrency`, one on trial, a share while ramping.
+
+        Calls that hang do not keep a trial from leaving: a vendor is tried again when it is well, and not when they
+        have timed out.
+        """
+        health = self.provider_state.health.at(now)
+        if health.state is State.TRIAL:
+            return 1 if now < self.provider_state.silence.probe_at() else self.provider_state.in_flight + 1
+        return max(1, math.ceil(self._max_in_flight * health.share))
+
+    # What stands in the way.
+
+    def obstacle(self, now: float) -> Obstacle | Opening:
+        """What stands between this lane and the next call, or the next call.
+
+        The oldest ticket for each model is looked at in its turn, so none waits for a key of another model.
+        """
+        tickets = self._line.heads(self)
+        if not tickets:
+            return IDLE
+        if (for_all := self._obstacle_for_all(now)) is not None:
+            return for_all
+        obstacles: list[Obstacle] = []
+        for ticket in tickets:
+            found = self._obstacle_for(ticket, now)
+            if isinstance(found, Opening):
+                return self._lack_of_tokens(ticket, now) or found
+            obstacles.append(found)
+        return min(obstacles, key=lambda obstacle: obstacle.until)
+
+    def _obstacle_for_all(self, now: float) -> Obstacle | None:
+        health, silence = self.provider_state.health.at(now), self.provider_state.silence
+        if health.state in {State.RESTING, State.DROPPED}:
+            return Obstacle("provider rests", health.until)
+        if self.provider_state.in_flight >= self.max_in_flight(now):
+            is_trial = health.state is State.TRIAL
+            return Obstacle("one trial", silence.probe_at()) if is_trial else Obstacle("in flight full")
+        if now < silence.probe_at() and silence.is_proven and silence.lasts(now):
+            return Obstacle("vendor is silent", silence.probe_at())
+        self._pace.share = health.share
+        if (ready_at := self._pace.ready_at()) > now:
+            return Obstacle("pace" if health.share >= 1.0 else "ramp", ready_at)
+        if resets := [budget.seconds_to_reset for budget in self._budgets if not budget.left]:
+            return Obstacle("budget used up", now + max(resets))
+        return None
+
+    def _obstacle_for(self, ticket: Ticket, now: float) -> Obstacle | Opening:
+        silence, ring = self.provider_state.silence, self.provider_state.ring
+        if now < silence.probe_at() and silence.lasts(now) and self._line.has_other(self, ticket.selector):
+            return Obstacle("vendor is silent", silence.probe_at(), for_all=False)
+        model = self._model(ticket.selector)
+        if (key := ring.pick(model, now)) is not None:
+            return Opening(ticket, key, model, now)
+        resting = ring.up_at(model, now) > now
+        return Obstacle("key rests" if resting else "key pace", ring.ready_at(model, now), for_all=False)
+
+    def _lack_of_tokens(self, ticket: Ticket, now: float) -> Obstacle | None:
+        """What the oldest ticket waits for, and all behind it: if small ones went first, a large one never would."""
+        ready_at = self._tokens.ready_at(max(1, ticket.tokens))
+        return Obstacle("tokens", ready_at, for_all=False) if ready_at > now else None
+
+    def _model(self, selector: Selector) -> str:
+        return self.provider.model_for(selector.model) or self.provider_state.default_model
+
+    # How it stands, for the line.
+
+    def _standing(self, model: str) -> Standing:
+        if model not in self._standings:
+            self._standings[model] = self._judge(model, self._clock.now())
+        return self._standings[model]
+
+    def _judge(self, model: str, now: float) -> Standing:
+        state = self.provider_state
+        if not state.may_serve(model):
+            return Standing(may_serve=False, is_up=False, serves_at=math.inf)
+        resets = [now + budget.seconds_to_reset for budget in self._budgets if not budget.left]
+        serves_at = max(state.rested_at(model, now), *resets, 0.0)
+        is_rested = serves_at <= now
+        if not is_rested:
+            self._changes_at = min(self._changes_at, serves_at)
+        is_up = is_rested and not state.silence.lasts(now)
+        serves_at = math.inf if state.is_unreachable(now) else 0.0 if is_rested else serves_at
+        return Standing(may_serve=True, is_up=is_up, serves_at=serves_at)
+
+    def _stand(self, now: float) -> None:
+        """Tell the line where this lane may now serve what it could not, or the other way round."""
+        self._changes_at = math.inf
+        before = self._standings
+        self._standings = {model: self._judge(model, now) for model in before}
+        if self._standings != before:
+            self._line.changed(self)
+
+    def _note_silence(self, now: float) -> float:
+        """When it may stand otherwise than now, a silence that may begin included."""
+        begins_at = self.provider_state.silence.begins_at()
+        if begins_at > now:
+            self._changes_at = min(self._changes_at, begins_at)
+        return self._changes_at
+
+    # The lane's own task.
+
+    async def run(self) -> None:
+        """Give permits for ever."""
+        while True:
+            self._give(await self._opening())
+
+    async def _opening(self) -> Opening:
+        """Wait until nothing stands in the way of a call."""
+        while True:
+            self._look.clear()
+            now = self._clock.now()
+            self.provider_state.announce(now)
+            if now >= self._changes_at:
+                self._stand(now)
+            found = self.obstacle(now)
+            if isinstance(found, Opening):
+                return found
+            self.waiting = found
+            self._line.looked(self)
+            await self._wake(min(found.until, self._note_silence(now), self._overdue_at(now)))
+
+    def _overdue_at(self, now: float) -> float:
+        """When the calls that are out must be looked after; those that are overdue are taken back at once."""
+        overdue_at = self.provider_state.silence.overdue_at()
+        if overdue_at > now:
+            return overdue_at
+        for permit in tuple(self._out.values()):
+            if self._line.has_other(self, permit.selector):
+                permit.take_back()
+        return math.inf
+
+    async def _wake(self, until: float) -> None:
+        """Wait for a change or for a moment. A timer only says "look again"; the state is read from the clock."""
+        timer = None if math.isinf(until) else asyncio.get_running_loop().call_at(until + 1e-6, self._look.set)
+        try:
+            await self._look.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _give(self, opening: Opening) -> None:
+        """Give a ticket its permit in this same turn of the loop, unless another run has used up a budget."""
+        ticket, key, model, now = opening
+        if not take_all((*self._budgets, *key.account.budgets)):
+            return
+        permit = Permit(
+            lane=self,
+            number=self.provider_state.sent + 1,
+            key=key,
+            model=model,
+            selector=ticket.selector,
+            left_at=now,
+            generation=self.provider_state.health.at(now).generation,
+            account_generation=key.account.health.at(now).generation,
+            waited_for=self.waiting.what,
+        )
+        self.waiting = NOTHING
+        self._line.match(ticket, permit)
+        self._left(permit, max(1, ticket.tokens))
+
+    def _left(self, permit: Permit, tokens: int) -> None:
+        """Count a permit as out."""
+        now = permit.left_at
+        self._out[permit.number] = permit
+        self.provider_state.left(permit, now)
+        permit.charges = (self._tokens.take(now, tokens), self._pace.take(now), permit.key.account.pace.take(now))
+        if permit.model in self._unseen:
+            permit.sent()
+
+    # What becomes of a permit.
+
+    def on_wire(self, permit: Permit) -> None:
+        """Count a call from when it is on the wire: that is when the vendor will count it."""
+        now = self._clock.now()
+        for charge in permit.charges:
+            charge.arrive(now)
+        if math.isinf(self.waiting.until) and self.waiting is not IDLE:
+            permit.key.account.changed()
+            self._look.set()
+
+    def release(self, permit: Permit) -> None:
+        """Take a permit back and report its result."""
+        del self._out[permit.number]
+        now = self._clock.now()
+        if not permit.is_sent:
+            self._was_not_seen(permit)
+        if isinstance(permit.result, Answer) and (used := permit.result.usage.total) is not None:
+            permit.charges[0].correct(now, used)
+        self._look.set()
+        self.provider_state.returned(permit, permit.result)
+        permit.key.account.changed()
+        self._stand(now)
+
+    def _was_not_seen(self, permit: Permit) -> None:
+        """Count a call that nobody saw on the wire as late as can be.
+
+        Where it was answered all the same, the vendor's client is one that cannot be watched: its calls count from when
+        they leave, since else each would hold up the next for as long as it takes.
+        """
+        if isinstance(permit.result, Answer) or (permit.result and permit.result.status is not None):
+            self._unseen.add(permit.model)
+        permit.sent()

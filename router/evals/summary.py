@@ -1,0 +1,125 @@
+"""What many rows add up to, in bounded memory, and what a person must know beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+
+from router.engine.status import LaneStatus
+from router.evals.plan import Plan
+from router.evals.results import VERDICTS, Row, Verdict
+from router.evals.stats import bounds, percentile, wilson
+
+
+@dataclass(slots=True)
+class Counts:
+    """What some rows add up to; 8 bytes a row, for the percentiles."""
+
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    latencies_s: array[float] = field(default_factory=lambda: array("d"))
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+    priced: int = 0
+
+    @property
+    def items(self) -> int:
+        """All rows, with an answer or without."""
+        return self.verdicts.total()
+
+    @property
+    def answered(self) -> int:
+        """Rows with an answer, be it right, wrong or unparsable."""
+        return self.items - self.verdicts["error"]
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of right answers among the answered, None before the first."""
+        return self.verdicts["right"] / self.answered if self.answered else None
+
+    def add(self, row: Row) -> None:
+        """Count one row; the latency of a call that failed is not an answer's and stays out."""
+        self.verdicts[row.outcome] += 1
+        if row.latency_s is not None and row.outcome != "error":
+            self.latencies_s.append(row.latency_s)
+        self.tokens_in += row.tokens_in or 0
+        self.tokens_out += row.tokens_out or 0
+        if row.cost_usd is not None:
+            self.cost_usd += row.cost_usd
+            self.priced += 1
+
+    def summary(self) -> dict[str, object]:
+        """The counts with `accuracy`, its 95 % `interval` (Wilson's, over the answered) and its `bounds`.
+
+        The bounds hold whatever the errors would have been: from all wrong to all right.
+        Latencies are in seconds, None without answers; `cost_usd` is None where no row had a price.
+        """
+        right, answered = self.verdicts["right"], self.answered
+        latencies = sorted(self.latencies_s)
+        return {
+            "items": self.items,
+            "answered": answered,
+            **{verdict: self.verdicts[verdict] for verdict in VERDICTS},
+            "accuracy": self.accuracy,
+            "interval": dataclasses.asdict(wilson(right, answered)),
+            "bounds": dataclasses.asdict(bounds(right, answered, self.verdicts["error"])),
+            "latency_p50_s": percentile(latencies, 50) if latencies else None,
+            "latency_p95_s": percentile(latencies, 95) if latencies else None,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            # Rounded, so that rows in another order (a resumed run) give the same sum.
+            "cost_usd": round(self.cost_usd, 9) if self.priced else None,
+            "priced": self.priced,
+        }
+
+
+@dataclass(slots=True)
+class Tally:
+    """A running summary of rows: the whole, each prompt's and each provider's part; the rows are not kept."""
+
+    total: Counts = field(default_factory=Counts)
+    prompts: dict[str, Counts] = field(default_factory=dict)
+    providers: dict[str, Counts] = field(default_factory=dict)
+    simulated: bool = False
+
+    def add(self, row: Row) -> None:
+        """Count one row, for its provider too if it was sent to one or asked for one."""
+        self.total.add(row)
+        self.simulated = self.simulated or row.simulated
+        self.prompts.setdefault(row.prompt, Counts()).add(row)
+        if row.provider:
+            self.providers.setdefault(row.provider, Counts()).add(row)
+
+    def summary(self) -> dict[str, object]:
+        """The whole as `Counts.summary` has it, `simulated`, and the same for each of `prompts` and `providers`."""
+        return {
+            **self.total.summary(),
+            "simulated": self.simulated,
+            "prompts": {name: counts.summary() for name, counts in self.prompts.items()},
+            "providers": {name: self.providers[name].summary() for name in sorted(self.providers)},
+        }
+
+
+def notes(plan: Plan) -> tuple[str, ...]:
+    """What a person must know about a run: that it is simulated, and who takes no part."""
+    simulated = ("the vendors are simulated: no call leaves this machine, and the accuracy says nothing",)
+    left_out = (f"{provider.name} is left out: {provider.why_left_out}" for provider in plan.config.left_out)
+    return (*(simulated if plan.config.simulated else ()), *plan.notes, *left_out)
+
+
+def provider_summary(counts: Counts | None, view: LaneStatus, elapsed_s: float) -> dict[str, object]:
+    """One provider's part of a summary: its rows, and what its calls say about it (429s, keys, rate used)."""
+    rate = view.declared_per_second
+    return {
+        **(counts or Counts()).summary(),
+        "attempts": view.sent,
+        "throttled": view.throttled,
+        "keys_alive": view.keys_alive,
+        "keys": view.keys_alive + view.keys_dropped,
+        # One call may leave at the very start of any window, so a rate is full at rate x time + 1.
+        "rate_used": round(view.sent / (rate * elapsed_s + 1), 4) if rate and elapsed_s else None,
+        "state": str(view.state),
+        "because": view.because or None,
+    }

@@ -1,0 +1,1 @@
+"""The log of a run: events as JSON lines, scrubbed of keys."""

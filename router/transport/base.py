@@ -1,0 +1,40 @@
+"""What the engine hands to a transport, and the seam that tests replace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from router.config.models import Key, Provider
+from router.faults import Fault
+from router.types import Answer, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to send: where, with which key, to which of LiteLLM's models, and what."""
+
+    provider: Provider
+    key: Key
+    model: str
+    request: Request
+
+
+class Transport(Protocol):
+    """Sends calls."""
+
+    async def prepare(self) -> None:
+        """Do what would delay the first call and bunch the next ones up behind it: importing, connecting."""
+        ...
+
+    async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
+        """Send once, and say what came back; never raises for what a vendor or the network did.
+
+        `on_sent` is called when the request is on the wire: after connecting, which may take a while.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...

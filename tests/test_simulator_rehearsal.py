@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from router.config.models import Config, Key, Provider, Secret
-from router.config.rates import Rate, parse_rate
+from router.rates import Rate, parse_rate
 from router.simulator.endpoint import Endpoint
 from router.simulator.rehearsal import as_yaml, rehearsed, rewritten, specs_for
 from router.simulator.spec import VendorSpec

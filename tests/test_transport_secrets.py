@@ -15,10 +15,10 @@ import pytest
 from test_transport_contract import MODELS, OTHERS
 from vendors import Border, Came, ScriptedVendor, Seen, border, chat, make_provider, scripted
 
+from router.catalog.vendors import vendors
 from router.config.models import Door, Key, Provider
 from router.faults import Fault, Kind
 from router.transport.base import Call
-from router.transport.direct import PREFIXES
 from router.types import Answer, Json, Request
 
 pytestmark = pytest.mark.filterwarnings("ignore:Items? .* on TypedDict:UserWarning")
@@ -154,6 +154,8 @@ def test_a_parameter_that_diverts_a_call_is_refused_before_it_is_sent(
 def test_every_direct_prefix_was_asked() -> None:
     assert {model.partition("/")[0] for model in MODELS} >= PREFIXES
 
+
+PREFIXES = frozenset(prefix for vendor in vendors() for prefix in vendor.direct)
 
 AWS: dict[str, Json] = {
     "aws_access_key_id": "AKIAPLANTED",

@@ -25,8 +25,9 @@ def vendor_text(vendor: Vendor, width: int) -> str:
 def vendors_page() -> str:
     """docs/vendors.md."""
     head = (
-        "# Vendors\n\nMade from `router/catalog/vendors.toml` by\n`uv run python -m router.reports.explain_text vendors`; "
-        "a test fails where it is stale. The numbers of free tiers change\nmonthly: take them as first guesses.\n"
+        "# Vendors\n\nMade from `router/catalog/vendors.toml` by\n"
+        "`uv run python -m router.reports.explain_text vendors`; a test fails where it is stale.\n"
+        "The numbers of free tiers change monthly: take them as first guesses.\n"
     )
     return head + "".join(_section(vendor.name, _of_vendor(vendor)) for vendor in vendors() if vendor.sources)
 

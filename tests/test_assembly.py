@@ -14,8 +14,8 @@ from router.config.models import Config, Key, Provider, Secret
 from router.engine.router import Router
 from router.errors import NothingServes, Outcome, Stopped
 from router.faults import Fault, Kind
-from router.rates import Rate
 from router.log.writer import NoLog
+from router.rates import Rate
 from router.store import StateStore, scope_of
 from router.testing import ScriptedTransport, run_virtual
 from router.transport import Call

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from conftest import make_provider
 from test_reporter import Fixed, StateStore
 
 import router
@@ -58,10 +59,11 @@ def test_what_is_written_by_name_is_documented() -> None:
 def test_a_change_of_state_has_every_field_that_is_documented() -> None:
     log, history = StateStore(), RecentTraffic()
     history.sent(99.0, "a#1", "a#1")
-    for key, account in (("a#1", "a#1"), (None, None)):
-        fields = {**history.before(100.0, key=key, account=account), "in_flight": 0, "declared_rate": "60/min"}
+    provider = make_provider("a")
+    for name, key in (("a#1", provider.keys[0]), (None, None)):
+        fields = {**history.before(100.0, key=name, account=name), "in_flight": 0, "declared_rate": "60/min"}
         health = Health(State.RESTING, until=110.0, cause=Fault(Kind.RATE_LIMIT))
-        Reporter(log, Fixed()).change(Change("a", key, None, State.READY, State.RESTING, 1, 1, health, fields))
+        Reporter(log, Fixed()).change(Change(provider, key, State.READY, State.RESTING, 1, 1, health, fields))
     for name in ("key.state", "provider.state"):
         (state,) = log.named(name)
         assert tuple(state)[2:] == FIELDS[name]

@@ -69,12 +69,13 @@ class Roster:
 
     def _changed(self, change: Change) -> None:
         self.tell(change)
-        if self.memory is not None and change.key is not None:
-            provider = next(each for each in self.config.usable if each.name == change.provider)
-            key = next(each for each in provider.keys if each.name == change.key)
+        if self.memory is None or change.scope == "provider" or State.DROPPED not in {change.before, change.after}:
+            return
+        provider = next(each for each in self.config.usable if each.name == change.provider)
+        for key in change.keys:
             if change.after is State.DROPPED:
                 self._remember(self.memory, change, key, provider)
-            elif change.before is State.DROPPED:
+            else:
                 self.memory.forget(identity(key, provider))
 
     def _remember(self, memory: StateStore, change: Change, key: Key, provider: Provider) -> None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
 
 from router.clock import Clock
-from router.config.models import Provider
+from router.config.models import Key, Provider
 from router.engine.blame import DOUBTED, Suspect, Suspects, exonerate, instead, told_left_s
 from router.engine.dispatch import Selector
 from router.engine.health import SIGNAL_OF, Health, Observation, Signal, State, told_rest_s, transition
-from router.engine.keys import KeyRing, KeyState
+from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.stall import StallDetector
 from router.engine.traffic import RecentTraffic
 from router.faults import Blame, Fault, Kind
@@ -25,19 +25,36 @@ from router.types import Answer
 DAY_S = 86400.0
 
 
+Scope = Literal["key", "account", "provider"]
+Because = Literal["own", "alike", "keys"]
+
+
 class Change(NamedTuple):
-    """A key's or the provider's state changed, or the share of its rate: what the log tells of it."""
+    """A key's, an account's or the provider's state changed, or the share of its rate: what the log tells of it.
+
+    `because` says why: `own` calls or time, several accounts failed `alike`, or a provider follows its `keys`. `keys`
+    are all that it is about. `fields` are what came before; None where only the share is another.
+    """
 
     provider: str
-    key: str | None
-    key_hash: str | None
+    scope: Scope
+    because: Because
+    account: str | None
+    keys: tuple[Key, ...]
     before: State
     after: State
     share_before: float
     share_after: float
     health: Health
-    fields: dict[str, object]
-    account: str | None = None
+    fields: Mapping[str, object] | None
+
+
+class _Told(NamedTuple):
+    """What was last told of a target."""
+
+    state: State = State.READY
+    share: float = 1.0
+    because: Because = "own"
 
 
 class Leave(NamedTuple):
@@ -78,7 +95,7 @@ class ProviderState:
         self._suspects = Suspects()
         self._asked: set[str] = set()
         self._forgiven = 0
-        self._announced: dict[str | None, tuple[State, float]] = {}
+        self._announced: dict[tuple[Scope, str], _Told] = {}
 
     @property
     def default_model(self) -> str:
@@ -97,14 +114,17 @@ class ProviderState:
 
     def effective(self, now: float) -> Health:
         """How the provider stands: dropped without a living key, resting while all living keys rest, else itself."""
-        own = self.health.at(now)
+        return self._followed(now) or self.health.at(now)
+
+    def _followed(self, now: float) -> Health | None:
+        """The health of its keys that the provider follows; None where it stands as itself."""
         keys = [self.health_of(key, now) for key in self.ring]
         living = [health for health in keys if health.state is not State.DROPPED]
         if not living:
             return keys[-1]
-        if own.is_open and all(health.state is State.RESTING for health in living):
+        if self.health.at(now).is_open and all(health.state is State.RESTING for health in living):
             return min(living, key=lambda health: health.until)
-        return own
+        return None
 
     def state(self, now: float) -> State:
         """The state of `effective`."""
@@ -155,6 +175,7 @@ class ProviderState:
         """Move the health of whoever is to blame, or of everybody who has just proved to work."""
         now = self._clock.now()
         name = leave.key.key.name
+        alike: tuple[Suspect, ...] = ()
         if isinstance(result, Answer):
             self.answered += 1
             leave.key.proven = True
@@ -166,15 +187,16 @@ class ProviderState:
             self.faults += 1
             self.throttled += result.status == 429  # noqa: PLR2004 - HTTP's own number
             self.history.answered(name, str(result.status or result.kind))
-            self._blame(leave, result, now)
-        self.announce(now)
+            alike = self._blame(leave, result, now)
+        self.announce(now, alike)
 
-    def _blame(self, leave: Leave, fault: Fault, now: float) -> None:
+    def _blame(self, leave: Leave, fault: Fault, now: float) -> tuple[Suspect, ...]:
+        """Move who is to blame; the failures for which the provider rests instead of its keys, where it does."""
         family = fault.reaction.family
         if family in DOUBTED and leave.born < self._forgiven:
             # It was out when its like were forgiven, and is one of them: only a time that the vendor names is heard.
             self._signal_provider(leave, instead(family), now, fault)
-            return
+            return ()
         self._suspects.note(fault, leave.model, leave.key, self.ring.of_account(leave.key.account), now)
         match fault.reaction.blame:
             case Blame.ITEM:
@@ -190,6 +212,7 @@ class ProviderState:
                 self._refuse(leave, fault, now)
         if alike := self._suspects.alike(family, self.ring, now):
             self._rest_instead(alike, fault, now)
+        return alike
 
     def _rest_instead(self, alike: tuple[Suspect, ...], fault: Fault, now: float) -> None:
         """Rest the provider in the place of its keys, for as long as any of the failures asked for."""
@@ -231,32 +254,67 @@ class ProviderState:
         told_s = told_rest_s(fault, DAY_S - self._clock.wall() % DAY_S) if fault else None
         return Observation(signal, now, born, self._rng.random(), fault, told_s)
 
-    def announce(self, now: float) -> None:
-        """Tell of every state or share that is not what it was when last told."""
+    def announce(self, now: float, alike: tuple[Suspect, ...] = ()) -> None:
+        """Tell of every state or share that is not what it was when last told.
+
+        `alike` are the failures for which the provider rests in the place of those who had them.
+        """
         for key in self.ring:
-            self._tell(key, self.health_of(key, now), now)
-        self._tell(None, self.effective(now), now)
+            self._tell_key(key, self.health_of(key, now), now, "alike" if alike else "own")
+        follows = self._followed(now)
+        because: Because = "keys" if follows else "alike" if alike else "own"
+        blamed = {suspect.key.key.name for suspect in alike}
+        keys = tuple(key for key in self.ring if follows or key.key.name in blamed)
+        self._tell("provider", self.provider.name, follows or self.health.at(now), because, keys, now)
 
-    def _tell(self, key: KeyState | None, health: Health, now: float) -> None:
-        name, state = key.key.name if key else None, health.state
-        before, share = self._announced.get(name, (State.READY, 1.0))
-        used = health.share if health.is_open else share
-        if (state, used) == (before, share):
+    def _tell_key(self, key: KeyState, health: Health, now: float, because: Because) -> None:
+        """A key dies alone, all else is its account's: a rest, and a ban."""
+        banned = health.cause is not None and health.cause.kind is Kind.ACCOUNT_BANNED
+        alone = health.state is State.DROPPED and not banned
+        self._tell("key", key.key.name, health if alone else Health(), because, (key,), now)
+        if not alone:
+            account = self.ring.of_account(key.account)
+            self._tell("account", key.account.name, health, because, account, now)
+
+    def _tell(
+        self, scope: Scope, name: str, health: Health, because: Because, keys: tuple[KeyState, ...], now: float
+    ) -> None:
+        before = self._announced.get((scope, name), _Told())
+        state, share = health.state, health.share if health.is_open else before.share
+        begins = before.because == "keys" and because != "keys" and state is State.RESTING
+        if (state, share) == before[:2] and not begins:
             return
-        self._announced[name] = (state, used)
-        fields = self._before(key, now) if state is not before else {}
-        hash_ = key.key.fingerprint if key else None
-        account = key.account.name if key else None
-        self._on_change(Change(self.provider.name, name, hash_, before, state, share, used, health, fields, account))
+        if before.because == "keys" and health.is_open:
+            because = "keys"
+        self._announced[scope, name] = _Told(state, share, because)
+        account = keys[0].account if scope != "provider" else None
+        fields = self._before(scope, keys, account, now) if state is not before.state or begins else None
+        self._on_change(
+            Change(
+                self.provider.name,
+                scope,
+                because,
+                account.name if account else None,
+                tuple(key.key for key in keys),
+                before.state,
+                state,
+                before.share,
+                share,
+                health,
+                fields,
+            )
+        )
 
-    def _before(self, key: KeyState | None, now: float) -> dict[str, object]:
+    def _before(
+        self, scope: Scope, keys: tuple[KeyState, ...], account: AccountState | None, now: float
+    ) -> dict[str, object]:
         """What came before a change of state, for the log."""
-        account = key.account if key else None
-        before = self.history.before(now, key=key.key.name if key else None, account=account.name if account else None)
+        key = keys[0].key.name if scope == "key" else None
+        before = self.history.before(now, key=key, account=account.name if account else None)
         in_flight = account.in_flight if account else self.in_flight
-        return {**before, "in_flight": in_flight, "declared_rate": self.declared_rate(key)}
+        return {**before, "in_flight": in_flight, "declared_rate": self.declared_rate(account)}
 
-    def declared_rate(self, key: KeyState | None = None) -> str | None:
+    def declared_rate(self, account: AccountState | None = None) -> str | None:
         """The limits declared for the provider, or for each account where the file has them."""
-        rates = self.provider.key_rates if key and self.provider.key_rates else self.provider.rates
+        rates = self.provider.key_rates if account and self.provider.key_rates else self.provider.rates
         return ", ".join(str(rate) for rate in rates) or None

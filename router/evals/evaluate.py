@@ -23,7 +23,9 @@ from router.evals.record import describe
 from router.evals.run_directory import RunDirectory, mark_latest
 from router.evals.summary import Tally, notes, provider_summary
 from router.evals.trials import Settled, Trial, settle, trials
-from router.log.writer import EventLog, iso
+from router.log.events import ItemSettled, ProviderLeftOut, RunFinished, RunStarted, StoreUnavailable
+from router.log.times import iso
+from router.log.writer import EventLog
 from router.store import StateStore
 
 TICK_S = 0.25
@@ -108,18 +110,19 @@ async def _open(
 
 def _tell_start(log: EventLog, plan: Plan) -> None:
     config = plan.config
-    log.event(
-        "run.started",
-        prompts=[prompt.name for prompt in plan.prompts],
-        task=plan.task.name,
-        items=plan.task.total,
-        providers=[provider.name for provider in config.usable],
-        keys={key.name: key.fingerprint for provider in config.usable for key in provider.keys},
-        rates={provider.name: [str(rate) for rate in provider.rates] for provider in config.usable},
-        seed=plan.seed,
+    log.write(
+        RunStarted(
+            prompts=[prompt.name for prompt in plan.prompts],
+            task=plan.task.name,
+            items=plan.task.total,
+            providers=[provider.name for provider in config.usable],
+            keys={key.name: key.fingerprint for provider in config.usable for key in provider.keys},
+            rates={provider.name: [str(rate) for rate in provider.rates] for provider in config.usable},
+            seed=plan.seed,
+        )
     )
     for provider in config.left_out:
-        log.event("provider.left_out", "warning", provider=provider.name, why=provider.why_left_out)
+        log.write(ProviderLeftOut(provider.name, str(provider.why_left_out)))
 
 
 def _memory(log: EventLog) -> StateStore | None:
@@ -127,9 +130,9 @@ def _memory(log: EventLog) -> StateStore | None:
     try:
         store = StateStore.open()
     except ConfigError as error:
-        log.event("store.unavailable", "warning", why=str(error))
+        log.write(StoreUnavailable(str(error)))
         return None
-    store.on_failure = lambda why: log.event("store.unavailable", "warning", why=why)
+    store.on_failure = lambda why: log.write(StoreUnavailable(why))
     return store
 
 
@@ -187,15 +190,8 @@ class _Run:
         self.tally.add(row)
         if error is not None and self.first_error is None:
             self.first_error = str(error)
-        self.files.log.event(
-            "item.settled",
-            "error" if error else "info",
-            item=row.trial,
-            outcome=row.outcome,
-            attempts=row.attempts,
-            elapsed_s=round(elapsed_s, 4),
-            why=str(error) if error else None,
-        )
+        why = str(error) if error else None
+        self.files.log.write(ItemSettled(row.trial, row.outcome, row.attempts, round(elapsed_s, 4), why))
 
     def stop(self) -> None:
         """Begin no more trials, and let the calls in flight end."""
@@ -238,16 +234,17 @@ class _Run:
         """Write the summary, say in the log how it ended, and close the files."""
         summary, total = self.summary(), self.tally.total
         self.files.write("summary.json", summary)
-        self.files.log.event(
-            "run.finished",
-            right=total.verdicts["right"],
-            wrong=total.verdicts["wrong"],
-            unparsable=total.verdicts["unparsable"],
-            error=total.verdicts["error"],
-            items=total.items,
-            accuracy=total.accuracy,
-            elapsed_s=round(self.elapsed_s, 3),
-            interrupted=self.interrupted,
+        self.files.log.write(
+            RunFinished(
+                right=total.verdicts["right"],
+                wrong=total.verdicts["wrong"],
+                unparsable=total.verdicts["unparsable"],
+                error=total.verdicts["error"],
+                items=total.items,
+                accuracy=total.accuracy,
+                elapsed_s=round(self.elapsed_s, 3),
+                interrupted=self.interrupted,
+            )
         )
         self.files.close()
         return Evaluation(

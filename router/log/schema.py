@@ -1,4 +1,4 @@
-"""What the events' classes say about their fields: types in JSON, in SQL and in documents, and how a line becomes one."""
+"""What the events' classes say of their fields: types in JSON, SQL and documents, and how a line is read."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _field(name: str, hint: object) -> Field:
 def columns() -> dict[str, str]:
     """Every field of a log with its SQL type; one that two events have as different types is a text, or JSON."""
     found: dict[str, str] = {}
-    records: tuple[type[Event] | type[Head], ...] = (Head, *EVENTS)
+    records: tuple[type[Event | Head], ...] = (Head, *EVENTS)
     for each in (field for record in records for field in fields_of(record)):
         kinds = {found.get(each.name, each.type.sql), each.type.sql}
         found[each.name] = each.type.sql if len(kinds) == 1 else "JSON" if "JSON" in kinds else "VARCHAR"

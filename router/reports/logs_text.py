@@ -202,9 +202,9 @@ def _before(episode: Episode) -> str:
     scopes: dict[str, list[str]] = {}
     for scope, prefix in SCOPES.items():
         if counts := _growing({window: before.get(f"{prefix}sent_{window}") for window in WINDOWS_S}):
-            scopes.setdefault(counts, []).append(f"this {scope}")
+            scopes.setdefault(counts, []).append(scope)
     parts = [
-        *(f"{counts} to {' and '.join(names)}" for counts, names in scopes.items()),
+        *(f"{listed(names)}: {counts}" for counts, names in scopes.items()),
         f"{before['peak_1s']} in the busiest second of the minute" if "peak_1s" in before else "",
         f"{before['in_flight']} in flight" if "in_flight" in before else "",
         f"declared {before.get('declared_rate', 'no rate')}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +28,7 @@ from router.faults import Fault, Kind
 from router.jsonl import decode, encode, read
 from router.testing import Script, ScriptedTransport, run_virtual
 from router.transport import Call
-from router.types import Answer, Usage
+from router.types import Answer, Json, Usage
 
 SEVEN = Answer("7", Usage(3, 4), "stop")
 DEAD = Fault(Kind.INVALID_KEY, "no such key", 401)
@@ -82,6 +83,7 @@ class Bench:
     deadline_s: float | None = None
     screen: Screen | None = None
     scorer: str | None = None
+    max_wait_s: float = 900.0
 
     def run(self, items: int = 40) -> Ran:
         path = self.home / "ask.txt"
@@ -95,6 +97,7 @@ class Bench:
             max_samples=self.max_samples,
             deadline_s=self.deadline_s,
             scorer=self.scorer,
+            max_wait_s=self.max_wait_s,
         )
         transport = ScriptedTransport(self.script)
         open_router = partial(Router, transport=transport)
@@ -126,7 +129,7 @@ def at_call(number: int, act: Callable[[], object], script: Script = lambda _cal
 
 def test_a_run_leaves_its_files_and_they_agree(tmp_path: Path) -> None:
     ran = Bench(tmp_path).run(40)
-    assert (ran.evaluation.items, ran.evaluation.errors, ran.evaluation.failure) == (40, 0, None)
+    assert (ran.evaluation.items, ran.evaluation.errors, ran.evaluation.stopped) == (40, 0, None)
     assert len(ran.row) == len(ran.rows) == ran.calls == 40
     assert ran.json("summary.json") == decode(encode(ran.evaluation.summary))
     names = [event["event"] for event in ran.events]
@@ -174,7 +177,7 @@ def test_what_happens_to_the_data_meanwhile_changes_nothing(tmp_path: Path) -> N
         pytest.param(Answer("7", Usage(3, 4), "st\udfffop", "m\ud800"), id="in the rest"),
         pytest.param(Answer("7", limits={"x-\udce9": "\udce9"}), id="in a header"),
         pytest.param(Answer("7", Usage(10**30, -(10**18))), id="absurd usage"),
-        pytest.param(Fault(Kind.BAD_REQUEST, "no \ud800", 400, vendor_code="\ud800"), id="in a refusal"),
+        pytest.param(Fault(Kind.CONTENT_FILTER, "no \ud800", 400, vendor_code="\ud800"), id="in a refusal"),
         pytest.param(Fault(Kind.RATE_LIMIT, "slow", 429, retry_after_s=1e300), id="a wait beyond any calendar"),
     ],
 )
@@ -331,15 +334,17 @@ def test_a_full_disk_stops_the_run_and_says_how_much_is_lost(tmp_path: Path, dis
     assert ran.calls < 40
     assert not ran.evaluation.interrupted
     lost = ran.calls - len(ran.rows)
-    assert str(ran.evaluation.failure).startswith(f"{ran.evaluation.directory}: cannot be written (File too large)")
-    assert f"; {lost} results could not be kept" in str(ran.evaluation.failure) or not lost
+    assert str(ran.evaluation.stopped).startswith(f"{ran.evaluation.directory}: cannot be written (File too large)")
+    assert f"; {lost} results could not be kept" in str(ran.evaluation.stopped) or not lost
     assert ran.evaluation.items == ran.calls
 
 
 def test_a_disk_that_is_full_for_a_moment_loses_nothing(tmp_path: Path, disk: Disk) -> None:
     ran = Bench(tmp_path, at_call(25, disk.fill_for_a_moment, staggered)).run(200)
     assert ran.calls == len(ran.row) == len(ran.rows) < 40
-    assert ran.evaluation.failure == f"{ran.evaluation.directory}: cannot be written (File too large)"
+    assert (
+        ran.evaluation.stopped == f"{ran.evaluation.directory}: cannot be written (File too large); the run was stopped"
+    )
     answered = [event["item"] for event in ran.events if event["event"] == "attempt.finished"]
     assert sorted(answered) == sorted(ran.row)  # type: ignore[type-var]
     assert isinstance(ran.json("summary.json"), dict)
@@ -352,11 +357,84 @@ def test_a_directory_that_is_removed_is_written_again(tmp_path: Path) -> None:
                 rmtree(path)
 
     ran = Bench(tmp_path, at_call(15, remove)).run(40)
-    assert "cannot be written" in str(ran.evaluation.failure)
+    assert "cannot be written" in str(ran.evaluation.stopped)
     assert ran.calls == len(ran.row) == 40
     assert {path.name for path in ran.evaluation.directory.iterdir()} == {
         *("run.json", "log.jsonl", "results.jsonl", "summary.json")
     }
+
+
+# Nothing to wait for.
+
+
+@pytest.mark.parametrize(
+    ("fault", "until"),
+    [
+        pytest.param(Fault(Kind.NO_CREDIT, "Insufficient Balance", 402), "6 h", id="no credit"),
+        pytest.param(Fault(Kind.DAILY_QUOTA, "quota until tomorrow", 429, retry_after_s=50_000), "14 h", id="a quota"),
+        pytest.param(Fault(Kind.RATE_LIMIT, "slow down", 429, retry_after_s=2000), "33 min", id="a long wait"),
+    ],
+)
+def test_a_run_that_can_only_wait_ends_with_the_vendor_s_words_and_when_to_come_back(
+    tmp_path: Path, fault: Fault, until: str
+) -> None:
+    left = iter([SEVEN] * 9)
+    ran = Bench(tmp_path, lambda _call: next(left, fault)).run(40)
+    stopped = str(ran.evaluation.stopped)
+    assert re.match(r"nothing can be sent before \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(acme: ", stopped), until
+    assert str(fault) in stopped
+    assert "come back then, or wait with --max-wait" in stopped
+    assert not ran.evaluation.interrupted
+    assert ran.evaluation.summary["stopped"] == ran.events[-1]["why"] == stopped
+    assert ran.evaluation.summary["elapsed_s"] < 60  # type: ignore[operator]
+    assert [row["outcome"] for row in ran.rows if row["outcome"] == "error"] == [], "what was not sent is no error"
+
+
+def test_a_run_waits_as_long_as_it_is_asked_to(tmp_path: Path) -> None:
+    first = iter([Fault(Kind.RATE_LIMIT, "slow down", 429, retry_after_s=2000)])
+    ran = Bench(tmp_path, lambda _call: next(first, SEVEN), max_wait_s=2500).run(20)
+    assert (ran.evaluation.stopped, len(ran.rows)) == (None, 20)
+
+
+def test_nobody_waits_for_one_provider_while_another_works(tmp_path: Path) -> None:
+    broke = Fault(Kind.NO_CREDIT, "Insufficient Balance", 402)
+    ran = Bench(tmp_path, lambda c: broke if c.provider.name == "acme" else SEVEN, providers=(ACME, BOLT)).run(100)
+    assert (ran.evaluation.stopped, ran.evaluation.errors, len(ran.rows)) == (None, 0, 100)
+    parts = ran.evaluation.summary["providers"]
+    assert isinstance(parts, dict)
+    assert (parts["acme"]["because"], parts["bolt"]["because"]) == (str(broke), None)
+
+
+NO_TEMPERATURE = Fault(Kind.BAD_REQUEST, "Unsupported value: 'temperature' does not support 0.3", 400)
+
+
+@pytest.mark.parametrize(
+    ("front", "declared", "fault", "advice"),
+    [
+        pytest.param("params: {temperature: 0.3}\n", {}, NO_TEMPERATURE, "temperature in {home}/ask.txt", id="prompt"),
+        pytest.param("", {"temperature": 0.3}, NO_TEMPERATURE, "temperature in providers.yaml", id="configuration"),
+        pytest.param("", {}, Fault(Kind.BAD_REQUEST, "no", 400), "look at params: and the model", id="nothing named"),
+    ],
+)
+def test_a_provider_that_refuses_everything_alike_ends_the_run_and_names_the_parameter(
+    tmp_path: Path, front: str, declared: dict[str, Json], fault: Fault, advice: str
+) -> None:
+    bench = Bench(tmp_path, lambda call: replace(fault, message=f"{fault.message} (request {call.request.id[-2:]})"))
+    bench.providers = (make_provider("acme", params=declared),)
+    bench.prompt = f"---\nscorer: number\n{front}---\n{{{{ question }}}}"
+    ran = bench.run(200)
+    stopped = str(ran.evaluation.stopped)
+    assert stopped.startswith("acme has refused 10 items in the same words and answered none: bad_request (HTTP 400)")
+    assert advice.format(home=tmp_path) in stopped
+    assert ran.calls < 40
+
+
+def test_items_that_are_refused_for_their_own_sake_end_no_run(tmp_path: Path) -> None:
+    def script(call: Call) -> Answer | Fault:
+        return Fault(Kind.BAD_REQUEST, "no", 400) if int(call.request.id[-2:]) > 3 else SEVEN
+
+    ran = Bench(tmp_path, script).run(60)
+    assert (ran.evaluation.stopped, ran.evaluation.errors) == (None, 56)
 
 
 # The screen.

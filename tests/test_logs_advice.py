@@ -164,7 +164,8 @@ SENTENCES = [
     ),
     pytest.param(
         [call(3, "a#1", "region_blocked"), state(3, "a", "ready>resting", "region_blocked", status=403)],
-        'a does not serve this address\'s region (HTTP 403 "no region_blocked"). Leave it out, or go there another way.',
+        'a does not serve this address\'s region (HTTP 403 "no region_blocked"). Leave it out, or go there another '
+        "way.",
         "enabled: false",
         id="region",
     ),
@@ -183,8 +184,8 @@ SENTENCES = [
     ),
     pytest.param(
         throttle(sent_60s=40, limits={"x-ratelimit-limit-requests": "30", "x-remaining": "0"}),
-        "a#1 was throttled once (rate_limit) in 1 call, mostly after 40 calls in 60 s; it declares 60/min; the vendor's "
-        "own headers say x-ratelimit-limit-requests: 30.",
+        "a#1 was throttled once (rate_limit) in 1 call, mostly after 40 calls in 60 s; it declares 60/min; the "
+        "vendor's own headers say x-ratelimit-limit-requests: 30.",
         "rate: 30/min",
         id="throttled-below-the-declared-rate",
     ),

@@ -8,7 +8,6 @@ from test_logs import T0, Line, call, line, settled, state
 from router.analysis import Analysis, analyse_rows
 from router.analysis.analysis import plain
 from router.analysis.episode import Episode
-
 from router.jsonl import encode
 
 BEFORE = {"sent_1s": 3, "sent_10s": 20, "sent_60s": 61, "sent_1h": 70, "peak_1s": 4, "in_flight": 2}

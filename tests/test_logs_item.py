@@ -161,7 +161,7 @@ def test_changes_and_faults_are_told_and_what_goes_well_is_not(tmp_path: Path) -
     said, _ = followed(path)
     rest = "rate_limit HTTP 429; before: 1 call in 1 s, 61 calls in 60 s, declared 60/min"
     assert said == [
-        "17:00:00  run r1 (SIMULATED) begins",
+        "17:00:00  run r1 (SIMULATED) begins; times are UTC",
         "17:00:00  z takes no part: enabled: false",
         '17:00:02  a#1 failed: rate_limit HTTP 429 after 500 ms, q2 "slow [31m down"',
         f"17:00:02  a#1 ready → resting until 17:00:12: {rest}",
@@ -179,7 +179,7 @@ def test_a_partial_line_is_told_once_when_it_is_whole(tmp_path: Path) -> None:
     end = encode(line("run.finished", 2)) + b"\n"
     said, writer = followed(path, whole[:40], whole[40:] + b"\ngarbage\n", end, b"never written")
     assert [words[10:] for words in said] == [
-        "run r1 begins",
+        "run r1 begins; times are UTC",
         'a#1 failed: timeout after 500 ms, q1 "no timeout"',
         "run r1 has finished",
     ]
@@ -194,7 +194,7 @@ def test_a_resumed_run_is_followed_past_its_first_end(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
     said, _ = followed(write(tmp_path / "log.jsonl", line("run.started", 0)))
-    assert said == ["17:00:00  run r1 begins"]
+    assert said == ["17:00:00  run r1 begins; times are UTC"]
 
 
 def test_a_log_that_is_gone_is_said(tmp_path: Path) -> None:

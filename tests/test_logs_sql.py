@@ -100,7 +100,10 @@ def test_without_duckdb_the_message_says_what_to_install(log: Path, monkeypatch:
 
 
 def test_rows_go_to_programs_as_json_lines(log: Path) -> None:
-    query = "SELECT ts, limits, last_statuses, 0.1::DECIMAL(3,1) d, 'nan'::DOUBLE n FROM events WHERE event = 'account.state'"
+    query = (
+        "SELECT ts, limits, last_statuses, 0.1::DECIMAL(3,1) d, 'nan'::DOUBLE n FROM events "
+        "WHERE event = 'account.state'"
+    )
     (row,) = map(decode, json_lines(run_sql([log], query)))
     statuses = ["a#1 200", "a#1 429"]
     assert row == {"ts": "2026-11-23T17:00:02.000Z", "limits": None, "last_statuses": statuses, "d": 0.1, "n": None}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from dataclasses import replace
@@ -9,8 +10,8 @@ from conftest import make_config, make_provider
 
 from router.clock import LoopClock
 from router.config.models import Key, Secret
+from router.engine.announcer import Change
 from router.engine.health import Health, State
-from router.engine.provider_state import Change
 from router.engine.reporter import Reporter
 from router.engine.router import Router
 from router.faults import Fault, Kind
@@ -209,8 +210,7 @@ def test_changes_become_lines(told: Change, lines: list[dict[str, object]]) -> N
 def test_loop_times_become_wall_times() -> None:
     async def main() -> str:
         log = Kept()
-        clock = LoopClock.start()
-        clock = replace(clock, started_wall=1_763_985_600.0)
+        clock = LoopClock(asyncio.get_running_loop(), 0.0, 1_763_985_600.0)
         rest = replace(RESTING, until=clock.now() + 90)
         Reporter(log, clock).change(change(after=State.RESTING, health=rest, fields={}))
         return str(log.lines[0]["until"])

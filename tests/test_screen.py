@@ -14,7 +14,7 @@ from router.engine.status import LaneStatus, busiest
 from router.evals.progress import Snapshot
 from router.reports.live import LiveScreen, picture
 from router.reports.screen import Display, PlainScreen, SilentScreen, open_screen, plain_line
-from router.reports.wording import doing_text, duration_text, figure_text, moment_text, seconds_text
+from router.reports.wording import because_text, doing_text, duration_text, figure_text, moment_text, seconds_text
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 
@@ -97,6 +97,42 @@ def drawn(snapshot: Snapshot, width: int = 80, height: int = 30, spare: int = 0)
 )
 def test_doing(view: LaneStatus, expected: str) -> None:
     assert doing_text(view, NOON, UTC) == expected
+
+
+BROKE = replace(lane("key rests", 22_800, State.RESTING), because="no_credit (HTTP 402): Insufficient\n Balance")
+
+
+@pytest.mark.parametrize(
+    ("because", "expected"),
+    [
+        pytest.param("", "", id="nothing to say"),
+        pytest.param(BROKE.because, "no_credit (HTTP 402): Insufficient Balance", id="in one line"),
+        pytest.param("a\x1b[31mb\x9b", "a [31mb ", id="no controls"),
+        pytest.param("x" * 200, "x" * 159 + "…", id="cut"),
+    ],
+)
+def test_the_vendor_s_words(because: str, expected: str) -> None:
+    assert because_text(replace(BROKE, because=because)) == expected
+
+
+def test_the_vendor_s_words_are_shown_while_it_rests() -> None:
+    rests = replace(RUN, lanes=(BROKE,))
+    assert plain_line(rests).endswith(": no_credit (HTTP 402): Insufficient Balance)")
+    assert "openai: no_credit (HTTP 402): Insufficient Balance" in drawn(rests)
+    assert "openai: no_credit (HTTP 402): Insufficient" in drawn(rests, width=44)
+
+
+@pytest.mark.parametrize(
+    ("lanes", "left_s"),
+    [
+        pytest.param((OPENAI,), 63 / 3.7, id="somebody works"),
+        pytest.param((BROKE, OPENAI), 63 / 3.7, id="one rests"),
+        pytest.param((BROKE, replace(BROKE, waiting_until=NOON + 100)), 100 + 63 / 3.7, id="all rest"),
+        pytest.param((replace(IDLE, waiting_until=None),), 63 / 3.7, id="idle"),
+    ],
+)
+def test_the_time_left_knows_of_rests(lanes: tuple[LaneStatus, ...], left_s: float) -> None:
+    assert replace(RUN, lanes=lanes).left_s == pytest.approx(left_s)
 
 
 @pytest.mark.parametrize(

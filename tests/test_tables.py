@@ -113,6 +113,17 @@ def test_errors_alone_say_nothing() -> None:
     assert "openai        3      – (0.0–100.0)    –    –        60  1,117   2/3    98" in text
 
 
+def test_a_provider_that_could_not_serve_is_named_with_its_vendor_s_words() -> None:
+    broke = {**NOT_ASKED, "state": "resting", "because": "no_credit (HTTP 402): Insufficient Balance"}
+    text = lines(summary(rows("openai", right=1), lanes={"mistral": broke}))
+    assert "at the end: mistral resting (no_credit (HTTP 402): Insufficient Balance)" in text
+
+
+def test_why_a_run_ended_early_stands_above_everything() -> None:
+    stopped = {**summary(rows("openai", right=1)), "stopped": "nothing can be sent before noon"}
+    assert lines(stopped)[0] == "Stopped: nothing can be sent before noon"
+
+
 def test_a_provider_without_items_has_dashes() -> None:
     text = lines(
         summary(rows("openai", right=1), lanes={"mistral": {**NOT_ASKED, "keys_alive": 0, "state": "dropped"}})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from router import jsonl
 from router.analysis.rows import Logged, parse, sent
-from router.analysis.wording import clean, counted, listed, quoted, seconds, share, time_of_day
+from router.analysis.wording import counted, listed, quoted, seconds, share, time_of_day
 from router.errors import ConfigError
 from router.log.events import (
     AttemptFinished,
@@ -21,6 +21,7 @@ from router.log.events import (
     StateChanged,
 )
 from router.log.times import seconds_of
+from router.text import clean
 
 POLL_S = 0.5
 CHUNK = 1 << 20
@@ -108,7 +109,7 @@ def _told(logged: Logged) -> str | None:
         case ItemSettled(outcome="error") as settled:
             return f"{settled.item} has no answer: {settled.why or 'the log does not say why'}"
         case RunStarted():
-            return f"run {logged.run}{simulated} begins"
+            return f"run {logged.run}{simulated} begins; times are UTC"
         case RunFinished() as end:
             return f"run {logged.run}{simulated} {'was interrupted' if end.interrupted else 'has finished'}"
         case ProviderLeftOut() as left_out:

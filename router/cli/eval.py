@@ -75,6 +75,9 @@ def evaluate(
     ] = None,
     timeout: Annotated[str | None, _option("--timeout", "Longest time for one call, 30s. [the file's]")] = None,
     deadline: Annotated[str | None, _option("--deadline", "Longest time for one item with all its waiting.")] = None,
+    max_wait: Annotated[
+        str, _option("--max-wait", "End the run where nothing can be sent for longer than this.")
+    ] = "15min",
     fail_on_error: Annotated[
         float, _option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", least=0, most=1)
     ] = 0.05,
@@ -108,6 +111,7 @@ def evaluate(
         scorer=scorer,
         max_samples=max_samples,
         deadline_s=_seconds("--deadline", deadline),
+        max_wait_s=_seconds("--max-wait", max_wait) or 0.0,
         seed=seed,
     )
     if providers:
@@ -253,8 +257,8 @@ def _copy(results: Path, output: Path) -> None:
 
 
 def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float | None) -> int:
-    if evaluation.failure is not None:
-        say(f"router: {evaluation.failure}; the run was stopped")
+    if evaluation.stopped is not None:
+        say(f"router: {evaluation.stopped}")
         return 2
     if evaluation.interrupted:
         return 130

@@ -21,8 +21,8 @@ SCALES = {"": 1, "k": 1_000, "m": 1_000_000}
 PACED_UP_TO_S = 60.0
 
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKmM]?)\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)\s*", re.ASCII)
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.ASCII)
-_DURATION_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)", re.ASCII)
+_DURATION_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def parse_rate(text: str) -> Rate:
 
 
 def parse_duration(text: str) -> float:
-    """Read `120s`, `1m30s`, `500ms`, `2h` or a bare number of seconds, in seconds; raises ValueError."""
+    """Read `120s`, `1m30s`, `15min`, `500ms`, `2h` or a bare number of seconds, in seconds; raises ValueError."""
     stripped = text.strip()
     if re.fullmatch(r"\d+(?:\.\d+)?", stripped, re.ASCII):
         return float(stripped)

@@ -1,74 +1,95 @@
-"""How one provider stands: its health, its keys' and accounts', what was sent, and who is to blame for a failure.
+"""How one provider stands: its health, its keys' and accounts', and what was sent.
 
-What a finished call means is `ProviderState.report`; a state that has changed is noticed in one place, `announce`,
-whoever changed it, the clock included.
+Facts and accounts; who is to blame for a failure is `blame.Judge`'s decision. Every health is written by `move`, which
+notes whose state may have changed. So `announce`, which tells of each change, visits those keys alone, and those whose
+rest is over by the clock: what it costs does not depend on how many keys there are.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 import random
-from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from collections import Counter
+from collections.abc import Callable
 
 from router.clock import Clock
-from router.config.models import Key, Provider
-from router.engine.blame import DOUBTED, Suspect, Suspects, exonerate, instead, told_left_s
-from router.engine.dispatch import Selector
-from router.engine.health import SIGNAL_OF, Health, Observation, Signal, State, told_rest_s, transition
+from router.config.models import Provider
+from router.engine.announcer import Announcer, Because, Change
+from router.engine.blame import Judge, Move, Rest, Step, Target
+from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
+from router.engine.permit import Permit
+from router.engine.selector import Selector
 from router.engine.stall import StallDetector
 from router.engine.traffic import RecentTraffic
 from router.faults import Blame, Fault, Kind
 from router.types import Answer
 
-DAY_S = 86400.0
+UNREACHABLE_STRIKES = 4
+"""After the tries of so many rests, half a minute in all, a server that never took a connection is not there."""
 
 
-Scope = Literal["key", "account", "provider"]
-Because = Literal["own", "alike", "keys"]
+class KeyStates:
+    """How the keys of one provider stand, counted: kept up to date by what is told, and by the clock."""
 
+    def __init__(self, ring: KeyRing, health_of: Callable[[KeyState, float], Health]) -> None:
+        self._health_of = health_of
+        self._healths = dict.fromkeys(ring, Health())
+        self._count = Counter({State.READY: len(self._healths)})
+        self._moved = {key: None for key in ring if key.health.state is not State.READY}
+        self._back: list[tuple[float, int, KeyState]] = []
+        self._number = itertools.count()
+        self._last_dropped: Health | None = None
 
-class Change(NamedTuple):
-    """A key's, an account's or the provider's state changed, or the share of its rate: what the log tells of it.
+    def moved(self, *keys: KeyState) -> None:
+        """Note that these keys may stand otherwise than before."""
+        self._moved.update(dict.fromkeys(keys))
 
-    `because` says why: `own` calls or time, several accounts failed `alike`, or a provider follows its `keys`. `keys`
-    are all that it is about. `fields` are what came before; None where only the share is another.
-    """
+    def look(self, now: float) -> tuple[KeyState, ...]:
+        """Look at those that may have changed since the last look, and return them."""
+        while self._back and self._back[0][0] <= now:
+            self.moved(heapq.heappop(self._back)[2])
+        moved, self._moved = tuple(self._moved), {}
+        for key in moved:
+            self._look_at(key, now)
+        return moved
 
-    provider: str
-    scope: Scope
-    because: Because
-    account: str | None
-    keys: tuple[Key, ...]
-    before: State
-    after: State
-    share_before: float
-    share_after: float
-    health: Health
-    fields: Mapping[str, object] | None
+    def _look_at(self, key: KeyState, now: float) -> None:
+        health = self._health_of(key, now)
+        self._count[self._healths[key].state] -= 1
+        self._count[health.state] += 1
+        self._healths[key] = health
+        if health.state is State.RESTING:
+            heapq.heappush(self._back, (health.until, next(self._number), key))
+        elif health.state is State.DROPPED:
+            self._last_dropped = health
 
+    def __getitem__(self, key: KeyState) -> Health:
+        return self._healths[key]
 
-class _Told(NamedTuple):
-    """What was last told of a target."""
+    @property
+    def all_dropped(self) -> Health | None:
+        """How the last key was dropped, where none is left."""
+        return self._last_dropped if self._count[State.DROPPED] == len(self._healths) else None
 
-    state: State = State.READY
-    share: float = 1.0
-    because: Because = "own"
-
-
-class Leave(NamedTuple):
-    """With what a call left: its number here, its key and model, and the generations of the healths that let it go."""
-
-    number: int
-    key: KeyState
-    model: str
-    born: int
-    account_born: int
+    @property
+    def all_resting(self) -> Health | None:
+        """The rest that is over first, where all that are left rest."""
+        if self._count[State.RESTING] + self._count[State.DROPPED] < len(self._healths):
+            return None
+        while self._back:
+            until, _, key = self._back[0]
+            health = self._healths[key]
+            if health.state is State.RESTING and health.until == until:
+                return health
+            heapq.heappop(self._back)
+        return None
 
 
 class ProviderState:
-    """One provider's provider_state. Its mutable state: `health`, the ring, the counts, and what it announced last."""
+    """One provider as it stands. Its mutable state: `health`, the ring, the counts, and what it announced last."""
 
     def __init__(
         self,
@@ -90,12 +111,12 @@ class ProviderState:
         self.faults = 0
         self.throttled = 0
         self._clock = clock
-        self._rng = rng
-        self._on_change = on_change
-        self._suspects = Suspects()
+        self._judge = Judge(self, rng, clock.wall)
+        self._was_heard = False
         self._asked: set[str] = set()
-        self._forgiven = 0
-        self._announced: dict[tuple[Scope, str], _Told] = {}
+        self._denied: set[KeyState] = set()
+        self._keys = KeyStates(ring, self.health_of)
+        self._announcer = Announcer(provider, ring, self.history, on_change)
 
     @property
     def default_model(self) -> str:
@@ -114,207 +135,142 @@ class ProviderState:
 
     def effective(self, now: float) -> Health:
         """How the provider stands: dropped without a living key, resting while all living keys rest, else itself."""
-        return self._followed(now) or self.health.at(now)
+        self.announce(now)
+        own = self.health.at(now)
+        return self._followed(own) or own
 
-    def _followed(self, now: float) -> Health | None:
+    def _followed(self, own: Health) -> Health | None:
         """The health of its keys that the provider follows; None where it stands as itself."""
-        keys = [self.health_of(key, now) for key in self.ring]
-        living = [health for health in keys if health.state is not State.DROPPED]
-        if not living:
-            return keys[-1]
-        if self.health.at(now).is_open and all(health.state is State.RESTING for health in living):
-            return min(living, key=lambda health: health.until)
-        return None
+        return self._keys.all_dropped or (self._keys.all_resting if own.is_open else None)
 
     def state(self, now: float) -> State:
         """The state of `effective`."""
         return self.effective(now).state
 
-    def could_serve(self, selector: Selector) -> bool:
-        """Whether any key may ever serve this selector in this run."""
-        if selector.only is not None and self.provider.name not in selector.only:
-            return False
-        model = self.provider.model_for(selector.model)
-        return model is not None and not self._rests_for_good and self.ring.serves(model)
-
     @property
-    def _rests_for_good(self) -> bool:
+    def rests_for_good(self) -> bool:
+        """Whether it rests for the whole run, as for a region that is blocked."""
         return self.health.state is State.RESTING and math.isinf(self.health.until)
 
-    def reasons(self, selector: Selector) -> list[str]:
-        """Why nothing here can serve a selector, key by key."""
+    def may_serve(self, model: str) -> bool:
+        """Whether any key may ever be asked for a model in this run."""
+        return not self.rests_for_good and self.ring.serves(model)
+
+    def rested_at(self, model: str, now: float) -> float:
+        """The loop time at which rests, and the budgets of accounts, let it serve a model; the past where they do."""
+        own = self.health.at(now)
+        return max(own.until if own.state is State.RESTING else 0.0, self.ring.up_at(model, now))
+
+    def is_unreachable(self, now: float) -> bool:
+        """Whether nobody is there: so many tries in a row, far apart, of which no connection has come about."""
+        own = self.health.at(now)
+        refused = own.cause is not None and own.cause.kind is Kind.CONNECTION
+        return refused and not self._was_heard and own.state is State.RESTING and own.strikes >= UNREACHABLE_STRIKES
+
+    def reasons(self, selector: Selector, now: float) -> list[str]:
+        """Why nothing here can serve a selector now, key by key, in the vendor's words."""
         name, model = self.provider.name, self.provider.model_for(selector.model)
         if model is None:
             return [f"{name}: has no model {selector.model!r} (it has {', '.join(self.provider.models)})"]
-        if self._rests_for_good:
-            return [f"{name}: {self.health.cause}"]
-        faults = ((key.key.name, key.denied.get(model) or key.health.cause) for key in self.ring)
-        return [f"{key}: {fault}" for key, fault in faults if fault]
+        own = self.health.at(now)
+        if own.state is State.RESTING:
+            return [f"{name}: {own.cause}"]
+        return [f"{key.key.name}: {why}" for key in self.ring if (why := self._why_not(key, model, now))]
 
-    def left(self, leave: Leave, now: float) -> None:
+    def _why_not(self, key: KeyState, model: str, now: float) -> Fault | str | None:
+        account = key.account.health.at(now)
+        if (fault := key.denied.get(model) or key.health.cause) is not None:
+            return fault
+        if account.state is State.RESTING:
+            return account.cause
+        return next((f"{budget.rate} is used up" for budget in key.account.budgets if not budget.left), None)
+
+    def left(self, permit: Permit, now: float) -> None:
         """Count a call that leaves now."""
-        key = leave.key
-        self._asked.add(leave.model)
-        self.silence.left(leave.number, now)
+        key = permit.key
+        if permit.model not in self._asked:
+            self._asked.add(permit.model)
+            self._keys.moved(*self._denied)
+        self.silence.left(permit.number, now)
         self.in_flight += 1
         self.sent += 1
         key.account.in_flight += 1
-        self.ring.took(key)
+        self.ring.took(key, permit.model)
         self.history.sent(now, key.key.name, key.account.name)
 
-    def returned(self, leave: Leave, result: Answer | Fault | None) -> None:
+    def returned(self, permit: Permit, result: Answer | Fault | None) -> None:
         """Count a call that is back, and report its result; None where its caller went away."""
         self.in_flight -= 1
-        leave.key.account.in_flight -= 1
+        permit.key.account.in_flight -= 1
         alive = isinstance(result, Answer) or (result is not None and result.status is not None)
-        self.silence.back(leave.number, self._clock.now(), alive=alive)
+        self._was_heard |= alive
+        self.silence.back(permit.number, self._clock.now(), alive=alive)
         if result is not None:
-            self.report(leave, result)
+            self.report(permit, result)
 
-    def report(self, leave: Leave, result: Answer | Fault) -> None:
+    def report(self, permit: Permit, result: Answer | Fault) -> None:
         """Move the health of whoever is to blame, or of everybody who has just proved to work."""
         now = self._clock.now()
-        name = leave.key.key.name
-        alike: tuple[Suspect, ...] = ()
         if isinstance(result, Answer):
-            self.answered += 1
-            leave.key.proven = True
-            if leave.key.account.congestion is not None:
-                leave.key.account.congestion = leave.key.account.congestion.answered()
-            self.history.answered(name, "200")
-            self._signal_both(leave, Signal.OK, now)
+            self._count_answer(permit)
         else:
-            self.faults += 1
-            self.throttled += result.status == 429  # noqa: PLR2004 - HTTP's own number
-            self.history.answered(name, str(result.status or result.kind))
-            alike = self._blame(leave, result, now)
+            self._count_fault(permit, result, now)
+        alike: tuple[KeyState, ...] = ()
+        for step in self._judge.judge(permit, result, now):
+            self._do(step)
+            alike = step.alike if isinstance(step, Rest) else alike
         self.announce(now, alike)
 
-    def _blame(self, leave: Leave, fault: Fault, now: float) -> tuple[Suspect, ...]:
-        """Move who is to blame; the failures for which the provider rests instead of its keys, where it does."""
-        family = fault.reaction.family
-        if family in DOUBTED and leave.born < self._forgiven:
-            # It was out when its like were forgiven, and is one of them: only a time that the vendor names is heard.
-            self._signal_provider(leave, instead(family), now, fault)
-            return ()
-        self._suspects.note(fault, leave.model, leave.key, self.ring.of_account(leave.key.account), now)
-        match fault.reaction.blame:
-            case Blame.ITEM:
-                self._signal_both(leave, SIGNAL_OF[family], now)
-            case Blame.PROVIDER:
-                self._signal_provider(leave, SIGNAL_OF[family], now, fault)
-            case Blame.ACCOUNT:
-                self._thin_out(leave)
-                self._signal_account(leave, SIGNAL_OF[family], now, fault)
-            case Blame.KEY_AND_MODEL:
-                leave.key.denied[leave.model] = fault
-            case Blame.KEY:
-                self._refuse(leave, fault, now)
-        if alike := self._suspects.alike(family, self.ring, now):
-            self._rest_instead(alike, fault, now)
-        return alike
+    def _count_answer(self, permit: Permit) -> None:
+        self.answered += 1
+        self.history.answered(permit.key.key.name, "200")
+        account = permit.key.account
+        if account.congestion is not None:
+            account.congestion = account.congestion.answered()
 
-    def _rest_instead(self, alike: tuple[Suspect, ...], fault: Fault, now: float) -> None:
-        """Rest the provider in the place of its keys, for as long as any of the failures asked for."""
-        exonerate(alike)
-        self._suspects.cleared()
-        born = self.health.at(now).generation
-        news = Observation(
-            instead(fault.reaction.family), now, born, self._rng.random(), fault, told_left_s(alike, now)
-        )
-        self.health = transition(self.health, news)
-        self._forgiven = self.health.generation
+    def _count_fault(self, permit: Permit, fault: Fault, now: float) -> None:
+        self.faults += 1
+        self.throttled += fault.status == 429  # noqa: PLR2004 - HTTP's own number
+        self.history.answered(permit.key.key.name, str(fault.status or fault.kind))
+        if fault.reaction.blame is Blame.ACCOUNT:
+            self._thin_out(permit, now)
 
-    def _thin_out(self, leave: Leave) -> None:
+    def _do(self, step: Step) -> None:
+        if isinstance(step, Move | Rest):
+            self.move(step.target, step.health)
+        elif step.fault is not None:
+            self._denied.add(step.key)
+            self._keys.moved(step.key)
+            step.key.deny(step.model, step.fault)
+        else:
+            self._keys.moved(step.key)
+            step.key.allow(step.model)
+
+    def move(self, target: Target, health: Health) -> None:
+        """Let somebody's health be another: the one place that writes it."""
+        if health is target.health:
+            return
+        target.health = health
+        if isinstance(target, AccountState):
+            self._keys.moved(*self.ring.of_account(target))
+        elif isinstance(target, KeyState):
+            self._keys.moved(target)
+
+    def _thin_out(self, permit: Permit, now: float) -> None:
         """Where no rate is declared, send fewer calls at once to an account that objects; one cut a burst."""
-        account = leave.key.account
-        is_news = leave.account_born == account.health.at(self._clock.now()).generation
+        account = permit.key.account
+        is_news = permit.account_generation == account.health.at(now).generation
         if account.congestion is not None and is_news:
             account.congestion = account.congestion.throttled(account.in_flight + 1)
 
-    def _refuse(self, leave: Leave, fault: Fault, now: float) -> None:
-        banned = fault.kind is Kind.ACCOUNT_BANNED
-        dead = self.ring.of_account(leave.key.account) if banned else (leave.key,)
-        for key in dead:
-            key.health = transition(key.health, Observation(Signal.REFUSED, now, born=0, fault=fault))
-
-    def _signal_both(self, leave: Leave, signal: Signal, now: float) -> None:
-        self._signal_provider(leave, signal, now, None)
-        self._signal_account(leave, signal, now, None)
-        self._suspects.cleared()
-
-    def _signal_provider(self, leave: Leave, signal: Signal, now: float, fault: Fault | None) -> None:
-        self.health = transition(self.health, self._news(signal, now, leave.born, fault))
-
-    def _signal_account(self, leave: Leave, signal: Signal, now: float, fault: Fault | None) -> None:
-        account = leave.key.account
-        account.health = transition(account.health, self._news(signal, now, leave.account_born, fault))
-
-    def _news(self, signal: Signal, now: float, born: int, fault: Fault | None) -> Observation:
-        told_s = told_rest_s(fault, DAY_S - self._clock.wall() % DAY_S) if fault else None
-        return Observation(signal, now, born, self._rng.random(), fault, told_s)
-
-    def announce(self, now: float, alike: tuple[Suspect, ...] = ()) -> None:
+    def announce(self, now: float, alike: tuple[KeyState, ...] = ()) -> None:
         """Tell of every state or share that is not what it was when last told.
 
-        `alike` are the failures for which the provider rests in the place of those who had them.
+        `alike` are the keys that have failed alike just now, so that the provider rests in their place.
         """
-        for key in self.ring:
-            self._tell_key(key, self.health_of(key, now), now, "alike" if alike else "own")
-        follows = self._followed(now)
-        because: Because = "keys" if follows else "alike" if alike else "own"
-        blamed = {suspect.key.key.name for suspect in alike}
-        keys = tuple(key for key in self.ring if follows or key.key.name in blamed)
-        self._tell("provider", self.provider.name, follows or self.health.at(now), because, keys, now)
-
-    def _tell_key(self, key: KeyState, health: Health, now: float, because: Because) -> None:
-        """A key dies alone, all else is its account's: a rest, and a ban."""
-        banned = health.cause is not None and health.cause.kind is Kind.ACCOUNT_BANNED
-        alone = health.state is State.DROPPED and not banned
-        self._tell("key", key.key.name, health if alone else Health(), because, (key,), now)
-        if not alone:
-            account = self.ring.of_account(key.account)
-            self._tell("account", key.account.name, health, because, account, now)
-
-    def _tell(
-        self, scope: Scope, name: str, health: Health, because: Because, keys: tuple[KeyState, ...], now: float
-    ) -> None:
-        before = self._announced.get((scope, name), _Told())
-        state, share = health.state, health.share if health.is_open else before.share
-        begins = before.because == "keys" and because != "keys" and state is State.RESTING
-        if (state, share) == before[:2] and not begins:
-            return
-        if before.because == "keys" and health.is_open:
-            because = "keys"
-        self._announced[scope, name] = _Told(state, share, because)
-        account = keys[0].account if scope != "provider" else None
-        fields = self._before(scope, keys, account, now) if state is not before.state or begins else None
-        self._on_change(
-            Change(
-                self.provider.name,
-                scope,
-                because,
-                account.name if account else None,
-                tuple(key.key for key in keys),
-                before.state,
-                state,
-                before.share,
-                share,
-                health,
-                fields,
-            )
-        )
-
-    def _before(
-        self, scope: Scope, keys: tuple[KeyState, ...], account: AccountState | None, now: float
-    ) -> dict[str, object]:
-        """What came before a change of state, for the log."""
-        key = keys[0].key.name if scope == "key" else None
-        before = self.history.before(now, key=key, account=account.name if account else None)
-        in_flight = account.in_flight if account else self.in_flight
-        return {**before, "in_flight": in_flight, "declared_rate": self.declared_rate(account)}
-
-    def declared_rate(self, account: AccountState | None = None) -> str | None:
-        """The limits declared for the provider, or for each account where the file has them."""
-        rates = self.provider.key_rates if account and self.provider.key_rates else self.provider.rates
-        return ", ".join(str(rate) for rate in rates) or None
+        for key in self._keys.look(now):
+            self._announcer.key(key, self._keys[key], now, "alike" if alike else "own")
+        own = self.health.at(now)
+        followed = self._followed(own)
+        because: Because = "keys" if followed else "alike" if alike else "own"
+        self._announcer.provider(followed or own, now, because, self.in_flight, alike)

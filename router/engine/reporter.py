@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 
 from router.clock import Clock
+from router.engine.announcer import Change
 from router.engine.health import State
-from router.engine.lane import Permit
-from router.engine.provider_state import Change
-from router.faults import Fault
+from router.engine.permit import Permit
+from router.faults import Action, Fault
 from router.log.events import AttemptFinished, Moment, PaceChanged, StateChanged
 from router.log.times import iso
 from router.log.writer import EventLog
@@ -23,8 +23,10 @@ class Reporter:
         self._log = log
         self._clock = clock
 
-    def attempt(self, item: str, attempt: Attempt, permit: Permit, result: Answer | Fault) -> None:
-        """Write `attempt.finished`."""
+    def attempt(
+        self, item: str, attempt: Attempt, permit: Permit, result: Answer | Fault, *, gave_up: bool = False
+    ) -> None:
+        """Write `attempt.finished`; `gave_up` says that this was the item's last."""
         fault = attempt.fault
         answer = result if isinstance(result, Answer) else Answer("")
         self._log.write(
@@ -40,7 +42,7 @@ class Reporter:
                 fault=fault.kind if fault else None,
                 family=fault.reaction.family if fault else None,
                 blame=fault.reaction.blame if fault else None,
-                action=permit.action(fault) if fault else None,
+                action=_done(permit.action(fault), gave_up=gave_up) if fault else None,
                 vendor_code=fault.vendor_code if fault else None,
                 message=fault.message if fault else None,
                 retry_after_s=fault.retry_after_s if fault else None,
@@ -98,3 +100,10 @@ class Reporter:
         if change.after is not State.RESTING or math.isinf(until):
             return None
         return Moment(iso(self._clock.wall() + until - self._clock.now()))
+
+
+def _done(action: Action, *, gave_up: bool) -> Action:
+    """What was done: whether an item that failed goes elsewhere or is given up, its attempts so far have decided."""
+    if action not in {Action.RETRY_ELSEWHERE, Action.GIVE_UP_ITEM}:
+        return action
+    return Action.GIVE_UP_ITEM if gave_up else Action.RETRY_ELSEWHERE

@@ -12,7 +12,10 @@ from router.engine.lane import Lane
 
 @dataclass(frozen=True, slots=True)
 class LaneStatus:
-    """One provider at one moment. `waiting_until` is wall time in seconds, None where nobody knows."""
+    """One provider at one moment. `waiting_until` is wall time in seconds, None where nobody knows.
+
+    `because` is why it, or all that is left of its keys, rests or is dropped: the fault in the vendor's words.
+    """
 
     name: str
     state: State
@@ -28,6 +31,7 @@ class LaneStatus:
     waiting_for: str
     waiting_until: float | None
     declared_per_second: float | None
+    because: str = ""
 
     @property
     def keys_alive(self) -> int:
@@ -39,14 +43,16 @@ def view(lane: Lane, clock: Clock) -> LaneStatus:
     """Look at a lane."""
     now = clock.now()
     provider_state = lane.provider_state
+    health = provider_state.effective(now)
     states = [provider_state.health_of(key, now).state for key in provider_state.ring]
     rate = lane.provider.paced_rate
     until = lane.waiting.until
+    health = provider_state.effective(now)
     dropped = states.count(State.DROPPED)
     resting = states.count(State.RESTING)
     return LaneStatus(
         name=lane.name,
-        state=provider_state.state(now),
+        state=health.state,
         in_flight=provider_state.in_flight,
         max_in_flight=lane.max_in_flight(now),
         sent=provider_state.sent,
@@ -59,6 +65,7 @@ def view(lane: Lane, clock: Clock) -> LaneStatus:
         waiting_for=lane.waiting.what,
         waiting_until=None if math.isinf(until) else clock.wall() + until - now,
         declared_per_second=rate.per_second if rate else None,
+        because=str(health.cause) if health.cause and health.state in {State.RESTING, State.DROPPED} else "",
     )
 
 

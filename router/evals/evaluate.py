@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from router.config.models import Config
 from router.engine.amap import amap
 from router.engine.router import Router
 from router.errors import ConfigError, Stopped
+from router.evals.patience import Refusals, Waiting
 from router.evals.plan import Plan
 from router.evals.progress import Forgiving, Screen, Snapshot
 from router.evals.record import describe
@@ -24,11 +25,13 @@ from router.evals.run_directory import RunDirectory, mark_latest
 from router.evals.summary import Tally, notes, provider_summary
 from router.evals.trials import Settled, Trial, settle, trials
 from router.log.events import ItemSettled, ProviderLeftOut, RunFinished, RunStarted, StoreUnavailable
+from router.log.scrub import Scrubber
 from router.log.times import iso
 from router.log.writer import EventLog
 from router.store import StateStore
 
 TICK_S = 0.25
+WATCH_S = 1.0
 LOADING = "loading LiteLLM, which takes some seconds"
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """What ends a run: Ctrl-C, a batch system or container that stops, a terminal that goes away."""
@@ -38,7 +41,8 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 class Evaluation:
     """How a run ended: its summary (the contents of summary.json), and where its files are.
 
-    `why` is the first error of an item, `failure` says that results had no place to go, None where they had.
+    `why` is the first error of an item. `stopped` says why the run ended before its items did, None where it did not
+    or was interrupted: results had no place to go, nothing could be sent for too long, everything was refused.
     """
 
     summary: dict[str, object]
@@ -48,14 +52,21 @@ class Evaluation:
     errors: int
     accuracy: float | None
     why: str | None = None
-    failure: str | None = None
+    stopped: str | None = None
 
 
 class OpenRouter(Protocol):
     """Makes the router of a run, as `Router` itself does."""
 
     def __call__(
-        self, config: Config, *, log: EventLog, clock: Clock, rng: random.Random, memory: StateStore | None
+        self,
+        config: Config,
+        *,
+        log: EventLog,
+        clock: Clock,
+        rng: random.Random,
+        memory: StateStore | None,
+        scrub: Scrubber | None,
     ) -> Router: ...
 
 
@@ -96,14 +107,16 @@ async def _open(
     files.write("run.json", describe(plan, files.name, clock.wall()))
     _tell_start(files.log, plan)
     memory = None if plan.config.simulated else _memory(files.log)
-    router = open_router(plan.config, log=files.log, clock=clock, rng=random.Random(plan.seed), memory=memory)
-    run = _Run(plan, files, clock, router)
+    rng = random.Random(plan.seed)
+    router = open_router(plan.config, log=files.log, clock=clock, rng=rng, memory=memory, scrub=files.scrub)
+    run = _Run(plan, files, clock, router, Waiting(plan.max_wait_s), Refusals(plan))
     files.on_failure = router.stop
     if handle_signals:
         opening.enter_context(_stopping_on_signals(run))
     if screen is not None:
-        await opening.enter_async_context(_ticking(run, Forgiving(screen)))
+        await opening.enter_async_context(_shown(run, Forgiving(screen)))
     await opening.enter_async_context(router)
+    await opening.enter_async_context(_repeated(run.look, WATCH_S))
     mark_latest(files.path)
     return run
 
@@ -152,8 +165,11 @@ class _Run:
     files: RunDirectory
     clock: Clock
     router: Router
+    waiting: Waiting
+    refusals: Refusals
     tally: Tally = field(default_factory=Tally)
     interrupted: bool = False
+    hopeless: str | None = None
     started: float | None = None
     ended: float | None = None
     first_error: str | None = None
@@ -180,7 +196,7 @@ class _Run:
 
     def _trials(self) -> Iterator[Trial]:
         for trial in trials(self.plan):
-            if self.interrupted or self.files.failure:
+            if self.is_stopping:
                 return
             yield trial
 
@@ -192,11 +208,31 @@ class _Run:
             self.first_error = str(error)
         why = str(error) if error else None
         self.files.log.write(ItemSettled(row.trial, row.outcome, row.attempts, round(elapsed_s, 4), why))
+        self._give_up(self.refusals.add(settled))
+
+    def look(self) -> None:
+        """Give up where nothing can be sent for too long."""
+        self._give_up(self.waiting.look(self.router.status(), self.clock.wall()))
+
+    def _give_up(self, why: str | None) -> None:
+        if why is not None and not self.is_stopping:
+            self.hopeless = why
+            self.router.stop()
 
     def stop(self) -> None:
         """Begin no more trials, and let the calls in flight end."""
         self.interrupted = True
         self.router.stop()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no more trials are begun."""
+        return self.interrupted or self.stopped is not None
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the run ends before its items do, None where it does not or was interrupted."""
+        return f"{self.files.failure}; the run was stopped" if self.files.failure else self.hopeless
 
     def hurry(self) -> bool:
         """Let go of the calls in flight, too; False where there is nothing to let go of, or not any more."""
@@ -219,7 +255,7 @@ class _Run:
             wall=self.clock.wall(),
             lanes=self.router.status(),
             simulated=self.plan.config.simulated,
-            stopping=self.interrupted or self.files.failure is not None,
+            stopping=self.is_stopping,
             notes=(*(() if self.router.lanes else (LOADING,)), *notes(self.plan)),
         )
 
@@ -244,6 +280,7 @@ class _Run:
                 accuracy=total.accuracy,
                 elapsed_s=round(self.elapsed_s, 3),
                 interrupted=self.interrupted,
+                why=self.stopped,
             )
         )
         self.files.close()
@@ -255,7 +292,7 @@ class _Run:
             total.verdicts["error"],
             total.accuracy,
             self.first_error,
-            self.files.failure,
+            self.stopped,
         )
 
     def summary(self) -> dict[str, object]:
@@ -269,6 +306,7 @@ class _Run:
             "elapsed_s": round(elapsed_s, 3),
             "items_per_s": round(self.tally.total.items / elapsed_s, 3) if elapsed_s else None,
             "interrupted": self.interrupted,
+            "stopped": self.stopped,
             **self.tally.summary(),
             "simulated": self.plan.config.simulated,
             "notes": list(notes(self.plan)),
@@ -300,18 +338,28 @@ def _stopping_on_signals(run: _Run) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _ticking(run: _Run, screen: Screen) -> AsyncIterator[None]:
-    async def tick() -> None:
-        while True:
-            screen.show(run.snapshot())
-            await asyncio.sleep(TICK_S)
+async def _shown(run: _Run, screen: Screen) -> AsyncIterator[None]:
+    try:
+        async with _repeated(lambda: screen.show(run.snapshot()), TICK_S):
+            yield
+    finally:
+        screen.show(run.snapshot())
+        screen.close()
 
-    ticker = asyncio.create_task(tick(), name="screen")
+
+@asynccontextmanager
+async def _repeated(act: Callable[[], None], every_s: float) -> AsyncIterator[None]:
+    """Do something at once and every so many seconds while a block lasts."""
+
+    async def repeat() -> None:
+        while True:
+            act()
+            await asyncio.sleep(every_s)
+
+    repeating = asyncio.create_task(repeat())
     try:
         yield
     finally:
-        ticker.cancel()
+        repeating.cancel()
         with suppress(asyncio.CancelledError):
-            await ticker
-        screen.show(run.snapshot())
-        screen.close()
+            await repeating

@@ -31,7 +31,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One evaluation. Times in seconds; `notes` are sentences that screens and the summary are to show."""
+    """One evaluation. Times in seconds; `notes` are sentences that screens and the summary are to show.
+
+    A run ends where nothing can be sent for longer than `max_wait_s`.
+    """
 
     config: Config
     prompts: tuple[Prompt, ...]
@@ -43,6 +46,7 @@ class Plan:
     scorer: str | None = None
     max_samples: int = 256
     deadline_s: float | None = None
+    max_wait_s: float = 900.0
     seed: int = 0
     notes: tuple[str, ...] = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,10 +42,17 @@ class Snapshot:
 
     @property
     def left_s(self) -> float | None:
-        """Time to the end at this rate, in seconds; None where nobody can say."""
+        """Time to the end at this rate, in seconds, with a rest that all providers take; None where nobody can say."""
         if self.total is None or not self.per_second:
             return None
-        return (self.total - self.settled) / self.per_second
+        rest_s = max(0.0, (silent_until(self.lanes) or 0.0) - self.wall)
+        return rest_s + (self.total - self.settled) / self.per_second
+
+
+def silent_until(lanes: Collection[LaneStatus]) -> float | None:
+    """The wall time until which no provider will send, None where somebody may at any moment, or nobody ever."""
+    waits = [lane.waiting_until for lane in lanes if lane.waiting_until is not None]
+    return min(waits) if waits and not any(lane.in_flight for lane in lanes) else None
 
 
 class Screen(Protocol):

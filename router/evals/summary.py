@@ -121,4 +121,5 @@ def provider_summary(counts: Counts | None, view: LaneStatus, elapsed_s: float) 
         # One call may leave at the very start of any window, so a rate is full at rate x time + 1.
         "rate_used": round(view.sent / (rate * elapsed_s + 1), 4) if rate and elapsed_s else None,
         "state": str(view.state),
+        "because": view.because or None,
     }

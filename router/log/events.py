@@ -94,7 +94,9 @@ class RunFinished(Event):
     elapsed_s: float | None = None
     """from the moment the first item was asked to the end"""
     interrupted: bool = False
-    """whether it was stopped before its end"""
+    """whether a signal (Ctrl-C, SIGTERM, SIGHUP) stopped it before its end"""
+    why: str | None = None
+    """why it ended before its items did: nothing could be sent for longer than `--max-wait`, a provider refused all in the same words, results could not be written; else `null`"""  # noqa: E501
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,15 @@ from router.engine.health import State
 from router.engine.status import LaneStatus, busiest
 from router.evals.progress import Snapshot
 from router.reports.tables import Column, grid
-from router.reports.wording import calls_text, count_text, doing_text, duration_text, figure_text, left_text
+from router.reports.wording import (
+    because_text,
+    calls_text,
+    count_text,
+    doing_text,
+    duration_text,
+    figure_text,
+    left_text,
+)
 
 STYLES = {
     State.READY: "",
@@ -27,6 +35,7 @@ ROOMY_WIDTH = 100
 
 ROOMY_LINES = 12
 """From this many lines on there is air above the providers, and a legend below."""
+
 
 MIN_LANES = 4
 """Lines that notes leave to the providers."""
@@ -129,9 +138,10 @@ def _stopping(snapshot: Snapshot) -> Text:
 
 
 def _notes(snapshot: Snapshot, width: int) -> Iterator[Text]:
-    """The notes cut into lines here, so that their number is known."""
+    """The notes, and what vendors said when they refused, cut into lines here, so that their number is known."""
     console = Console(width=width)
-    for note in snapshot.notes:
+    said = (f"{lane.name}: {words}" for lane in snapshot.lanes if (words := because_text(lane)))
+    for note in (*snapshot.notes, *said):
         yield from Text(note, style="yellow").wrap(console, width)
 
 

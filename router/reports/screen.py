@@ -11,6 +11,7 @@ from router.evals.progress import Screen, Snapshot
 from router.reports.wording import (
     DASH,
     PACED,
+    because_text,
     calls_text,
     count_text,
     doing_text,
@@ -26,6 +27,7 @@ EVERY_S = 10.0
 
 MAX_LANES = 8
 """Providers that a plain line names."""
+
 
 NORMAL = PACED | {"idle", "awaits answers", "in flight full"}
 
@@ -140,6 +142,7 @@ def _lanes(snapshot: Snapshot) -> Iterator[str]:
     shown = busiest(snapshot.lanes, MAX_LANES)
     for lane in shown:
         doing = doing_text(lane, snapshot.wall)
-        yield f"{lane.name} {lane.in_flight} in flight" + (f" ({doing})" if doing not in NORMAL else "")
+        told = ": ".join(each for each in (doing, because_text(lane)) if each)
+        yield f"{lane.name} {lane.in_flight} in flight" + (f" ({told})" if told not in NORMAL else "")
     if hidden := len(snapshot.lanes) - len(shown):
         yield f"and {hidden} more"

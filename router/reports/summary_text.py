@@ -16,6 +16,7 @@ from router.evals.stats import format_hms
 from router.reports.paper import printed
 from router.reports.tables import Column, grid
 from router.reports.wording import DASH, count_text, figure_text, percent_text, seconds_text
+from router.text import clean
 
 SIMULATED = "SIMULATED vendors: the accuracy says nothing about any prompt or model."
 STYLES = {"right": "green", "wrong": "yellow", "unparsable": "magenta", "error": "red"}
@@ -43,6 +44,8 @@ def summary_text(summary: Summary, *, width: int, color: bool) -> str:
 
 def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
     banners = [text for name, text in (("simulated", SIMULATED), ("interrupted", INTERRUPTED)) if summary.get(name)]
+    if isinstance(stopped := summary.get("stopped"), str):
+        banners.append(f"Stopped: {clean(stopped)}")
     if banners:
         yield from (Text(text, style="bold reverse yellow") for text in banners)
         yield Text()
@@ -113,11 +116,12 @@ def _cost(summary: Summary) -> str | None:
 
 
 def _ends(providers: list[Part]) -> Iterator[Text]:
-    """In what state those providers ended that were not ready."""
-    states = [(part.name, _word(part.summary, "state")) for part in providers]
-    told = ", ".join(f"{name} {state}" for name, state in states if state not in {State.READY, DASH})
-    if told:
-        yield Text(f"at the end: {told}", style="yellow")
+    """In what state those providers ended that were not ready, and the vendors' words for it."""
+    states = [(part.name, _word(part.summary, "state"), part.summary.get("because")) for part in providers]
+    for name, state, because in states:
+        if state not in {State.READY, DASH}:
+            words = f" ({clean(because)})" if isinstance(because, str) and because else ""
+            yield Text(f"at the end: {name} {state}{words}", style="yellow")
 
 
 # The tables.

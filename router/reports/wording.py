@@ -7,11 +7,13 @@ from datetime import datetime, timedelta, tzinfo
 from router.engine.health import State
 from router.engine.status import LaneStatus
 from router.evals.progress import Snapshot
+from router.text import clean
 
 DASH = "–"
 PACED = frozenset({"pace", "key pace", "ramp", "tokens"})
 """Waits that are a part of normal work: when one is over is said only if it is long."""
 
+MAX_WORDS = 160
 LONG_S = 10.0
 PACE_SLACK_S = 1.0
 TEN, HUNDRED = 10, 100
@@ -84,6 +86,12 @@ def doing_text(lane: LaneStatus, now: float, zone: tzinfo | None = None) -> str:
     if lane.waiting_for in PACED and lane.waiting_until - now < LONG_S:
         return lane.waiting_for
     return f"{lane.waiting_for} until {moment_text(lane.waiting_until, now, zone)}"
+
+
+def because_text(lane: LaneStatus) -> str:
+    """Why a provider rests or is dropped, in the vendor's words and in one line of bearable length; else empty."""
+    words = clean(" ".join(lane.because.split()))
+    return words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 1].rstrip() + "…"
 
 
 def _is_over(lane: LaneStatus, now: float) -> bool:

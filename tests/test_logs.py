@@ -32,12 +32,12 @@ def line(event: str, at: float, **fields: object) -> Line:
     return {"ts": iso(T0 + at), "level": "info", "event": event, "run": "r1", **fields}
 
 
-def call(at: float, key: str, fault: str | None = None, *, item: str = "q1", **fields: object) -> Line:
+def call(at: float, key: str, fault: str | None = None, **fields: object) -> Line:
     provider = key.partition("#")[0]
     family = str(REACTIONS[Kind(fault)].family) if fault else None
     told = {"latency_s": 0.5, "waited_s": 0.0, "waited_for": "idle", "model": "m", "limits": {}, "attempt": 1}
     said = {"message": f"no {fault}" if fault else None, "status": None if fault else 200, "retry_after_s": None}
-    head = {"item": item, "provider": provider, "key": key, "ok": fault is None, "fault": fault, "family": family}
+    head = {"item": "q1", "provider": provider, "key": key, "ok": fault is None, "fault": fault, "family": family}
     return line("attempt.finished", at, **{**head, **told, **said, **fields})
 
 

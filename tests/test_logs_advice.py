@@ -33,7 +33,7 @@ def advice(*lines: Line) -> Sequence[Advice]:
 
 
 def throttle(fault: str = "rate_limit", *, key: str = "a#1", **more: object) -> list[Line]:
-    told = {name: more.pop(name) for name in ("limits", "retry_after_s") if name in more}
+    told: dict[str, object] = {name: more.pop(name) for name in ("limits", "retry_after_s") if name in more}
     before = {**BEFORE, **more}
     return [
         call(100, key, fault, status=429, **told),
@@ -144,7 +144,7 @@ SENTENCES = [
     pytest.param(
         HOURLY,
         "A quota of the account of a#1 (key_hash 0123abcd) is used up until 18:00:02 UTC, after 1 answer in this run "
-        '("no daily_quota"): it is back within hours, so none of a day.',
+        '("no daily_quota"): it comes back within hours, so it is no daily quota.',
         None,
         id="an-hour-is-no-day",
     ),
@@ -322,7 +322,7 @@ NOT_SAID = [
     pytest.param(alike("no_credit", *BOTH, status=402), [RATE, ADDRESS], id="no-credit-alike"),
     pytest.param(BANNED, [SEVERAL, RATE, "lower", ADDRESS], id="a-closed-account"),
     pytest.param(BLOCKED, [SEVERAL, RATE, "all its keys"], id="a-firewall"),
-    pytest.param(HOURLY, [DAY, "daily quota of", RATE], id="a-rest-of-an-hour"),
+    pytest.param(HOURLY, [DAY, "The daily quota", RATE], id="a-rest-of-an-hour"),
     pytest.param(throttle(retry_after_s=3600.0), [DAY, RATE], id="a-429-of-an-hour"),
     pytest.param(failed(18, "server_error", of=54), [RATE, NEVER], id="a-vendor-in-trouble"),
     pytest.param([call(3, "a#1", "connection")], ["Nothing to change"], id="a-vendor-that-is-not-there"),

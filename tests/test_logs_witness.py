@@ -189,7 +189,7 @@ def test_a_rate_is_advised_to_none_but_the_throttled(told: tuple[Analysis, Mappi
     assert {each.provider for each in analysis.advice if each.set and "rate" in each.set} <= {"vslow"}
     text = render(analysis, 10_000)
     assert "alike" not in text
-    assert "daily quota" not in text
+    assert "The daily quota" not in text
     assert [each.text for each in analysis.advice if each.provider == "v402" and "address" in each.text] == []
 
 

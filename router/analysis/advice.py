@@ -125,7 +125,7 @@ def _quota(mine: Sequence[Episode]) -> Advice:
     until = f" until {time_of_day(last.until_at)} UTC" if last.until_at else ""
     used = f"is used up{until}, after {counted(last.answered_before, 'answer')} in this run ({_said(last)})"
     if not is_daily(last):
-        return _advice(last, f"A quota of the {accounts} of {who} {used}: it is back within hours, so none of a day.")
+        return _advice(last, f"A quota of the {accounts} of {who} {used}: it comes back within hours, so it is no daily quota.")
     line = day_line(last)
     more = "If nothing else used it today, declare that" if line else "Wait, or lower the daily limit that it declares"
     return _advice(last, f"The daily quota of the {accounts} of {who} {used}. {more}.", line)

@@ -56,7 +56,6 @@ class RunStarted(Event):
     """A run begins, and every key is ready. A resumed run begins again in the same file."""
 
     names: ClassVar[tuple[str, ...]] = ("run.started",)
-
     prompts: Texts = ()
     """the prompts' names"""
     task: str | None = None
@@ -78,7 +77,6 @@ class RunFinished(Event):
     """A run has ended by itself or by an interrupt. A run that was killed has no such line."""
 
     names: ClassVar[tuple[str, ...]] = ("run.finished",)
-
     right: int = 0
     """items answered right"""
     wrong: int = 0
@@ -104,7 +102,6 @@ class ProviderLeftOut(Event):
     """A declared provider takes no part."""
 
     names: ClassVar[tuple[str, ...]] = ("provider.left_out",)
-
     provider: str
     """its name"""
     why: str
@@ -121,7 +118,6 @@ class StoreUnavailable(Event):
     """What earlier runs have learnt cannot be read or kept; the run goes on without it."""
 
     names: ClassVar[tuple[str, ...]] = ("store.unavailable",)
-
     why: str
     """what went wrong"""
 
@@ -137,7 +133,6 @@ class AttemptFinished(Event):
 
     names: ClassVar[tuple[str, ...]] = ("attempt.finished",)
     required: ClassVar[tuple[str, ...]] = ("provider", "ok")
-
     item: str
     """the item's id; with several prompts, epochs or one item for every provider `id/prompt@epoch/provider`"""
     attempt: int
@@ -199,7 +194,6 @@ class StateChanged(Event):
 
     names: ClassVar[tuple[str, ...]] = ("key.state", "account.state", "provider.state")
     required: ClassVar[tuple[str, ...]] = ("scope", "provider", "after")
-
     scope: str
     """who changed: `key`, `account` or `provider`"""
     because: str
@@ -280,7 +274,6 @@ class PaceChanged(Event):
 
     names: ClassVar[tuple[str, ...]] = ("pace.changed",)
     required: ClassVar[tuple[str, ...]] = ("provider", "after")
-
     provider: str
     """whose pace"""
     account: str | None
@@ -300,7 +293,6 @@ class ItemSettled(Event):
     """An item has its answer, or has none for good."""
 
     names: ClassVar[tuple[str, ...]] = ("item.settled",)
-
     item: str
     """its id, as in its attempts"""
     outcome: str

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from router.analysis.analysis import Analysis
-from router.analysis.episode import Episode
 from router.analysis.errors import Errors
-from router.analysis.rows import SCOPES, WINDOWS_S
 from router.analysis.runs import Run
 from router.analysis.stalls import Hang
 from router.analysis.throttles import Throttle
@@ -19,16 +17,15 @@ from router.analysis.usage import Usage
 from router.analysis.waits import bound_by
 from router.analysis.wording import (
     counted,
-    listed,
     moment,
     quoted,
-    said,
     seconds,
     share,
     time_of_day,
     window_words,
 )
-from router.reports.paper import BAD, DIM, GOOD, WARNING, printed, simulated_line, table, titled, told, words
+from router.reports.episodes_text import episodes_text, is_told, told_above
+from router.reports.paper import DIM, GOOD, WARNING, filled, printed, simulated_line, table, titled, words
 
 MAX_ROWS = 40
 MAX_TOLD = 15
@@ -46,7 +43,7 @@ def render(analysis: Analysis, width: int = 100, *, color: bool = False) -> str:
         parts += [titled("What to do, were these real vendors" if analysis.simulated else "What to do")]
         parts += _advice(analysis)
     if analysis.episodes:
-        parts += [titled("Bans and rests"), _episodes(analysis), *_stories(analysis)]
+        parts += episodes_text(analysis)
     if analysis.hangs:
         parts += [titled("Hangs"), *(words(_hang(hang)) for hang in analysis.hangs[:MAX_ROWS])]
     if analysis.errors:
@@ -56,15 +53,6 @@ def render(analysis: Analysis, width: int = 100, *, color: bool = False) -> str:
     if analysis.usage:
         parts += [titled("Calls"), _usage(analysis.usage, analysis.duration_s)]
     return printed(parts, width, color=color)
-
-
-def _rows(made: Table, rows: Sequence[Sequence[object]], most: int = MAX_ROWS) -> Table:
-    """Fill a table with the first rows, and say how many more there are."""
-    for row in rows[:most]:
-        made.add_row(*(cell if isinstance(cell, Text) else words(cell) for cell in row))
-    if len(rows) > most:
-        made.add_row("…", f"and {len(rows) - most:,} more, see --json")
-    return made
 
 
 # The head.
@@ -104,157 +92,7 @@ def _advice(analysis: Analysis) -> Iterable[RenderableType]:
             yield words(f"   providers.yaml, under `{advice.provider}:`, set `{advice.set}`", "bold green")
 
 
-# Bans and rests.
-
-
-def _episodes(analysis: Analysis) -> Table:
-    right = ("calls", "items")
-    made = table("when", "who", "why", "how it ended", "not ready", *right, right=right)
-    lengths = {run.run: sum(each.duration_s for each in analysis.runs if each.run == run.run) for run in analysis.runs}
-    rows = [
-        (
-            time_of_day(each.started_at),
-            words(each.name, _style(each)),
-            f"{each.fault} {each.status or ''}".strip(),
-            _end(each),
-            f"{seconds(each.cost.not_ready_s)} ({share(each.cost.not_ready_s, lengths[each.run])})",
-            each.cost.calls,
-            each.cost.items.items,
-        )
-        for each in _costliest(analysis.episodes, MAX_ROWS)
-    ]
-    hidden = len(analysis.episodes) - len(rows)
-    return _rows(
-        made, rows if not hidden else [*rows, ("", "…", f"and {hidden:,} shorter ones, see --json")], hidden + 99
-    )
-
-
-def _costliest(episodes: Sequence[Episode], most: int) -> list[Episode]:
-    """The longest, in the order in which they began."""
-    longest = sorted(episodes, key=lambda each: each.cost.not_ready_s, reverse=True)[:most]
-    return sorted(longest, key=lambda each: each.started_at)
-
-
-def _style(episode: Episode) -> str:
-    if episode.ended_at is not None:
-        return GOOD if episode.ended in {"ready", "cleared"} else WARNING
-    return BAD if episode.ended == "dropped" else WARNING
-
-
-def _end(episode: Episode) -> str:
-    """How it ended, or how it stood when the log ended."""
-    match episode.ended:
-        case "ready":
-            return f"ready at {time_of_day(episode.ended_at or 0)}"
-        case "cleared":
-            return "taken back"
-        case "then_dropped":
-            return f"dropped at {time_of_day(episode.ended_at or 0)}"
-        case "dropped":
-            return "dropped for the run"
-        case "resting":
-            until = episode.until_at
-            return f"resting till {moment(until) if _is_far(episode) else time_of_day(until)}" if until else "resting"
-        case "trial":
-            return "on trial"
-        case _:
-            return f"ramping, at {share(episode.share, 1)} of its rate"
-
-
-def _is_far(episode: Episode) -> bool:
-    """Whether a rest ends on another day than it began."""
-    return moment(episode.until_at or 0).split()[0] != moment(episode.started_at).split()[0]
-
-
-def _stories(analysis: Analysis) -> Iterable[RenderableType]:
-    for episode in _costliest(analysis.episodes, MAX_TOLD):
-        yield Text()
-        yield words(_opening(episode), "bold")
-        yield told(("said", _said(episode, analysis)), ("before", _before(episode)), ("cost", _cost(episode)))
-
-
-def _opening(episode: Episode) -> str:
-    hashes = [hash_ for hash_ in episode.key_hashes if hash_]
-    who = f"{episode.name} (key_hash {listed(hashes)})" if hashes and episode.scope != "provider" else episode.name
-    who += ", one account" if episode.scope == "account" and len(episode.keys) > 1 else ""
-    fate = "dropped" if episode.ended == "dropped" else "had to rest"
-    alike = f": {listed(episode.keys)} failed alike within seconds" if episode.alike and len(episode.keys) > 1 else ""
-    return f"{time_of_day(episode.started_at)}  {who}: {fate} for {episode.fault or 'no stated reason'}{alike}"
-
-
-def _said(episode: Episode, analysis: Analysis) -> str:
-    """The vendor's words where the advice has not told them already."""
-    message = "" if _is_told(episode.message, analysis) else episode.message
-    words = [said(episode.status, episode.vendor_code, message)] if message or episode.status else []
-    down = (
-        [f"{episode.provider} had no usable key then"] if episode.provider_down and episode.scope != "provider" else []
-    )
-    return ". ".join(words + down)
-
-
-def _is_told(message: str, analysis: Analysis) -> bool:
-    return bool(message) and any(quoted(message) in advice.text for advice in analysis.advice)
-
-
-def _before(episode: Episode) -> str:
-    """The calls before, by scope; the same numbers are not told twice, nor windows that add nothing."""
-    before = episode.came_before
-    scopes: dict[str, list[str]] = {}
-    for scope, prefix in SCOPES.items():
-        if counts := _growing({window: before.get(f"{prefix}sent_{window}") for window in WINDOWS_S}):
-            scopes.setdefault(counts, []).append(scope)
-    parts = [
-        *(f"{listed(names)}: {counts}" for counts, names in scopes.items()),
-        f"{before['peak_1s']} in the busiest second of the minute" if "peak_1s" in before else "",
-        f"{before['in_flight']} in flight" if "in_flight" in before else "",
-        f"declared {before.get('declared_rate', 'no rate')}",
-        f"{counted(episode.answered_before, 'good answer')} so far",
-    ]
-    statuses = before.get("last_statuses")
-    last = f". Last: {_folded(statuses)}" if isinstance(statuses, Sequence) else ""
-    return "; ".join(filter(None, parts)) + last
-
-
-def _growing(counts: Mapping[str, object]) -> str:
-    """`3 calls in 1 s, 61 in 60 s, no more in an hour`: windows that add nothing are told together."""
-    parts: list[str] = []
-    known, same = None, ""
-    for window, number in counts.items():
-        if isinstance(number, int) and number == known:
-            same = f", no more in {window_words(window)}"
-        elif isinstance(number, int):
-            parts.append(f"{f'{number:,}' if parts else counted(number, 'call')} in {window_words(window)}")
-            known, same = number, ""
-    return ", ".join(parts) + same
-
-
-def _folded(statuses: Sequence[object]) -> str:
-    """`openai#1 200 ×3, openai#1 401`: equal neighbours once."""
-    folded: list[tuple[str, int]] = []
-    for status in map(str, statuses):
-        if folded and folded[-1][0] == status:
-            folded[-1] = (status, folded[-1][1] + 1)
-        else:
-            folded.append((status, 1))
-    return ", ".join(name if number == 1 else f"{name} ×{number}" for name, number in folded)
-
-
-def _cost(episode: Episode) -> str:
-    cost, items = episode.cost, episode.cost.items
-    spent = {"resting": cost.resting_s, "on trial": cost.trial_s, "slow afterwards": cost.ramping_s}
-    if episode.ended == "dropped":
-        spent = {"lost till the end": cost.not_ready_s}
-    time = ", ".join(f"{seconds(amount)} {what}" for what, amount in spent.items() if amount) or "no time"
-    rests = f" in {counted(episode.rests, 'rest')}" if episode.rests > 1 else ""
-    led = f" ({cost.led} of them led to it)" if 0 < cost.led < cost.calls else ""
-    answered = {
-        "answered elsewhere": items.answered_elsewhere,
-        "here later": items.answered_here,
-        "never answered": items.unanswered,
-    }
-    fates = ", ".join(f"{number:,} {how}" for how, number in answered.items() if number)
-    whose = f"; {counted(items.items, 'item')}: {fates}" if items.items else ""
-    return f"{time}{rests}; {counted(cost.calls, 'failed call')}{led}{whose}. {_end(episode).capitalize()}."
+# Hangs, errors, 429s, calls.
 
 
 def _hang(hang: Hang) -> str:
@@ -271,9 +109,6 @@ def _hang(hang: Hang) -> str:
     return f"{start}  {provider} took calls and said nothing for {seconds(hang.lasted_s)}: {calls}{items}"
 
 
-# Errors, 429s, calls.
-
-
 def _errors(errors: Sequence[Errors]) -> Table:
     rows = [
         (
@@ -286,15 +121,15 @@ def _errors(errors: Sequence[Errors]) -> Table:
         )
         for each in errors
     ]
-    return _rows(table("key", "kind", "HTTP", "calls", "first", "last", right=["calls"]), rows)
+    return filled(table("key", "kind", "HTTP", "calls", "first", "last", right=["calls"]), rows, MAX_ROWS)
 
 
 def _examples(analysis: Analysis) -> Iterable[Text]:
     """What vendors said beyond what was told above, each sentence once."""
-    above = {episode.message for episode in _costliest(analysis.episodes, MAX_TOLD)} | {""}
+    above = {"", *told_above(analysis)}
     for row in analysis.errors[:MAX_TOLD]:
         for example in row.examples:
-            if example.message not in above and not _is_told(example.message, analysis):
+            if example.message not in above and not is_told(example.message, analysis):
                 above.add(example.message)
                 item = f" ({example.item})" if example.item else ""
                 who = f"{time_of_day(example.seen_at)}  {row.key or row.provider} {row.fault}"
@@ -317,7 +152,7 @@ def _throttles(throttles: Sequence[Throttle]) -> Table:
         for each in throttles
     ]
     named = ("key", "calls", "429s", "of the rate", "declared", "sent before", "peak 1 s", "told to wait")
-    return _rows(table(*named, right=right), rows)
+    return filled(table(*named, right=right), rows, MAX_ROWS)
 
 
 def _sent_before(row: Throttle) -> str:
@@ -338,4 +173,4 @@ def _usage(usage: Sequence[Usage], duration_s: float) -> Table:
         )
         for each in usage
     ]
-    return _rows(table("who", *right, "unusable", right=right), rows, len(rows))
+    return filled(table("who", *right, "unusable", right=right), rows)

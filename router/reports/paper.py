@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
@@ -57,6 +57,15 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
     for name in columns:
         least = MIN_WIDTHS.get(name)
         made.add_column(name, justify="right" if name in right else "left", overflow="fold", min_width=least)
+    return made
+
+
+def filled(made: Table, rows: Sequence[Sequence[object]], most: int | None = None) -> Table:
+    """The table with the first rows, and how many more there are."""
+    for row in rows[:most]:
+        made.add_row(*(cell if isinstance(cell, Text) else words(cell) for cell in row))
+    if most is not None and len(rows) > most:
+        made.add_row("…", f"and {len(rows) - most:,} more, see --json")
     return made
 
 

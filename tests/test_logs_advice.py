@@ -12,15 +12,22 @@ from test_logs import Line, call, line, state
 from router.analysis import Analysis, analyse_rows
 from router.analysis.advice import Advice
 from router.analysis.suggestions import rate_line, tidy, timeout_line
-from router.config.rates import parse_rate
 from router.faults import Kind
+from router.rates import parse_rate
 from router.reports.logs_text import render
 
 START = line("run.started", 0, rates={"a": ["60/min"]}, keys={"a#1": "0123abcd", "a#2": "4567cdef"})
 FIRST = call(0.5, "z#1", item="z")
 """Asked when the run begins, so that what comes after 60 s is judged by a minute."""
 END = line("run.finished", 200)
-BEFORE = {"sent_1s": 2, "sent_10s": 11, "sent_60s": 61, "sent_1h": 300, "in_flight": 9, "declared_rate": "60/min"}
+BEFORE: dict[str, object] = {
+    "sent_1s": 2,
+    "sent_10s": 11,
+    "sent_60s": 61,
+    "sent_1h": 300,
+    "in_flight": 9,
+    "declared_rate": "60/min",
+}
 BOTH = ("a#1", "a#2")
 
 
@@ -33,7 +40,7 @@ def advice(*lines: Line) -> Sequence[Advice]:
 
 
 def throttle(fault: str = "rate_limit", *, key: str = "a#1", **more: object) -> list[Line]:
-    told: dict[str, object] = {name: more.pop(name) for name in ("limits", "retry_after_s") if name in more}
+    told: dict[str, object] = {name: more.pop(name) for name in ("limits", "retry_after_s", "model") if name in more}
     before = {**BEFORE, **more}
     return [
         call(100, key, fault, status=429, **told),
@@ -51,8 +58,8 @@ def dropped(fault: str, *keys: str, at: float = 2) -> list[Line]:
 
 def alike(fault: str, *keys: str, status: int = 401) -> list[Line]:
     calls = [call(100, key, fault, status=status, item=key) for key in keys]
-    rest = state(100, "a", "ready>resting", fault, 130, because="alike", keys=list(keys), status=status, **BEFORE)
-    return [*calls, rest]
+    told = {**BEFORE, "because": "alike", "keys": list(keys), "status": status}
+    return [*calls, {**state(100, "a", "ready>resting", fault, 130), **told}]
 
 
 def failed(number: int, fault: str, *, of: int, key: str = "a#1", **more: object) -> list[Line]:
@@ -227,10 +234,16 @@ SENTENCES = [
         id="a-stray-429",
     ),
     pytest.param(
-        throttle("token_limit", limits={"x-ratelimit-limit-tokens": "150000"}),
-        "x-ratelimit-limit-tokens: 150000; it is the tokens that are limited, so declare `tokens:`.",
+        throttle("token_limit", limits={"x-ratelimit-limit-tokens": "150000"}, model="openai/gpt-4o"),
+        "headers say 150,000 tokens/min; it is the tokens that are limited, so declare `tokens:`.",
         "tokens: 120000/min",
         id="tokens",
+    ),
+    pytest.param(
+        throttle("token_limit", limits={"x-ratelimit-limit-tokens": "150000"}, model="nobody/knows"),
+        "headers say x-ratelimit-limit-tokens: 150000; it is the tokens that are limited, so declare `tokens:`.",
+        None,
+        id="tokens-in-a-window-that-nobody-knows",
     ),
     pytest.param(
         throttle("concurrency"),
@@ -429,7 +442,7 @@ def test_a_rate_is_advised_after_throttled_calls_alone(calls: Sequence[tuple[str
         for n, (provider, kind) in enumerate(calls)
         for each in (
             call(100 + n, f"{provider}#1", kind, item=f"q{n}"),
-            state(100 + n, f"{provider}#1", "ready>resting", kind, 130, **BEFORE),
+            state(100 + n, f"{provider}#1", "ready>resting", kind, 130.0, **BEFORE),
             state(101 + n, f"{provider}#1", "resting>ready"),
         )
     ]

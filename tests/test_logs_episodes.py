@@ -185,6 +185,12 @@ def test_a_provider_that_follows_its_keys_has_no_episode_of_its_own() -> None:
     assert (episode.ended, episode.cost.not_ready_s, episode.cost.calls) == ("dropped", 10.0, 1)
 
 
+def test_an_account_that_rests_for_another_providers_calls_has_no_episode_of_its_own() -> None:
+    lines = [START, call(1, "a#1", "rate_limit"), state(1, "a#1", "ready>resting", "rate_limit", 11)]
+    episode = only([*lines, state(1, "b#1", "ready>resting", "rate_limit", 11, because="account")])
+    assert (episode.name, episode.provider_down) == ("a#1", False)
+
+
 def test_a_key_that_dies_while_it_rests_begins_another_episode() -> None:
     rest, death = analyse_rows(
         [

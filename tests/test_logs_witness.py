@@ -21,11 +21,11 @@ from vendors import make_provider as declare
 from router.analysis import Analysis, analyse
 from router.clock import LoopClock
 from router.config.models import Key, Provider, Secret
-from router.config.rates import parse_rate
 from router.engine.router import Router
 from router.faults import Kind
 from router.log.events import ItemSettled, RunFinished, RunStarted
 from router.log.writer import JsonLog
+from router.rates import parse_rate
 from router.reports.logs_text import render
 from router.transport.litellm_transport import LiteLLMTransport
 from router.types import Request

@@ -106,7 +106,8 @@ def test_a_model_that_no_other_key_serves_drops_the_provider() -> None:
 
 
 KEYS = tuple(Key(f"acme#{number}", Secret(f"sk-{number}"), "main") for number in (1, 2))
-BASE = Change("acme", "account", "own", "main", KEYS[:1], State.READY, State.READY, 1.0, 1.0, Health(), None)
+READY = (State.READY, State.READY, 1.0, 1.0, Health())
+BASE = Change(make_provider("acme"), "account", "own", "main", KEYS[:1], *READY, None)
 
 
 def change(**changes: object) -> Change:

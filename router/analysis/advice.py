@@ -28,6 +28,7 @@ from router.analysis.suggestions import (
 from router.analysis.throttles import Throttle
 from router.analysis.usage import Usage
 from router.analysis.wording import counted, counts_text, listed, said, seconds, share, time_of_day, times, window_words
+from router.catalog.limits import limit_headers
 from router.faults import Family, Kind
 
 T = TypeVar("T")
@@ -125,7 +126,8 @@ def _quota(mine: Sequence[Episode]) -> Advice:
     until = f" until {time_of_day(last.until_at)} UTC" if last.until_at else ""
     used = f"is used up{until}, after {counted(last.answered_before, 'answer')} in this run ({_said(last)})"
     if not is_daily(last):
-        return _advice(last, f"A quota of the {accounts} of {who} {used}: it comes back within hours, so it is no daily quota.")
+        what = f"A quota of the {accounts} of {who}"
+        return _advice(last, f"{what} {used}: it comes back within hours, so it is no daily quota.")
     line = day_line(last)
     more = "If nothing else used it today, declare that" if line else "Wait, or lower the daily limit that it declares"
     return _advice(last, f"The daily quota of the {accounts} of {who} {used}. {more}.", line)
@@ -212,7 +214,8 @@ def _on_concurrency(throttle: Throttle) -> tuple[str, str | None]:
 
 
 def _headers(throttle: Throttle) -> str:
-    told = [f"{name}: {value}" for name, value in throttle.limits.items() if "limit" in name.split("-")]
+    known = [str(limit) for limit in throttle.told]
+    told = known or [f"{name}: {value}" for name, value in limit_headers(throttle.limits).items()]
     return f"; the vendor's own headers say {', '.join(told[:3])}" if told else ""
 
 

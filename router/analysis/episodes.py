@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from router.analysis.episode import FAULTS_OF, Cost, Episode
 from router.analysis.items import ItemCounts, Pending
-from router.analysis.rows import DOWN, family_of
+from router.analysis.rows import DOWN, FOLLOWED, family_of
 from router.log.events import AttemptFinished, PaceChanged, StateChanged
 from router.log.times import seconds_of
 
@@ -89,9 +89,9 @@ class Episodes:
 
     def turn(self, at: float, change: StateChanged, run_age_s: float) -> None:
         """Begin, go on with or end the episode of a key, an account or a provider."""
-        if change.because == "keys":
+        if change.because in FOLLOWED:
             for episode in self._of(change.provider):
-                episode.provider_down |= change.after in DOWN
+                episode.provider_down |= change.scope == "provider" and change.after in DOWN
             return
         target = (change.provider, change.scope, _name(change))
         if change.after == "ready":

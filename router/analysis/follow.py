@@ -130,6 +130,8 @@ def _changed(change: StateChanged) -> str:
         return words
     if change.because == "keys":
         return f"{words}: none of its keys can be used"
+    if change.because == "account":
+        return f"{words}: another provider's calls with this account led to it"
     until_at = seconds_of(change.until or "")
     until = f" until {time_of_day(until_at)}" if until_at else " for the run"
     counts = [(window, sent(change, window)) for window in ("1s", "60s")]

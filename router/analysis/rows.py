@@ -15,6 +15,8 @@ WINDOWS_S: Mapping[str, float] = {"1s": 1.0, "10s": 10.0, "60s": 60.0, "1h": 360
 SCOPES: Mapping[str, str] = {"provider": "", "account": "account_", "key": "key_"}
 """What comes before `sent_…` for each scope of such a count."""
 DOWN = frozenset({"resting", "dropped"})
+FOLLOWED = frozenset({"account", "keys"})
+"""Why somebody only follows another, of whom the log tells the same: part of one event."""
 
 _READERS = {event: reader_of(event) for event in EVENTS}
 _READS = {name: _READERS[event] for name, event in BY_NAME.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from router.analysis.items import ItemCounts, Pending
-from router.analysis.rows import family_of
+from router.analysis.rows import FOLLOWED, family_of
 from router.faults import Family, Kind
 from router.log.events import AttemptFinished, StateChanged
 
@@ -99,7 +99,7 @@ class Hangs:
 
     def turn(self, change: StateChanged) -> None:
         """A provider that rests for it has an episode that tells the same."""
-        if change.scope != "provider" or change.because == "keys":
+        if change.scope != "provider" or change.because in FOLLOWED:
             return
         if change.after == "ready":
             self._resting.discard(change.provider)

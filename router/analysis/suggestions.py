@@ -11,7 +11,7 @@ import math
 from router.analysis.episode import Episode
 from router.analysis.rows import WINDOWS_S
 from router.analysis.throttles import Throttle, declared_rates, paced_rate
-from router.config.rates import Rate
+from router.rates import Rate
 
 KEEP = 0.8
 TELLING_SHARE = 0.1
@@ -73,10 +73,9 @@ def day_line(episode: Episode) -> str | None:
 
 def tokens_line(throttle: Throttle) -> str | None:
     """The line for tokens, from the limit that the vendor's own headers name."""
-    limits = [value for name, value in throttle.limits.items() if "token" in name and "limit" in name.split("-")]
-    told = next((value for value in limits if value.isdigit()), "0")
-    amount = tidy(KEEP * int(told))
-    return f"tokens: {Rate(amount, 60.0)}" if amount else None
+    told = next((limit.rate for limit in throttle.told if limit.what == "tokens"), None)
+    amount = tidy(KEEP * told.amount) if told else 0
+    return f"tokens: {Rate(amount, told.period_s)}" if told and amount else None
 
 
 def concurrency_line(throttle: Throttle) -> str | None:

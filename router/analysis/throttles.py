@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median_low
 
-from router.analysis.rows import WINDOWS_S, family_of, fault_of, sent
+from router.analysis.rows import FOLLOWED, WINDOWS_S, family_of, fault_of, sent
 from router.analysis.usage import TOO_MANY_REQUESTS, Usage
-from router.config.rates import Rate, parse_rate
+from router.catalog.limits import ToldLimit, told_limits
+from router.catalog.vendors import of_model
 from router.faults import Family
 from router.log.events import AttemptFinished, StateChanged
+from router.rates import Rate, parse_rate
 
 MAX_COUNTS = 10_000
 
@@ -25,8 +27,8 @@ class Throttle:
     `status_429` counts replies with that status, `faults` those refused for rate, tokens or concurrency: a 429 may
     mean an empty balance, and another status a limit. `rests` is how often that made the key rest. The `sent_` figures
     are the calls that had left in `window` before such a rest, counted for the `scope` that the declared rate limits,
-    where the key went at its full rate. `limits` are the limit headers of the last such call, `told_s` is the longest
-    wait named.
+    where the key went at its full rate. `limits` are the limit headers of the last such call, to
+    `model`; `told_s` is the longest wait named.
     """
 
     provider: str
@@ -41,6 +43,7 @@ class Throttle:
     peak_1s: int | None = None
     in_flight: int | None = None
     told_s: float | None = None
+    model: str = ""
     limits: dict[str, str] = field(default_factory=dict)
     _counts: list[int] = field(default_factory=list, repr=False)
 
@@ -64,6 +67,11 @@ class Throttle:
         """The most."""
         return max(self._counts, default=None)
 
+    @property
+    def told(self) -> tuple[ToldLimit, ...]:
+        """The limits that these headers tell, where their window is known."""
+        return told_limits(of_model(self.model), self.limits)
+
     def add(self, call: AttemptFinished) -> None:
         """Count a refusal, and what it says about limits."""
         self.status_429 += call.status == TOO_MANY_REQUESTS
@@ -71,6 +79,7 @@ class Throttle:
             self.faults[fault_of(call)] += 1
             self.told_s = max(self.told_s or 0.0, call.retry_after_s or 0.0) or None
             self.limits = {str(name): str(value) for name, value in call.limits.items()} or self.limits
+            self.model = call.model
 
     def rest(self, change: StateChanged, age_s: float, *, telling: bool) -> None:
         """Count a rest, and, where it tells about the declared rate, the calls before it."""
@@ -114,7 +123,11 @@ class Throttles:
             # A rate that is not the provider's own is each account's, `key_rate`.
             own = throttle.declared in {None, self._rates.get(change.provider, throttle.declared)}
             throttle.scope = "provider" if own else "account"
-            if change.after == "resting" and change.because != "keys" and family_of(change.fault) is Family.THROTTLE:
+            if (
+                change.after == "resting"
+                and change.because not in FOLLOWED
+                and family_of(change.fault) is Family.THROTTLE
+            ):
                 # Where it was slowed down already, what had been sent says nothing about the declared rate.
                 telling = change.before == "ready" and change.provider not in self._down
                 throttle.rest(change, age_s, telling=telling)

@@ -12,17 +12,18 @@ from router.engine.traffic import RecentTraffic
 from router.faults import Kind
 
 Scope = Literal["key", "account", "provider"]
-Because = Literal["own", "alike", "keys"]
+Because = Literal["own", "alike", "account", "keys"]
+FOLLOWED: frozenset[Because] = frozenset({"account", "keys"})
 
 
 class Change(NamedTuple):
     """A key's, an account's or the provider's state changed, or the share of its rate: what the log tells of it.
 
-    `because` says why: `own` calls or time, several accounts failed `alike`, or a provider follows its `keys`. `keys`
-    are all that it is about. `fields` are what came before; None where only the share is another.
+    `because` says why: `own` calls or time, several accounts failed `alike`, another provider's calls with the same
+    `account`, or a provider follows its `keys`. `keys` are all that it is about. `fields` are what came before; None where only the share is another.
     """
 
-    provider: str
+    provider: Provider
     scope: Scope
     because: Because
     account: str | None
@@ -58,9 +59,12 @@ class Announcer:
     def key(self, key: KeyState, health: Health, now: float, because: Because) -> None:
         """Tell how a key stands: it dies alone, all else is its account's, a rest or a ban."""
         alone = health.state is State.DROPPED and not self._is_banned(key, health)
-        if news := self._news("key", key.key.name, health if alone else Health(), because):
+        own: Because = "own" if because == "account" else because
+        if news := self._news("key", key.key.name, health if alone else Health(), own):
             self._tell(news, (key,), now, key.account)
-        if not alone and (news := self._news("account", key.account.name, health, because)):
+        if not alone and (
+            news := self._news("account", key.account.name, health, because if health.state is State.RESTING else own)
+        ):
             self._tell(news, self._ring.of_account(key.account), now, key.account)
 
     def provider(
@@ -82,10 +86,10 @@ class Announcer:
         is_moved = state is not before.state or (before.because == "keys" != because and state is State.RESTING)
         if not is_moved and share == before.share:
             return None
-        because = "keys" if before.because == "keys" and health.is_open else because
+        because = before.because if before.because in FOLLOWED and health.is_open else because
         self._told[scope, name] = Told(state, share, because)
         shares = (before.state, state, before.share, share)
-        return Change(self._provider.name, scope, because, None, (), *shares, health, {} if is_moved else None)
+        return Change(self._provider, scope, because, None, (), *shares, health, {} if is_moved else None)
 
     def _tell(
         self,

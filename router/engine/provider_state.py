@@ -116,6 +116,9 @@ class ProviderState:
         self._asked: set[str] = set()
         self._denied: set[KeyState] = set()
         self._keys = KeyStates(ring, self.health_of)
+        self._account_healths = {account: account.health for account in ring.accounts}
+        for account in ring.accounts:
+            account.listeners.append(self._account_changed)
         self._announcer = Announcer(provider, ring, self.history, on_change)
 
     @property
@@ -219,7 +222,7 @@ class ProviderState:
         for step in self._judge.judge(permit, result, now):
             self._do(step)
             alike = step.alike if isinstance(step, Rest) else alike
-        self.announce(now, alike)
+        self.announce(now, alike, by_own_call=True)
 
     def _count_answer(self, permit: Permit) -> None:
         self.answered += 1
@@ -251,10 +254,13 @@ class ProviderState:
         if health is target.health:
             return
         target.health = health
-        if isinstance(target, AccountState):
-            self._keys.moved(*self.ring.of_account(target))
-        elif isinstance(target, KeyState):
+        if isinstance(target, KeyState):
             self._keys.moved(target)
+
+    def _account_changed(self, account: AccountState) -> None:
+        if account.health is not self._account_healths[account]:
+            self._account_healths[account] = account.health
+            self._keys.moved(*self.ring.of_account(account))
 
     def _thin_out(self, permit: Permit, now: float) -> None:
         """Where no rate is declared, send fewer calls at once to an account that objects; one cut a burst."""
@@ -263,14 +269,16 @@ class ProviderState:
         if account.congestion is not None and is_news:
             account.congestion = account.congestion.throttled(account.in_flight + 1)
 
-    def announce(self, now: float, alike: tuple[KeyState, ...] = ()) -> None:
+    def announce(self, now: float, alike: tuple[KeyState, ...] = (), *, by_own_call: bool = False) -> None:
         """Tell of every state or share that is not what it was when last told.
 
-        `alike` are the keys that have failed alike just now, so that the provider rests in their place.
+        `alike` are the keys that have failed alike just now, so that the provider rests in their place. Without a call
+        of its own that has come back, an account can only have begun to rest by another provider's call.
         """
+        because: Because = "alike" if alike else "own" if by_own_call else "account"
         for key in self._keys.look(now):
-            self._announcer.key(key, self._keys[key], now, "alike" if alike else "own")
+            self._announcer.key(key, self._keys[key], now, because)
         own = self.health.at(now)
         followed = self._followed(own)
-        because: Because = "keys" if followed else "alike" if alike else "own"
+        because = "keys" if followed else "alike" if alike else "own"
         self._announcer.provider(followed or own, now, because, self.in_flight, alike)

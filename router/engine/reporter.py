@@ -64,7 +64,7 @@ class Reporter:
         if change.share_before != change.share_after:
             self._log.write(
                 PaceChanged(
-                    provider=change.provider,
+                    provider=change.provider.name,
                     account=change.account,
                     key=names[0] if change.account is not None else None,
                     before=round(change.share_before, 4),
@@ -79,7 +79,7 @@ class Reporter:
         return StateChanged(
             scope=change.scope,
             because=change.because,
-            provider=change.provider,
+            provider=change.provider.name,
             account=change.account,
             key=only.name if only else None,
             key_hash=only.fingerprint if only else None,

@@ -197,7 +197,7 @@ class StateChanged(Event):
     scope: str
     """who changed: `key`, `account` or `provider`"""
     because: str
-    """`own` calls led to it, or its own time was over; several accounts failed `alike`, so the provider rests and they do not; a provider follows its `keys`: it rests while all of them rest, and is dropped when none serves a model that is asked for"""  # noqa: E501
+    """`own` calls led to it, or its own time was over; several accounts failed `alike`, so the provider rests and they do not; calls of another provider with the same `account` did; a provider follows its `keys`: it rests while all of them rest, and is dropped when none serves a model that is asked for"""  # noqa: E501
     provider: str
     """which provider, or whose"""
     account: str | None

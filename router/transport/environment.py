@@ -17,7 +17,9 @@ _VENDORS = re.compile(
     r"(?:^|_)(?:\w*KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?|ORGANIZATION|ORG|PROJECT|VERTEXAI|TENANT|USERNAME|CLIENT_ID)(?:_|$)"
     r"|_(?:BASE|URL|ENDPOINT|HOST)$|^OPENAI_CUSTOM_HEADERS$|^USE_LITELLM_PROXY$|^OR_(?:SITE|APP)_",
 )
-_OF_THE_MACHINE = re.compile(r"AWS_(?!BEARER_TOKEN)|GOOGLE_|CLOUDSDK_|SSL_|AZURE_FEDERATED_TOKEN_FILE$")
+_OF_THE_MACHINE = re.compile(
+    r"AWS_(?!BEARER_TOKEN|\w*ENDPOINT)|GOOGLE_(?:APPLICATION|CLOUD)_|CLOUDSDK_|SSL_|AZURE_FEDERATED_TOKEN_FILE$"
+)
 """Identities of the machine, which Bedrock and Vertex AI sign with where the file says `keys: none`."""
 
 _is_blind: ContextVar[bool] = ContextVar("vendors' variables are hidden", default=False)

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import ssl
-import time
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,18 +41,16 @@ from nasty_vendors import (
 # Nasty replies through the transport.
 
 NAMES = (
-    "limit header not UTF-8", "header of 9 KB",
-    "SSH greeting as the reply", "lines end in LF alone", "charset='utf-7'", "charset='idna'",
-    "really gb18030", "two content-lengths", "chunk size is no number",
+    "limit header not UTF-8", "header of 9 KB", "SSH greeting as the reply", "lines end in LF alone",
+    "charset='utf-7'", "charset='idna'", "really gb18030", "two content-lengths", "chunk size is no number",
     "chunks without an end, then close", "no length, then close", "gzip cut in half", "br that is plain",
-    "103 Early Hints, then well", "closed at once", "reset in mid-body",
-    "half-closes after the reply", "replies before it is asked", "204", "202 with a challenge",
-    "429, retry-after not UTF-8", "429, retry-after negative",
-    "500 without a body", "999", "400, error is a number", "400, message with a lone surrogate",
-    "200 with null", "200 with a page", "answers missing", "content null", "content a number",
-    "usage of -10^18", "usage of 2^70", "model with a lone surrogate",
-    "a lone surrogate", "a lone surrogate in UTF-8", "NaN beside the answer", "a byte order mark",
-    "junk behind the JSON", "duplicate keys",
+    "103 Early Hints, then well", "closed at once", "reset in mid-body", "half-closes after the reply",
+    "replies before it is asked", "204", "202 with a challenge", "429, retry-after not UTF-8",
+    "429, retry-after negative", "500 without a body", "999", "400, error is a number",
+    "400, message with a lone surrogate", "200 with null", "200 with a page", "answers missing", "content null",
+    "content a number", "usage of -10^18", "usage of 2^70", "model with a lone surrogate", "a lone surrogate",
+    "a lone surrogate in UTF-8", "NaN beside the answer", "a byte order mark", "junk behind the JSON",
+    "duplicate keys",
 )  # fmt: skip
 """A few of each group; the script tries all."""
 
@@ -201,12 +199,18 @@ def test_a_netrc_is_not_read(tmp_path: Path, door: str) -> None:
 
 def interrupted(tmp_path: Path, which: signal.Signals, calls: int) -> tuple[Ended, int]:
     """A run that got a signal after so many calls, and how many the vendor has answered."""
-    vendor = NastyVendor(good_after(0.1))
+    enough = threading.Event()
+
+    async def behave(exchange: Exchange) -> None:
+        if len(exchange.vendor.arrivals) == calls:
+            enough.set()
+        await good_after(0.1)(exchange)
+
+    vendor = NastyVendor(behave)
     entry = product.provider_yaml("v", "direct", vendor.base_url, rate="100/s", concurrency=20)
     with in_thread([vendor]):
         pid = began(folder(tmp_path, entry), "--limit", "2000")
-        while len(vendor.arrivals) < calls and os.waitpid(pid, os.WNOHANG) == (0, 0):
-            time.sleep(0.005)
+        assert enough.wait(60)
         os.kill(pid, which)
         run = ended(pid, tmp_path)
     return run, vendor.answered

@@ -82,7 +82,7 @@ BLOCKED = [
     call(100, "a#1", "ip_blocked", status=403),
     state(100, "a", "ready>resting", "ip_blocked", 130, status=403, **BEFORE),
 ]
-BANNED = [state(100, "a#1", "ready>dropped", "account_banned", keys=list(BOTH), **BEFORE)]
+BANNED = [state(100, "a#1", "ready>dropped", "account_banned", None, keys=list(BOTH), **BEFORE)]
 DAILY = [*(call(1, "a#1") for _ in range(130)), state(2, "a#1", "ready>resting", "daily_quota", 25_200, **BEFORE)]
 """Midnight UTC is seven hours after these logs begin."""
 HOURLY = [call(1, "a#1"), state(2, "a#1", "ready>resting", "daily_quota", 3602, **BEFORE)]

@@ -123,11 +123,8 @@ class Throttles:
             # A rate that is not the provider's own is each account's, `key_rate`.
             own = throttle.declared in {None, self._rates.get(change.provider, throttle.declared)}
             throttle.scope = "provider" if own else "account"
-            if (
-                change.after == "resting"
-                and change.because not in FOLLOWED
-                and family_of(change.fault) is Family.THROTTLE
-            ):
+            is_own = change.after == "resting" and change.because not in FOLLOWED
+            if is_own and family_of(change.fault) is Family.THROTTLE:
                 # Where it was slowed down already, what had been sent says nothing about the declared rate.
                 telling = change.before == "ready" and change.provider not in self._down
                 throttle.rest(change, age_s, telling=telling)

@@ -20,7 +20,8 @@ class Change(NamedTuple):
     """A key's, an account's or the provider's state changed, or the share of its rate: what the log tells of it.
 
     `because` says why: `own` calls or time, several accounts failed `alike`, another provider's calls with the same
-    `account`, or a provider follows its `keys`. `keys` are all that it is about. `fields` are what came before; None where only the share is another.
+    `account`, or a provider follows its `keys`. `keys` are all that it is about. `fields` are what came before; None
+    where only the share is another.
     """
 
     provider: Provider
@@ -59,12 +60,11 @@ class Announcer:
     def key(self, key: KeyState, health: Health, now: float, because: Because) -> None:
         """Tell how a key stands: it dies alone, all else is its account's, a rest or a ban."""
         alone = health.state is State.DROPPED and not self._is_banned(key, health)
-        own: Because = "own" if because == "account" else because
-        if news := self._news("key", key.key.name, health if alone else Health(), own):
+        if because == "account" and (alone or health.state is not State.RESTING):
+            because = "own"
+        if news := self._news("key", key.key.name, health if alone else Health(), because):
             self._tell(news, (key,), now, key.account)
-        if not alone and (
-            news := self._news("account", key.account.name, health, because if health.state is State.RESTING else own)
-        ):
+        if not alone and (news := self._news("account", key.account.name, health, because)):
             self._tell(news, self._ring.of_account(key.account), now, key.account)
 
     def provider(

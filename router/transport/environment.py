@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 _VENDORS = re.compile(
     r"(?:^|_)(?:\w*KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?|ORGANIZATION|ORG|PROJECT|VERTEXAI|TENANT|USERNAME|CLIENT_ID)(?:_|$)"
@@ -38,6 +39,7 @@ class _Guarded(os._Environ[str]):  # noqa: SLF001 - what os.environ is
         return (name for name in names if not _is_hidden(name)) if _is_blind.get() else names
 
 
+@lru_cache(maxsize=4096)
 def _is_hidden(name: str) -> bool:
     return _VENDORS.search(name) is not None and _OF_THE_MACHINE.match(name) is None
 

@@ -38,8 +38,8 @@ _MISTAKES = re.compile(r"do(?:es)?(?: not|n't) support|LLM Provider NOT provided
 
 def _missing(said: str) -> Vendor | None:
     """The vendor whose package LiteLLM misses."""
-    asked = _PACKAGE.search(said)
-    return next((vendor for vendor in vendors() if asked and asked[1] in vendor.imports), None)
+    asked = set(_PACKAGE.findall(said))
+    return next((vendor for vendor in vendors() if not asked.isdisjoint(vendor.imports)), None)
 
 
 class Refused(Exception):

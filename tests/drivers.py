@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from conftest import make_provider
 
 from router.config.models import Provider
+from router.engine.announcer import Change
 from router.engine.health import Health
 from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.pace import Pace
 from router.engine.permit import Permit
-from router.engine.provider_state import Change, ProviderState
+from router.engine.provider_state import ProviderState
 from router.engine.selector import Selector
 from router.faults import Action, Fault
 from router.types import Answer

@@ -14,6 +14,7 @@ from router.config.models import Config, Key, Provider, Secret
 from router.engine.router import Router
 from router.errors import NothingServes, Outcome, Stopped
 from router.faults import Fault, Kind
+from router.log.events import Event, StateChanged
 from router.log.writer import NoLog
 from router.rates import Rate
 from router.store import StateStore, scope_of
@@ -87,13 +88,13 @@ def test_a_day_budget_is_one_for_all_runs(tmp_path: Path) -> None:
 
 
 class Lines(NoLog):
-    """Keeps what is logged."""
+    """Keeps the changes of state."""
 
     def __init__(self) -> None:
-        self.lines: list[dict[str, object]] = []
+        self.found: list[StateChanged] = []
 
-    def event(self, name: str, level: str = "info", **fields: object) -> None:
-        self.lines.append({"event": name, "level": level, **fields})
+    def write(self, event: Event) -> None:
+        self.found += [event] if isinstance(event, StateChanged) else []
 
 
 # One account under two providers.
@@ -180,7 +181,8 @@ def test_a_rest_of_a_shared_account_is_told_of_both_providers_keys() -> None:
             return [view.state for view in router.status()]
 
     assert run_virtual(main()) == ["resting", "resting"]
-    assert {line["key"] for line in events.lines if line["event"] == "key.state"} == {"acme#1", "big#1"}
+    rests = {(event.key, event.because) for event in events.found if event.name == "account.state"}
+    assert rests == {("acme#1", "own"), ("big#1", "account")}
 
 
 def test_the_same_name_in_two_providers_is_two_accounts() -> None:

@@ -167,12 +167,13 @@ def test_what_changed_there_and_back_is_told() -> None:
     vendor.prove()
     for number in (1, 2):
         vendor.calls(number, INVALID)
-    told = [(change.key and change.key.name, change.before, change.after) for change in vendor.changes]
+    told = [(change.scope, change.because, change.before, change.after) for change in vendor.changes]
     assert told == [
-        ("acme#1", State.READY, State.DROPPED),
-        ("acme#1", State.DROPPED, State.READY),
-        (None, State.READY, State.RESTING),
+        ("key", "own", State.READY, State.DROPPED),
+        ("key", "alike", State.DROPPED, State.READY),
+        ("provider", "alike", State.READY, State.RESTING),
     ]
+    assert [key.name for key in vendor.changes[-1].keys] == ["acme#1", "acme#2"]
 
 
 def test_a_banned_account_gets_all_its_keys_back() -> None:

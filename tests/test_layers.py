@@ -173,6 +173,16 @@ def test_no_import_runs_in_a_circle() -> None:
     assert cycles(sources()) == []
 
 
+def test_the_analysis_of_a_log_knows_neither_the_engine_nor_a_terminal() -> None:
+    graph = own_imports(sources())
+    others = {other for module in graph if _is_in(module, "analysis") for other in graph[module]}
+    assert sorted(other for other in others if _is_in(other, "engine") or _is_in(other, "reports")) == []
+
+
+def _is_in(module: str, room: str) -> bool:
+    return module.partition(".")[0] == room
+
+
 def test_third_party_packages_stay_at_home() -> None:
     assert strangers(sources()) == []
 

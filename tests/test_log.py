@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from router.faults import Kind
 from router.jsonl import read
-from router.log.writer import EVENTS, JsonLog, NoLog, iso
+from router.log.events import ItemSettled, RunStarted, StoreUnavailable
+from router.log.times import iso
+from router.log.writer import JsonLog, NoLog
 
 NOON = 1_763_985_600.0
 
@@ -23,43 +25,27 @@ def written(path: Path, write: Callable[[JsonLog], None], *, simulated: bool = F
 
 
 def test_a_line_is_flat_and_begins_with_when_what_and_which_run(tmp_path: Path) -> None:
-    (line,) = written(tmp_path / "log.jsonl", lambda log: log.event("key.state", "warning", fault=Kind.TIMEOUT, n=1))
+    (line,) = written(tmp_path / "log.jsonl", lambda log: log.write(StoreUnavailable(Kind.TIMEOUT)))
     assert list(line.items()) == [
         ("ts", "2025-11-24T12:00:00.000Z"),
         ("level", "warning"),
-        ("event", "key.state"),
+        ("event", "store.unavailable"),
         ("run", "r1"),
-        ("fault", "timeout"),
-        ("n", 1),
+        ("why", "timeout"),
     ]
 
 
-def every_event(log: JsonLog) -> None:
-    for name in EVENTS:
-        log.event(name)
-
-
 def test_a_simulated_run_says_so_in_every_line(tmp_path: Path) -> None:
-    lines = written(tmp_path / "log.jsonl", every_event, simulated=True)
-    assert [line["event"] for line in lines] == list(EVENTS)
-    assert all(line["simulated"] is True for line in lines)
-
-
-@pytest.mark.parametrize("level", ["info", "warning", "error"])
-def test_levels(tmp_path: Path, level: str) -> None:
-    assert written(tmp_path / "log.jsonl", lambda log: log.event("run.started", level))[0]["level"] == level
+    (line,) = written(tmp_path / "log.jsonl", lambda log: log.write(RunStarted()), simulated=True)
+    assert list(line)[:5] == ["ts", "level", "event", "run", "simulated"]
+    assert line["simulated"] is True
 
 
 def test_keys_are_taken_out_of_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    written(path, lambda log: log.event("run.started", SECRET=["is SECRET"]))
+    written(path, lambda log: log.write(RunStarted(keys={"SECRET": ["is SECRET"]})))
     assert "SECRET" not in path.read_text()
     assert "is [k]" in path.read_text()
-
-
-def test_an_unknown_event_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(KeyError, match=r"run\.exploded"):
-        written(tmp_path / "log.jsonl", lambda log: log.event("run.exploded"))
 
 
 @pytest.mark.parametrize(
@@ -71,8 +57,9 @@ def test_an_unknown_event_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_no_value_keeps_an_event_out_of_the_log(tmp_path: Path, value: object, found: object) -> None:
-    (line,) = written(tmp_path / "log.jsonl", lambda log: log.event("run.started", odd=value, n=1))
-    assert (line["odd"], line["n"]) == (found, 1)
+    event = ItemSettled("q1", "right", why=value)  # type: ignore[arg-type]
+    (line,) = written(tmp_path / "log.jsonl", lambda log: log.write(event))
+    assert (line["why"], line["item"]) == (found, "q1")
 
 
 @pytest.mark.parametrize(
@@ -91,13 +78,13 @@ def test_a_time_beyond_any_calendar_is_its_last_day(wall: float, text: str) -> N
 def test_lines_are_in_the_file_before_it_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     log = JsonLog(path, "r1", scrub=str, wall=lambda: NOON)
-    log.event("run.started")
+    log.write(RunStarted())
     assert len(list(read(path))) == 1
     log.close()
 
 
 def test_no_log_takes_anything() -> None:
-    NoLog().event("anything", "error", at=1)
+    NoLog().write(RunStarted())
 
 
 @given(st.floats(0, 4_000_000_000))

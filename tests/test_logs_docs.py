@@ -1,93 +1,132 @@
-"""`docs/logs.md` says what is written: compared with the events that the log knows and the fields that are written."""
+"""The tables of `docs/logs.md` are made from the events' classes; running this file writes them anew."""
+
+from __future__ import annotations
 
 import ast
+import inspect
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from conftest import make_provider
-from test_reporter import Fixed, StateStore
-
 import router
-from router.analysis.fields import FIELDS, HEAD
-from router.analysis.item import WAITS
-from router.engine.health import Health, State
-from router.engine.provider_state import Change
-from router.engine.reporter import Reporter
-from router.engine.traffic import RecentTraffic
-from router.faults import Fault, Kind
-from router.log.writer import EVENTS, JsonLog
+from router.analysis.waits import WAITS
+from router.faults import Action, Blame, Family, Kind
+from router.log import events
+from router.log.events import EVENTS, Event, Head, ItemSettled, StateChanged
+from router.log.schema import fields_of
+from router.log.writer import JsonLog
 
 ROOT = Path(router.__file__).parent
 DOCS = ROOT.parent / "docs" / "logs.md"
+BEGIN, END = "<!-- events -->\n", "<!-- end of events -->\n"
+COMMAND = "`uv run python tests/test_logs_docs.py` writes it anew"
+HEAD = (
+    "`null` means that there is nothing to tell. Times whose names end in `_s` are seconds. Every line begins with:\n"
+)
+
+LISTS = {
+    "faults": [*Kind],
+    "families": [*Family],
+    "blames": [*Blame],
+    "actions": [*Action],
+    "waits": [*WAITS],
+}
+"""What a field's docstring names by one word."""
 
 
-def documented() -> dict[str, tuple[str, ...]]:
-    """The events of the page with the fields in their tables; what stands before the first is the head's."""
-    text = DOCS.read_text(encoding="utf-8").partition("# What `router logs`")[0]
-    head, *events = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
-    sections = {"": head, **dict(zip(events[::2], events[1::2], strict=True))}
-    return {name: tuple(re.findall(r"^\| `(\w+)` \|", body, re.MULTILINE)) for name, body in sections.items()}
+def page() -> str:
+    """The tables of all events."""
+    tree = ast.parse(inspect.getsource(events))
+    nodes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    return "\n".join([HEAD, _table(Head, nodes), *(_chapter(event, nodes) for event in EVENTS)])
 
 
-def written() -> Iterator[tuple[str, set[str]]]:
-    """The names of the events that any module writes, with the fields that stand there by name."""
-    for path in ROOT.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "event":
-                names = [each.value for each in ast.walk(node.args[0]) if isinstance(each, ast.Constant)]
-                for name in names:
-                    yield str(name), {keyword.arg for keyword in node.keywords if keyword.arg}
+def _chapter(event: type[Event], nodes: dict[str, ast.ClassDef]) -> str:
+    about = inspect.cleandoc(event.__doc__ or "").replace("\n\n", " ").replace("\n", " ")
+    return f"## {', '.join(event.names)}\n\n{about}\n\n{_table(event, nodes)}"
 
 
-def test_every_event_is_documented_and_nothing_else() -> None:
-    assert set(documented()) - {""} == set(EVENTS) == set(FIELDS)
+def _table(record: type[Event | Head], nodes: dict[str, ast.ClassDef]) -> str:
+    said = _docstrings(nodes[record.__name__])
+    lists = {name: ", ".join(f"`{each}`" for each in names) for name, names in LISTS.items()}
+    rows = [f"| `{name}` | {type_.words} | {said[name].format(**lists)} |" for name, type_, _ in fields_of(record)]
+    return "\n".join(["| field | type | meaning |", "|---|---|---|", *rows, ""])
 
 
-def test_every_field_is_documented_in_its_order() -> None:
-    assert documented() == {"": HEAD, **FIELDS}
+def _docstrings(node: ast.ClassDef) -> dict[str, str]:
+    """The text below each field of a class."""
+    pairs = zip(node.body, node.body[1:], strict=False)
+    return {
+        field.target.id: text.value.value
+        for field, text in pairs
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }
 
 
-def test_what_is_written_by_name_is_documented() -> None:
-    found = dict(written())
-    assert set(found) == set(EVENTS)
-    assert {name: fields - set(FIELDS[name]) for name, fields in found.items()} == {name: set() for name in found}
-    whole = [name for name in found if not name.endswith(".state")]
-    assert {name: found[name] for name in whole} == {name: set(FIELDS[name]) for name in whole}
+def _parts() -> tuple[str, str, str]:
+    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
+    found, _, after = rest.partition(END)
+    return before, found, after
 
 
-def test_a_change_of_state_has_every_field_that_is_documented() -> None:
-    log, history = StateStore(), RecentTraffic()
-    history.sent(99.0, "a#1", "a#1")
-    provider = make_provider("a")
-    for name, key in (("a#1", provider.keys[0]), (None, None)):
-        fields = {**history.before(100.0, key=name, account=name), "in_flight": 0, "declared_rate": "60/min"}
-        health = Health(State.RESTING, until=110.0, cause=Fault(Kind.RATE_LIMIT))
-        Reporter(log, Fixed()).change(Change(provider, key, State.READY, State.RESTING, 1, 1, health, fields))
-    for name in ("key.state", "provider.state"):
-        (state,) = log.named(name)
-        assert tuple(state)[2:] == FIELDS[name]
+def test_the_tables_are_those_of_the_events() -> None:
+    assert _parts()[1] == page(), COMMAND
 
 
-def test_every_line_begins_with_the_head(tmp_path: Path) -> None:
+def test_every_event_class_is_listed() -> None:
+    assert set(Event.__subclasses__()) == set(EVENTS)
+
+
+def test_every_event_is_written_somewhere() -> None:
+    """An event is made in one place of the program at least."""
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in ROOT.rglob("*.py")
+        if path.parent.name not in {"log", "analysis", "reports"}
+    ]
+    made = {name for text in texts for name in re.findall(r"\b(\w+)\(", text)}
+    assert {event.__name__ for event in EVENTS} <= made
+
+
+def test_event_names_stand_in_one_place() -> None:
+    """A name such as `key.state` is a literal where the events are, and nowhere else."""
+    names = {name for event in EVENTS for name in event.names}
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in ROOT.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in names and path.name != "events.py"
+    ]
+    assert found == []
+
+
+def test_every_line_begins_with_the_head_and_has_every_field(tmp_path: Path) -> None:
     log = JsonLog(tmp_path / "log.jsonl", "r1", scrub=str, wall=lambda: 0.0, simulated=True)
-    log.event("store.unavailable", why="gone")
+    log.write(ItemSettled("q1", "right"))
     log.close()
     names = re.findall(r'"(\w+)":', (tmp_path / "log.jsonl").read_text(encoding="utf-8"))
-    assert tuple(names) == (*HEAD, "why")
+    assert names == [field.name for record in (Head, ItemSettled) for field in fields_of(record)]
 
 
 def test_everything_that_a_call_can_wait_for_has_words() -> None:
     tree = ast.parse((ROOT / "engine" / "lane.py").read_text(encoding="utf-8"))
     obstacles = [node.args[0] for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_obstacle(node)]
-    constants = [each for obstacle in obstacles for each in ast.walk(obstacle) if isinstance(each, ast.Constant)]
-    said = {each.value for each in constants if isinstance(each.value, str)}
-    assert said == set(WAITS)
-    waited_for = next(
-        row for row in DOCS.read_text(encoding="utf-8").splitlines() if row.startswith("| `waited_for` |")
-    )
-    assert set(re.findall(r"`([^`]+)`", waited_for)) == {"waited_for", *WAITS}
+    said = {text.value for each in obstacles for text in ast.walk(each) if isinstance(text, ast.Constant)}
+    assert {each for each in said if isinstance(each, str)} == set(WAITS)
 
 
 def _is_obstacle(node: ast.Call) -> bool:
     return isinstance(node.func, ast.Name) and node.func.id == "Obstacle" and bool(node.args)
+
+
+def test_a_state_is_named_by_its_scope() -> None:
+    changed = [
+        StateChanged(scope, "own", "a", None, None, None, (), "ready", "resting")
+        for scope in ("key", "account", "provider")
+    ]
+    assert tuple(each.name for each in changed) == StateChanged.names
+
+
+if __name__ == "__main__":
+    first, _, last = _parts()
+    DOCS.write_text(f"{first}{BEGIN}{page()}{END}{last}", encoding="utf-8")

@@ -39,11 +39,11 @@ def log(tmp_path: Path) -> Path:
 
 def test_a_story_has_every_attempt_with_its_wait_and_the_end(log: Path) -> None:
     story = item_story([log], "q-007")
-    assert [(each.key, each.ok, each.sent_at - T0) for each in story.attempts] == [
-        ("a#1", False, 2.0),
-        ("b#1", True, 19.75),
+    assert [(each.call.key, each.then, each.sent_at - T0) for each in story.attempts] == [
+        ("a#1", "retried_elsewhere", 2.0),
+        ("b#1", "answered", 19.75),
     ]
-    assert [(end.outcome, end.attempts) for end in story.ends] == [("wrong", 2)]
+    assert [(end.settled.outcome, end.settled.attempts) for end in story.ends] == [("wrong", 2)]
     plain = story.to_json()
     assert plain["attempts"][0]["sent_at"] == "2026-11-23T17:00:02.000Z"  # type: ignore[index]
     assert encode(plain)
@@ -56,8 +56,9 @@ def test_a_story_is_told_attempt_by_attempt(log: Path) -> None:
         "attempt 1  a#1 (m)",
         "  waited  1.5 s in the line, last for the pace of a",
         "  sent    17:00:02.000, back after 1.0 s",
-        "  result  rate_limit: HTTP 429 rl «slow [down]»; told to wait 12.0 s",
-        "  then    the account rests, then goes on more slowly",
+        '  result  rate_limit: HTTP 429 rl "slow [down]"; told to wait 12.0 s',
+        "  then    the account rests, then goes on more slowly; the item was sent to another",
+        "          provider",
         "",
         "attempt 2  b#1 (m)",
         "  waited  16.0 s in the line, last for the end of a rest of b's keys",
@@ -66,6 +67,32 @@ def test_a_story_is_told_attempt_by_attempt(log: Path) -> None:
         "",
         "17:00:20  settled as wrong after 2 attempts and 1.0 s",
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "then"),
+    [
+        pytest.param([call(2, "b#1", item="q", attempt=2)], "the item was sent to another provider", id="elsewhere"),
+        pytest.param(
+            [call(2, "a#2", item="q", attempt=2)], "the item was sent again, to the same provider", id="again"
+        ),
+        pytest.param([settled(2, "q", "error")], "the item was given up", id="given up"),
+        pytest.param([], "", id="nobody knows"),
+    ],
+)
+def test_what_became_of_the_item_is_what_happened(tmp_path: Path, lines: list[Line], then: str) -> None:
+    first = call(1, "a#1", "content_filter", item="q", action="give_up_item")
+    text = render_story(item_story([write(tmp_path / "log.jsonl", first, *lines)], "q"))
+    told = [row.split(maxsplit=1)[1] for row in text.splitlines() if row.strip().startswith("then")]
+    assert told == [then] * bool(then)
+
+
+def test_the_answer_is_told_where_the_results_stand_beside_the_log(log: Path) -> None:
+    results = [{"trial": "q-007", "answer": "8", "expected": "7", "response": "It is 8."}, {"trial": "q-008"}]
+    write(log.with_name("results.jsonl"), *results)
+    story = item_story([log], "q-007")
+    assert story.to_json()["results"] == [{"expected": "7", "answer": "8", "response": "It is 8."}]
+    assert render_story(story).splitlines()[-3:] == ["  expected  7", "  answer    8", "  response  It is 8."]
 
 
 def test_an_item_without_an_end_says_so(log: Path) -> None:
@@ -124,9 +151,9 @@ def test_changes_and_faults_are_told_and_what_goes_well_is_not(tmp_path: Path) -
         call(1, "a#1"),
         call(2, "a#1", "rate_limit", item="q2", status=429, message="slow\x1b[31m down"),
         state(2, "a#1", "ready>resting", "rate_limit", 12, status=429, **before),
-        state(2, "a", "ready>resting", None, -1),
+        state(2, "a", "ready>resting", "rate_limit", 12, because="keys"),
         state(12, "a#1", "resting>ramping", "rate_limit"),
-        line("pace.changed", 12, provider="a", key="a#1", before=1.0, after=0.7, why="ramping"),
+        line("pace.changed", 12, provider="a", account="a#1", key="a#1", before=1.0, after=0.7, why="ramping"),
         settled(13, "q2", "error"),
         settled(13, "q1"),
         line("run.finished", 14, interrupted=True),
@@ -136,7 +163,7 @@ def test_changes_and_faults_are_told_and_what_goes_well_is_not(tmp_path: Path) -
     assert said == [
         "17:00:00  run r1 (SIMULATED) begins; times are UTC",
         "17:00:00  z takes no part: enabled: false",
-        "17:00:02  a#1 failed: rate_limit HTTP 429 after 500 ms, q2 «slow [31m down»",
+        '17:00:02  a#1 failed: rate_limit HTTP 429 after 500 ms, q2 "slow [31m down"',
         f"17:00:02  a#1 ready → resting until 17:00:12: {rest}",
         "17:00:02  a ready → resting: none of its keys can be used",
         "17:00:12  a#1 resting → ramping",
@@ -153,7 +180,7 @@ def test_a_partial_line_is_told_once_when_it_is_whole(tmp_path: Path) -> None:
     said, writer = followed(path, whole[:40], whole[40:] + b"\ngarbage\n", end, b"never written")
     assert [words[10:] for words in said] == [
         "run r1 begins; times are UTC",
-        "a#1 failed: timeout after 500 ms, q1 «no timeout»",
+        'a#1 failed: timeout after 500 ms, q1 "no timeout"',
         "run r1 has finished",
     ]
     assert writer.parts == [b"never written"]

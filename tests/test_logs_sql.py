@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from test_logs import call, line, settled, state, write
 
-from router.analysis import Found, json_lines, run_sql
-from router.analysis.fields import COLUMNS, FIELDS
+from router.analysis import Found, csv_lines, json_lines, run_sql
 from router.analysis.query import MAX_ROWS
 from router.errors import ConfigError
 from router.jsonl import decode
@@ -57,7 +56,7 @@ def test_a_field_that_differs_in_its_capitals_only_keeps_nobody_from_asking(tmp_
         pytest.param("SELECT limits->>'x-ratelimit-limit-requests' FROM events WHERE ok", [("60",)], id="json"),
         pytest.param("SELECT before, after FROM events WHERE event = 'pace.changed'", [("1.0", "0.7")], id="texts"),
         pytest.param(
-            "SELECT last_statuses[2], sent_60s, epoch(until - ts) FROM events WHERE event = 'key.state'",
+            "SELECT last_statuses[2], sent_60s, epoch(until - ts) FROM events WHERE event = 'account.state'",
             [("a#1 429", 61, 10.0)],
             id="state",
         ),
@@ -102,7 +101,8 @@ def test_without_duckdb_the_message_says_what_to_install(log: Path, monkeypatch:
 
 def test_rows_go_to_programs_as_json_lines(log: Path) -> None:
     query = (
-        "SELECT ts, limits, last_statuses, 0.1::DECIMAL(3,1) d, 'nan'::DOUBLE n FROM events WHERE event = 'key.state'"
+        "SELECT ts, limits, last_statuses, 0.1::DECIMAL(3,1) d, 'nan'::DOUBLE n FROM events "
+        "WHERE event = 'account.state'"
     )
     (row,) = map(decode, json_lines(run_sql([log], query)))
     statuses = ["a#1 200", "a#1 429"]
@@ -126,8 +126,36 @@ def test_rows_go_to_people_as_a_table(log: Path) -> None:
 
 def test_a_long_answer_is_cut_on_the_screen() -> None:
     found = Found(("n",), iter([(Decimal(number),) for number in range(MAX_ROWS + 1)]), 0, simulated=False)
-    assert f"the first {MAX_ROWS} rows; --json prints all" in render_found(found)
+    assert f"the first {MAX_ROWS} rows; --json and --csv print all" in render_found(found)
 
 
-def test_every_field_has_a_column() -> None:
-    assert {name for names in FIELDS.values() for name in names} < set(COLUMNS)
+def wide() -> Found:
+    rows = [("a.b", "x" * 50, None), ("c.d", "y", [1])]
+    return Found(("event", "message", "message"), iter(rows), 0, simulated=False)
+
+
+def test_what_is_too_wide_for_the_terminal_has_a_line_a_field() -> None:
+    assert render_found(wide(), 40).splitlines() == [
+        "",
+        "  event    a.b",
+        f"  message  {'x' * 29}",
+        f"           {'x' * 21}",
+        "",
+        "  event    c.d",
+        "  message  y",
+        "  message  [1]",
+        "2 rows",
+    ]
+
+
+def test_off_a_terminal_each_row_is_one_line() -> None:
+    text = render_found(wide(), None)
+    assert [line.split() for line in text.splitlines() if "." in line] == [["a.b", "x" * 50], ["c.d", "y", "[1]"]]
+
+
+def test_rows_go_to_spreadsheets_as_csv(log: Path) -> None:
+    query = "SELECT 'a \"b\", c' AS \"x,y\", last_statuses, limits FROM events WHERE event = 'account.state'"
+    assert list(csv_lines(run_sql([log], query))) == [
+        '"x,y",last_statuses,limits',
+        '"a ""b"", c","[""a#1 200"",""a#1 429""]",',
+    ]

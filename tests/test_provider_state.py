@@ -237,14 +237,49 @@ def test_every_change_is_told_once_the_clocks_too() -> None:
     driver.time = 20.0
     driver.provider_state.announce(driver.time)
     driver.provider_state.announce(driver.time)
-    told = [
-        (change.key and change.key.name, change.before, change.after, change.share_after) for change in driver.changes
-    ]
+    told = [(each.scope, each.because, each.before, each.after, each.share_after) for each in driver.changes]
     assert told == [
-        ("acme#1", State.READY, State.RESTING, 1.0),
-        (None, State.READY, State.RESTING, 1.0),
-        ("acme#1", State.RESTING, State.READY, 1.0),
-        (None, State.RESTING, State.READY, 1.0),
+        ("account", "own", State.READY, State.RESTING, 1.0),
+        ("provider", "keys", State.READY, State.RESTING, 1.0),
+        ("account", "own", State.RESTING, State.READY, 1.0),
+        ("provider", "keys", State.RESTING, State.READY, 1.0),
+    ]
+
+
+def told(driver: Driver) -> list[tuple[str, str, list[str], str]]:
+    return [
+        (each.scope, each.because, [key.name for key in each.keys], f"{each.before} {each.after}")
+        for each in driver.changes
+    ]
+
+
+def test_an_accounts_rest_is_told_once_whatever_keys_it_has() -> None:
+    driver = Driver(3, "aab")
+    driver.call(Fault(Kind.NO_CREDIT))
+    assert told(driver) == [("account", "own", ["acme#1", "acme#2"], "ready resting")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        pytest.param(Kind.ACCOUNT_BANNED, [("account", "own", ["acme#1", "acme#2"], "ready dropped")], id="a ban"),
+        pytest.param(Kind.INVALID_KEY, [("key", "own", ["acme#1"], "ready dropped")], id="a dead key"),
+    ],
+)
+def test_a_ban_is_the_accounts_and_death_a_keys(kind: Kind, changes: list[tuple[str, str, list[str], str]]) -> None:
+    driver = Driver(3, "aab")
+    driver.call(Fault(kind))
+    assert told(driver) == changes
+
+
+def test_a_rest_of_the_providers_own_is_told_though_its_keys_rest_already() -> None:
+    driver = Driver(1)
+    blocked = driver.leaves()
+    driver.call(Fault(Kind.RATE_LIMIT, retry_after_s=10))
+    driver.provider_state.returned(blocked, Fault(Kind.IP_BLOCKED))
+    assert told(driver)[1:] == [
+        ("provider", "keys", ["acme#1"], "ready resting"),
+        ("provider", "own", [], "resting resting"),
     ]
 
 
@@ -254,6 +289,7 @@ def test_a_change_tells_what_came_before() -> None:
     driver.leaves()
     driver.call(Fault(Kind.RATE_LIMIT, status=429))
     fields = driver.changes[0].fields
-    told = {"sent_1s": 3, "key_sent_1s": 3, "in_flight": 1, "declared_rate": "300/min, 1000/day"}
+    told = {"sent_1s": 3, "account_sent_1s": 3, "in_flight": 1, "declared_rate": "300/min, 1000/day"}
+    assert fields is not None
     assert told.items() <= fields.items()
     assert fields["last_statuses"] == ["acme#1 200", "acme#1 429"]

@@ -9,28 +9,25 @@ import pytest
 from conftest import make_config, make_provider
 
 from router.clock import LoopClock
+from router.config.models import Key, Secret
+from router.engine.announcer import Change
 from router.engine.health import Health, State
-from router.engine.provider_state import Change
 from router.engine.reporter import Reporter
 from router.engine.router import Router
 from router.faults import Fault, Kind
-from router.log.writer import EVENTS
+from router.log.events import Event
 from router.testing import Script, ScriptedTransport, run_virtual
 from router.types import Answer, Request, Usage
 
 
-class StateStore:
+class Kept:
     """A log that keeps its lines."""
 
     def __init__(self) -> None:
         self.lines: list[dict[str, object]] = []
 
-    def event(self, name: str, level: str = "info", **fields: object) -> None:
-        assert name in EVENTS
-        self.lines.append({"event": name, "level": level, **fields})
-
-    def named(self, name: str) -> list[dict[str, object]]:
-        return [line for line in self.lines if line["event"] == name]
+    def write(self, event: Event) -> None:
+        self.lines.append({"event": event.name, "level": event.level, **vars(event)})
 
 
 class Fixed:
@@ -43,8 +40,8 @@ class Fixed:
         return 1_763_985_600.0
 
 
-def asked(script: Script) -> StateStore:
-    log = StateStore()
+def asked(script: Script) -> Kept:
+    log = Kept()
 
     async def main() -> None:
         config = make_config(make_provider(rates=["10/s"]), make_provider("bolt"), attempts=2)
@@ -56,53 +53,9 @@ def asked(script: Script) -> StateStore:
     return log
 
 
-ATTEMPT_FIELDS = [
-    "item",
-    "attempt",
-    "provider",
-    "key",
-    "key_hash",
-    "model",
-    "ok",
-    "status",
-    "fault",
-    "family",
-    "blame",
-    "action",
-    "vendor_code",
-    "message",
-    "retry_after_s",
-    "limits",
-    "latency_s",
-    "waited_s",
-    "waited_for",
-    "tokens_in",
-    "tokens_out",
-    "cost_usd",
-]
-STATE_FIELDS = [
-    "provider",
-    "key",
-    "before",
-    "after",
-    "fault",
-    "until",
-    "strikes",
-    "status",
-    "vendor_code",
-    "message",
-    "sent_1s",
-    "sent_10s",
-    "sent_60s",
-    "in_flight",
-    "declared_rate",
-]
-
-
 def test_an_answer_is_one_line_with_everything_about_it() -> None:
     log = asked(lambda _call: Answer("7", Usage(3, 4), cost_usd=0.1, limits={"x-left": "9"}))
     (line,) = log.lines
-    assert set(line) == {"event", "level", *ATTEMPT_FIELDS}
     told = {
         "attempt": 1,
         "item": "",
@@ -121,8 +74,8 @@ def test_a_failure_is_told_before_what_follows_from_it() -> None:
     fault = Fault(Kind.RATE_LIMIT, "slow down", 429, "too_fast", retry_after_s=20, limits={"x-left": "0"})
     log = asked(lambda call: fault if call.provider.name == "acme" else Answer("7"))
     names = [line["event"] for line in log.lines]
-    assert names[:2] == ["attempt.finished", "key.state"]
-    failed, rested = log.lines[0], log.lines[1]
+    assert names == ["attempt.finished", "account.state", "provider.state", "attempt.finished"]
+    failed, rested, follows, _ = log.lines
     told = {
         "ok": False,
         "status": 429,
@@ -137,10 +90,11 @@ def test_a_failure_is_told_before_what_follows_from_it() -> None:
         "level": "warning",
     }
     assert told.items() <= failed.items()
-    assert set(STATE_FIELDS) <= set(rested)
+    assert (rested["scope"], rested["because"], rested["keys"]) == ("account", "own", ["acme#1"])
+    assert (follows["because"], follows["keys"], follows["until"]) == ("keys", ["acme#1"], rested["until"])
     assert rested["before"] == "ready"
     assert rested["after"] == "resting"
-    assert rested["sent_10s"] == rested["key_sent_10s"] == 1
+    assert rested["sent_10s"] == rested["account_sent_10s"] == 1
     assert rested["declared_rate"] == "10/s"
     assert isinstance(rested["until"], str)
 
@@ -151,12 +105,13 @@ def test_a_model_that_no_other_key_serves_drops_the_provider() -> None:
     assert log.lines[0]["action"] == "drop_provider"
 
 
-ACME = make_provider("acme")
+KEYS = tuple(Key(f"acme#{number}", Secret(f"sk-{number}"), "main") for number in (1, 2))
+READY = (State.READY, State.READY, 1.0, 1.0, Health())
+BASE = Change(make_provider("acme"), "account", "own", "main", KEYS[:1], *READY, None)
 
 
 def change(**changes: object) -> Change:
-    base = Change(ACME, ACME.keys[0], State.READY, State.READY, 1.0, 1.0, Health(), {})
-    return base._replace(**changes)  # type: ignore[arg-type]
+    return BASE._replace(**changes)  # type: ignore[arg-type]
 
 
 RESTING = replace(Health(), state=State.RESTING, until=160.0, strikes=2, cause=Fault(Kind.RATE_LIMIT, "no", 429, "c"))
@@ -170,11 +125,15 @@ RESTING = replace(Health(), state=State.RESTING, until=160.0, strikes=2, cause=F
             change(after=State.RESTING, health=RESTING, fields={"sent_1s": 3}),
             [
                 {
-                    "event": "key.state",
+                    "event": "account.state",
                     "level": "warning",
+                    "scope": "account",
+                    "because": "own",
                     "provider": "acme",
+                    "account": "main",
                     "key": "acme#1",
-                    "key_hash": ACME.keys[0].fingerprint,
+                    "key_hash": KEYS[0].fingerprint,
+                    "keys": ["acme#1"],
                     "before": State.READY,
                     "after": State.RESTING,
                     "fault": Kind.RATE_LIMIT,
@@ -189,21 +148,49 @@ RESTING = replace(Health(), state=State.RESTING, until=160.0, strikes=2, cause=F
             id="a rest",
         ),
         pytest.param(
-            change(before=State.RAMPING, share_before=0.5),
+            change(keys=KEYS, after=State.RESTING, health=RESTING, fields={}),
+            [{"event": "account.state", "key": None, "key_hash": None, "keys": ["acme#1", "acme#2"]}],
+            id="several keys of an account are one line",
+        ),
+        pytest.param(
+            change(before=State.RAMPING, share_before=0.5, fields={}),
             [
-                {"event": "key.state", "level": "info", "before": State.RAMPING, "until": None, "fault": None},
-                {"event": "pace.changed", "level": "info", "before": 0.5, "after": 1.0, "why": "ready"},
+                {"event": "account.state", "level": "info", "before": State.RAMPING, "until": None, "fault": None},
+                {
+                    "event": "pace.changed",
+                    "level": "info",
+                    "account": "main",
+                    "key": "acme#1",
+                    "before": 0.5,
+                    "after": 1.0,
+                    "why": "ready",
+                },
             ],
             id="ready again",
         ),
         pytest.param(
-            change(key=None, before=State.READY, after=State.DROPPED),
-            [{"event": "provider.state", "level": "error", "key": None}],
-            id="a provider is dropped",
+            change(scope="provider", because="keys", account=None, keys=KEYS, after=State.DROPPED, fields={}),
+            [
+                {
+                    "event": "provider.state",
+                    "level": "error",
+                    "key": None,
+                    "because": "keys",
+                    "keys": ["acme#1", "acme#2"],
+                }
+            ],
+            id="a provider is dropped with its keys",
         ),
         pytest.param(
-            change(key=None, after=State.RESTING, health=replace(RESTING, until=math.inf)),
-            [{"event": "provider.state", "until": None}],
+            change(
+                scope="provider",
+                account=None,
+                keys=(),
+                after=State.RESTING,
+                health=replace(RESTING, until=math.inf),
+                fields={},
+            ),
+            [{"event": "provider.state", "until": None, "keys": []}],
             id="a rest without an end",
         ),
         pytest.param(
@@ -214,7 +201,7 @@ RESTING = replace(Health(), state=State.RESTING, until=160.0, strikes=2, cause=F
     ],
 )
 def test_changes_become_lines(told: Change, lines: list[dict[str, object]]) -> None:
-    log = StateStore()
+    log = Kept()
     Reporter(log, Fixed()).change(told)
     assert len(log.lines) == len(lines)
     for line, fields in zip(log.lines, lines, strict=True):
@@ -223,9 +210,10 @@ def test_changes_become_lines(told: Change, lines: list[dict[str, object]]) -> N
 
 def test_loop_times_become_wall_times() -> None:
     async def main() -> str:
-        log = StateStore()
+        log = Kept()
         clock = LoopClock(asyncio.get_running_loop(), 0.0, 1_763_985_600.0)
-        Reporter(log, clock).change(change(after=State.RESTING, health=replace(RESTING, until=clock.now() + 90)))
+        rest = replace(RESTING, until=clock.now() + 90)
+        Reporter(log, clock).change(change(after=State.RESTING, health=rest, fields={}))
         return str(log.lines[0]["until"])
 
     assert run_virtual(main()) == "2025-11-24T12:01:30.000Z"

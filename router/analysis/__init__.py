@@ -7,7 +7,7 @@ query, and `follow` tells while a run goes on. `router.reports` prints what they
 from router.analysis.analysis import Analysis, analyse, analyse_rows
 from router.analysis.follow import follow
 from router.analysis.item import Story, item_story
-from router.analysis.query import Found, json_lines, run_sql
+from router.analysis.query import Found, csv_lines, json_lines, run_sql
 from router.analysis.reading import find_logs
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Story",
     "analyse",
     "analyse_rows",
+    "csv_lines",
     "find_logs",
     "follow",
     "item_story",

@@ -1,23 +1,37 @@
-"""Plain advice from what happened: a sentence or two, and the line of `providers.yaml` to set where there is one."""
+"""Plain advice from what happened: a sentence or two, and the line of `providers.yaml` to set where there is one.
+
+Each sentence has its condition in the log. A rate is suggested after throttled calls alone, and nothing is to be set
+after a rehearsal, whose vendors are made up.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
 from router.analysis.episode import Episode
 from router.analysis.errors import Errors
-from router.analysis.rows import family_of, sent, text
+from router.analysis.rows import family_of
 from router.analysis.stalls import Hang
-from router.analysis.suggestions import concurrency_line, day_line, lower_rate, rate_line, timeout_line, tokens_line
+from router.analysis.suggestions import (
+    concurrency_line,
+    day_line,
+    is_daily,
+    is_stray,
+    is_too_long,
+    rate_line,
+    timeout_line,
+    tokens_line,
+)
 from router.analysis.throttles import Throttle
 from router.analysis.usage import Usage
-from router.analysis.wording import MINUTE_S, counted, seconds, share, time_of_day, times, window_words
+from router.analysis.wording import counted, counts_text, listed, said, seconds, share, time_of_day, times, window_words
+from router.catalog.limits import limit_headers
 from router.faults import Family, Kind
 
-QUOTED = 160
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,127 +54,152 @@ class Seen(NamedTuple):
     errors: Sequence[Errors]
     usage: Sequence[Usage]
     duration_s: float
+    simulated: bool
 
 
 def advise(seen: Seen) -> tuple[Advice, ...]:
     """All advice that the log calls for, what a person must do first."""
     lasting = [episode for episode in seen.episodes if episode.ended != "cleared"]
     whole = {each.provider: each for each in seen.usage if each.key is None}
-    return (
-        *(_dead(episode) for episode in lasting if _is(episode, Family.DEAD)),
-        *(_quota(episode) for episode in _last_of_each(lasting) if _is(episode, Family.QUOTA)),
-        *(_blocked(episode) for episode in _last_of_each(lasting) if episode.alike or _is(episode, Family.PATH)),
-        *(_access(row) for row in seen.errors if row.family == Family.ACCESS),
-        *_throttled(seen.throttles, {episode.provider for episode in lasting if _is_throttled_alike(episode)}),
-        *(_unknown(row) for row in seen.errors if row.family == Family.UNKNOWN),
-        *_silent(whole, seen.errors),
-        *_vendors(lasting, seen.errors, whole, seen.duration_s),
-        *_hung(seen.hangs, whole, seen.duration_s),
-        *_items(seen.errors),
+    errors = {
+        family: _grouped((row for row in seen.errors if row.family is family), lambda row: row.provider)
+        for family in Family
+    }
+    found = (
+        *map(_dead, _episodes(lasting, Family.DEAD, lambda each: each.answered_before > 0)),
+        *map(_quota, _episodes(lasting, Family.QUOTA, lambda each: each.fault == Kind.DAILY_QUOTA and each.account)),
+        *map(_path, _episodes(lasting, Family.PATH)),
+        *(_access(rows) for mine in errors[Family.ACCESS].values() for rows in _by_model(mine)),
+        *map(_throttled, _grouped(filter(_is_refused, seen.throttles), _throttle_name).values()),
+        *(_unknown(row) for rows in errors[Family.UNKNOWN].values() for row in rows),
+        *(_items(rows, whole[provider]) for provider, rows in errors[Family.ITEM].items()),
+        *(_trouble(rows, whole[provider], seen, lasting) for provider, rows in errors[Family.VENDOR].items()),
+        *_unexplained(errors, lasting, whole),
     )
+    return tuple(replace(each, set=None) for each in found) if seen.simulated else found
 
 
-def _is(episode: Episode, family: Family) -> bool:
-    return family_of(episode.fault) is family and not episode.alike
+def _grouped(items: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
+    groups: dict[str, list[T]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return dict(groups)
 
 
-def _is_throttled_alike(episode: Episode) -> bool:
-    return episode.alike and family_of(episode.fault) is Family.THROTTLE
-
-
-def _last_of_each(episodes: Iterable[Episode]) -> Iterable[Episode]:
-    """The last episode of each target and fault: one advice is enough."""
-    return {(episode.name, episode.fault): episode for episode in episodes}.values()
+def _episodes(
+    episodes: Iterable[Episode], family: Family, apart: Callable[[Episode], Hashable] = lambda _each: None
+) -> Iterable[list[Episode]]:
+    """Those of a family together that one advice is enough for: of one provider with one fault, unless set `apart`."""
+    mine = (each for each in episodes if family_of(each.fault) is family)
+    return _grouped(mine, lambda each: repr((each.provider, each.fault, each.alike, apart(each)))).values()
 
 
 # A key or an account.
 
 
-def _dead(episode: Episode) -> Advice:
-    who, provider = _with_hash(episode), episode.provider
-    said = f"{who} was refused at {time_of_day(episode.started_at)} ({_said(episode)})"
-    if episode.fault == Kind.ACCOUNT_BANNED:
-        more = (
-            "the vendor has closed the account. Write to the vendor, and lower the rate before another key goes there"
-        )
-        return _advice(episode, f"{said}: {more}. {_sent_before(episode)}", lower_rate(episode))
-    if episode.answered_before:
-        more = f"after {counted(episode.answered_before, 'good answer')} in this run: it was revoked or has run out"
-        return _advice(episode, f"{said} {more}. Replace it, or take it out of `keys:` under `{provider}:`.")
-    more = "and has not worked once in this run: it is mistyped, dead, or for another address of the vendor"
-    return _advice(episode, f"{said} {more}. Replace it, take it out of `keys:`, or check `base_url:`.")
-
-
-def _quota(episode: Episode) -> Advice:
-    who = f"the account of {_with_hash(episode)}"
-    if episode.fault == Kind.NO_CREDIT:
+def _dead(mine: Sequence[Episode]) -> Advice:
+    first, who, provider = mine[0], _keys(mine), mine[0].provider
+    refused = f"{who} {'were' if ' and ' in who else 'was'} refused"
+    at = f"{refused} at {time_of_day(first.started_at)} ({_said(first)})"
+    if first.alike and len(first.keys) > 1:
         return _advice(
-            episode,
-            f"Top up {who}, or take {'them' if len(episode.keys) > 1 else 'it'} out of `keys:` under "
-            f"`{episode.provider}:`: it is out of credit ({_said(episode)}).",
+            first,
+            f"{refused} alike within seconds at {time_of_day(first.started_at)} ({_said(first)}): the address or the "
+            f"vendor rather than the keys. Check `base_url:` under `{provider}:`, and from where the calls go out.",
         )
-    until = f" until {time_of_day(episode.until_at)} UTC" if episode.until_at else ""
-    answers = counted(episode.answered_before, "answer")
-    line = day_line(episode)
-    more = "If nothing else used it today, declare that" if line else "Lower the daily limit that it declares, or wait"
+    if first.fault == Kind.ACCOUNT_BANNED:
+        return _advice(first, f"{at}: the vendor has closed the account. Write to the vendor before another key goes.")
+    if first.answered_before:
+        answers = counted(sum(each.answered_before for each in mine), "good answer")
+        more = f"after {answers} in this run: revoked, or run out"
+        return _advice(first, f"{at} {more}. Replace it, or take it out of `keys:` under `{provider}:`.")
+    more = "without one good answer in this run: mistyped, dead, or for another address of the vendor"
+    return _advice(first, f"{at} {more}. Replace it, take it out of `keys:`, or check `base_url:`.")
+
+
+def _quota(mine: Sequence[Episode]) -> Advice:
+    last, who = mine[-1], _keys(mine)
+    accounts = "accounts" if last.alike else "account"
+    if last.fault == Kind.NO_CREDIT:
+        them = f"{'them' if ' and ' in who else 'it'} out of `keys:` under `{last.provider}:`"
+        return _advice(last, f"Top up the {accounts} of {who}, or take {them}: out of credit ({_said(last)}).")
+    until = f" until {time_of_day(last.until_at)} UTC" if last.until_at else ""
+    used = f"is used up{until}, after {counted(last.answered_before, 'answer')} in this run ({_said(last)})"
+    if not is_daily(last):
+        what = f"A quota of the {accounts} of {who}"
+        return _advice(last, f"{what} {used}: it comes back within hours, so it is no daily quota.")
+    line = day_line(last)
+    more = "If nothing else used it today, declare that" if line else "Wait, or lower the daily limit that it declares"
+    return _advice(last, f"The daily quota of the {accounts} of {who} {used}. {more}.", line)
+
+
+def _path(mine: Sequence[Episode]) -> Advice:
+    first, provider = mine[0], mine[0].provider
+    if first.fault == Kind.REGION_BLOCKED:
+        words = (
+            f"{provider} does not serve this address's region ({_said(first)}). Leave it out, or go there another way"
+        )
+        return _advice(first, f"{words}.", "enabled: false")
+    often = f" {times(len(mine))}, first" if len(mine) > 1 else ""
     return _advice(
-        episode,
-        f"The daily quota of {who} is used up{until}, after {answers} in this run ({_said(episode)}). {more}.",
-        line,
+        first,
+        f"{provider} refused this address{often} at {time_of_day(first.started_at)} ({_said(first)}). Go out from "
+        "another address (no VPN, no shared proxy or cloud host), or ask the vendor why.",
     )
 
 
-def _access(row: Errors) -> Advice:
-    refused = "may not use" if row.fault == Kind.PERMISSION else "does not find"
+def _by_model(rows: Sequence[Errors]) -> Iterable[list[Errors]]:
+    return _grouped(rows, lambda row: repr((row.fault, sorted(row.models)))).values()
+
+
+def _access(rows: Sequence[Errors]) -> Advice:
+    first, who = rows[0], listed([row.key or row.provider for row in rows])
+    refused = "may not use" if first.fault == Kind.PERMISSION else "cannot find"
+    number = times(sum(row.count for row in rows))
     return _about(
-        row,
-        f"{row.key} {refused} {' and '.join(row.models)} ({_said_in(row)}), said {times(row.count)}. Ask the vendor "
-        f"for access to it, name another `model:` under `{row.provider}:`, or take the key out of `keys:`.",
+        rows,
+        who,
+        f"{who} {refused} {listed(first.models)} ({_said_in(first)}), said {number}. Ask the vendor for access, name "
+        f"another `model:` under `{first.provider}:`, or leave the key out.",
     )
 
 
 # A rate.
 
 
-def _blocked(episode: Episode) -> Advice:
-    provider, when, said = episode.provider, time_of_day(episode.started_at), _said(episode)
-    if episode.fault == Kind.REGION_BLOCKED:
-        words = f"{provider} does not serve this address's region ({said}). Leave it out, or go there another way"
-        return _advice(episode, f"{words}.", "enabled: false")
-    if episode.alike:
-        first = f"Several keys of {provider} were refused alike at {when}: the address or the vendor, not the keys"
-    else:
-        first = f"{provider} refused this address at {when}, with all its keys alike"
-    return _advice(episode, f"{first} ({said}). {_sent_before(episode)}", lower_rate(episode))
+def _is_refused(throttle: Throttle) -> bool:
+    return throttle.about_rate > 0
 
 
-def _throttled(throttles: Iterable[Throttle], said: Container[str]) -> Iterable[Advice]:
-    """One for each provider and kind, of the keys together: they share what is declared. None twice."""
-    groups: dict[tuple[str, str], list[Throttle]] = defaultdict(list)
-    for throttle in throttles:
-        about_rate = {name: count for name, count in throttle.faults.items() if family_of(name) is Family.THROTTLE}
-        if about_rate and throttle.provider not in said:
-            groups[throttle.provider, max(about_rate, key=lambda name: about_rate[name])].append(throttle)
-    for (provider, fault), mine in groups.items():
-        telling = max(mine, key=lambda each: (each.sent_median is not None, each.rests))
-        words, line = {"token_limit": _on_tokens, "concurrency": _on_concurrency}.get(fault, _on_rate)(telling)
-        who, were = " and ".join(each.key for each in mine), "were" if len(mine) > 1 else "was"
-        number, calls = sum(each.about_rate for each in mine), sum(each.calls for each in mine)
-        first = f"{who} {were} throttled {times(number)} ({fault}) in {counted(calls, 'call')}"
-        yield Advice(provider, who, fault, f"{first}{words}.", line)
+def _throttle_name(throttle: Throttle) -> str:
+    """Of one provider and kind together: keys share what is declared."""
+    return repr((throttle.provider, throttle.faults.most_common(1)[0][0]))
+
+
+def _throttled(mine: Sequence[Throttle]) -> Advice:
+    telling = max(mine, key=lambda each: (each.sent_median is not None, each.rests))
+    who, were = listed([each.key or each.provider for each in mine]), "were" if len(mine) > 1 else "was"
+    ((fault, _),) = telling.faults.most_common(1)
+    number, calls = sum(each.about_rate for each in mine), sum(each.calls for each in mine)
+    first = f"{who} {were} throttled {times(number)} ({fault}) in {counted(calls, 'call')}"
+    if is_stray(number, calls):
+        return Advice(telling.provider, who, fault, f"{first}: nothing to change unless it comes again.")
+    words, line = {"token_limit": _on_tokens, "concurrency": _on_concurrency}.get(fault, _on_rate)(telling)
+    return Advice(telling.provider, who, fault, f"{first}{words}.", line)
 
 
 def _on_rate(throttle: Throttle) -> tuple[str, str | None]:
     window, found = throttle.window, throttle.sent_median
-    declared = f"declares {throttle.declared}" if throttle.declared else "declares no rate"
+    declares = f"it declares {throttle.declared}" if throttle.declared else "it declares no rate"
+    if is_too_long(throttle):
+        told = seconds(throttle.told_s or 0.0)
+        return f" and told to wait {told}: that is no limit of a minute, so ask the vendor what it limits", None
     if window is None or found is None:
-        return f"; it {declared}, and the log does not say after how many calls it was refused at its full rate", None
-    after = f", mostly after {counted(found, 'call')} in {window_words(window)}; it {declared}{_headers(throttle)}"
+        return f"; {declares}, and the log does not say after how many calls it was refused at its full rate", None
+    after = f", mostly after {counted(found, 'call')} in {window_words(window)}; {declares}{_headers(throttle)}"
     line = rate_line(throttle.declared, found, window, "key_rate" if throttle.scope == "account" else "rate")
-    return (
-        after if line else f"{after}; so few say nothing about the rate, perhaps something else uses this account",
-        line,
-    )
+    doubt = "; so few say nothing about the rate, perhaps something else uses this account"
+    return after if line else f"{after}{doubt}", line
 
 
 def _on_tokens(throttle: Throttle) -> tuple[str, str | None]:
@@ -175,7 +214,8 @@ def _on_concurrency(throttle: Throttle) -> tuple[str, str | None]:
 
 
 def _headers(throttle: Throttle) -> str:
-    told = [f"{name}: {value}" for name, value in throttle.limits.items() if "limit" in name.split("-")]
+    known = [str(limit) for limit in throttle.told]
+    told = known or [f"{name}: {value}" for name, value in limit_headers(throttle.limits).items()]
     return f"; the vendor's own headers say {', '.join(told[:3])}" if told else ""
 
 
@@ -183,115 +223,104 @@ def _headers(throttle: Throttle) -> str:
 
 
 def _unknown(row: Errors) -> Advice:
-    words = f"{row.key} answered {times(row.count)} with what is not recognised: please report, message {_said_in(row)}"
-    return _about(row, f"{words}.")
+    who = row.key or row.provider
+    words = f"{who} answered {times(row.count)} with what is not recognised: please report {_said_in(row)}"
+    return _about([row], who, f"{words}.")
 
 
-def _silent(whole: Mapping[str, Usage], errors: Sequence[Errors]) -> Iterable[Advice]:
-    for provider, usage in whole.items():
-        row = next((row for row in errors if row.provider == provider and row.family == Family.VENDOR), None)
-        if row is not None and not usage.answered:
-            words = f"{provider} has not answered one call ({row.fault}: {_said_in(row)})"
-            yield Advice(provider, provider, row.fault, f"{words}. Check its `base_url:` and `model:`.")
+def _items(rows: Sequence[Errors], usage: Usage) -> Advice:
+    provider, first = usage.provider, rows[0]
+    kinds, number = _kinds(rows), sum(row.count for row in rows)
+    if not usage.answered and number > 1 and set(kinds) == {Kind.BAD_REQUEST}:
+        words = f"{provider} refused every call ({counts_text(kinds)}: {_said_in(first)}), so it is not the items"
+        return _about(
+            rows, provider, f"{words}. Look at `params:` and `model:` under `{provider}:`, and at the prompt."
+        )
+    refused = f"{provider} refused {_part(number, usage)} for what was asked ({counts_text(kinds)}: {_said_in(first)})"
+    item = next((example.item for row in rows for example in row.examples if example.item), "")
+    see = f" See `router logs --item {item}`." if item else ""
+    return _about(rows, provider, f"{refused}; {_lost(first)}.{see}")
 
 
-def _vendors(
-    episodes: Iterable[Episode], errors: Iterable[Errors], whole: Mapping[str, Usage], duration_s: float
+def _trouble(rows: Sequence[Errors], usage: Usage, seen: Seen, lasting: Iterable[Episode]) -> Advice:
+    """What a vendor's own failures come to, all of them together."""
+    provider, first, kinds = usage.provider, rows[0], counts_text(_kinds(rows))
+    if not usage.answered:
+        words = f"{provider} has not answered one of its {counted(usage.calls, 'call')} ({kinds}: {_said_in(first)})"
+        return _about(rows, provider, f"{words}. Check its `base_url:` and `model:`.")
+    number = sum(row.count for row in rows)
+    rests = [each.cost for each in lasting if (each.provider, each.scope) == (provider, "provider")]
+    hung_s = sum(hang.lasted_s for hang in seen.hangs if hang.provider == provider)
+    not_ready_s = sum(cost.not_ready_s for cost in rests)
+    parts = [
+        f"{provider} failed {_part(number, usage)} ({kinds}: {_said_in(first)})",
+        f"rested or was slow {seconds(not_ready_s)}, {share(not_ready_s, seen.duration_s)} of the time"
+        if not_ready_s
+        else "",
+        f"calls hung for {seconds(hung_s)}" if hung_s else "",
+        _lost(first),
+    ]
+    slowest_s = max((row.slowest_s for row in rows if row.fault == Kind.TIMEOUT), default=0.0)
+    line = timeout_line(usage.latency_max_s, slowest_s)
+    end = "A shorter timeout loses less" if line else "Nothing to change: it is the vendor's trouble"
+    return _about(rows, provider, f"{'; '.join(filter(None, parts))}. {end}.", line)
+
+
+def _unexplained(
+    errors: Mapping[Family, Mapping[str, Sequence[Errors]]], lasting: Sequence[Episode], whole: Mapping[str, Usage]
 ) -> Iterable[Advice]:
-    lost: dict[tuple[str, str], list[Episode]] = defaultdict(list)
-    for episode in episodes:
-        if episode.scope == "provider" and _is(episode, Family.VENDOR):
-            lost[episode.provider, episode.fault].append(episode)
-    slowest = {row.provider: row.slowest_s for row in errors if row.fault == Kind.TIMEOUT}
-    for (provider, fault), mine in lost.items():
-        usage = whole.get(provider)
-        hung_s = slowest.get(provider, 0.0) if fault == Kind.TIMEOUT else 0.0
-        line = timeout_line(usage.latency_max_s if usage else None, hung_s)
-        end = "A shorter timeout loses less" if line else "Nothing to change: it is the vendor's trouble"
-        yield Advice(provider, provider, fault, f"{_lost(mine, duration_s)} {end}.", line)
-
-
-def _lost(mine: Sequence[Episode], duration_s: float) -> str:
-    costs = [episode.cost for episode in mine]
-    first = mine[0]
-    parts = {
-        "resting": sum(cost.resting_s for cost in costs),
-        "on trial": sum(cost.trial_s for cost in costs),
-        "slow afterwards": sum(cost.ramping_s for cost in costs),
-    }
-    status = f", HTTP {first.status}" if first.status else ""
-    spent = ", ".join(f"{seconds(amount)} {what}" for what, amount in parts.items() if amount)
-    percent = share(sum(cost.not_ready_s for cost in costs), duration_s)
-    unanswered = sum(cost.unanswered for cost in costs)
-    items = f"{counted(unanswered, 'item')} without an answer" if unanswered else "no item lost"
-    calls = counted(sum(cost.calls for cost in costs), "call")
-    trouble = f"{first.provider} was in trouble ({first.fault}{status})"
-    return f"{trouble}: {spent}, {percent} of the time; {calls} in vain, {items}."
-
-
-def _hung(hangs: Iterable[Hang], whole: Mapping[str, Usage], duration_s: float) -> Iterable[Advice]:
-    by_provider: dict[str, list[Hang]] = defaultdict(list)
-    for hang in hangs:
-        by_provider[hang.provider].append(hang)
-    for provider, mine in by_provider.items():
-        usage = whole.get(provider)
-        line = timeout_line(usage.latency_max_s if usage else None, max(hang.slowest_s for hang in mine))
-        lost_s = sum((hang.back_at or hang.ended_at) - hang.started_at for hang in mine)
-        calls, unanswered = sum(hang.calls for hang in mine), sum(hang.unanswered for hang in mine)
-        items = f"{counted(unanswered, 'item')} without an answer" if unanswered else "no item lost"
-        words = f"{provider} hung {times(len(mine))}, {seconds(lost_s)} in all, {share(lost_s, duration_s)} of the time"
-        end = "A shorter timeout loses less" if line else "Nothing to change: it is the vendor's trouble"
-        yield Advice(provider, provider, "timeout", f"{words}; {counted(calls, 'call')} in vain, {items}. {end}.", line)
-
-
-def _items(errors: Iterable[Errors]) -> Iterable[Advice]:
-    rows: dict[str, list[Errors]] = defaultdict(list)
-    for row in errors:
-        if row.family == Family.ITEM:
-            rows[row.fault].append(row)
-    for fault, mine in rows.items():
-        item, calls = mine[0].examples[0].item, sum(row.count for row in mine)
-        where = " and ".join(sorted({row.provider for row in mine}))
-        see = f" See `router logs --item {item}`." if item else ""
-        words = f"{counted(calls, 'call')} to {where} failed for the item's own sake ({fault}: {_said_in(mine[0])})."
-        yield Advice(mine[0].provider, where, fault, words + see)
+    """Failed calls of which no rest or drop in the log tells: so that everybody who failed is named."""
+    told = {(family_of(episode.fault), episode.provider) for episode in lasting}
+    for family in (Family.DEAD, Family.QUOTA, Family.PATH):
+        for provider, rows in errors[family].items():
+            if (family, provider) not in told:
+                number = _part(sum(row.count for row in rows), whole[provider])
+                yield _about(rows, provider, f"{provider} failed {number} ({_kinds_said(rows)}); {_lost(rows[0])}.")
 
 
 # Words.
 
 
 def _advice(episode: Episode, words: str, line: str | None = None) -> Advice:
-    return Advice(episode.provider, episode.name, episode.fault, words.rstrip(), line)
+    return Advice(episode.provider, episode.name, episode.fault, words, line)
 
 
-def _about(row: Errors, words: str) -> Advice:
-    return Advice(row.provider, row.key, row.fault, words)
+def _about(rows: Sequence[Errors], who: str, words: str, line: str | None = None) -> Advice:
+    return Advice(rows[0].provider, who, rows[0].fault, words, line)
 
 
-def _with_hash(episode: Episode) -> str:
-    pairs = zip(episode.keys, episode.key_hashes, strict=True)
-    return " and ".join(f"{key} (key_hash {hash_})" if hash_ else key for key, hash_ in pairs)
+def _keys(mine: Iterable[Episode]) -> str:
+    """Their keys with the hashes by which a person finds them."""
+    pairs = {key: hash_ for each in mine for key, hash_ in zip(each.keys, each.key_hashes, strict=True)}
+    return listed([f"{key} (key_hash {hash_})" if hash_ else key for key, hash_ in pairs.items()])
+
+
+def _kinds(rows: Iterable[Errors]) -> Mapping[str, int]:
+    kinds: Counter[str] = Counter()
+    for row in rows:
+        kinds[row.fault] += row.count
+    return dict(kinds.most_common())
+
+
+def _kinds_said(rows: Sequence[Errors]) -> str:
+    return f"{counts_text(_kinds(rows))}: {_said_in(rows[0])}"
+
+
+def _part(number: int, usage: Usage) -> str:
+    """`18 of 54 calls (33 %)`."""
+    return f"{number:,} of {counted(usage.calls, 'call')} ({share(number, usage.calls)})"
+
+
+def _lost(row: Errors) -> str:
+    unanswered = row.items.unanswered
+    if not unanswered:
+        return "no item was lost"
+    return f"{counted(unanswered, 'item')} {'has' if unanswered == 1 else 'have'} no answer"
 
 
 def _said(episode: Episode) -> str:
-    return _quoted(str(episode.status or ""), episode.vendor_code, episode.message)
+    return said(episode.status, episode.vendor_code, episode.message)
 
 
 def _said_in(row: Errors) -> str:
-    return _quoted(next(iter(row.statuses)), next(iter(row.vendor_codes), ""), row.examples[0].message)
-
-
-def _quoted(status: str, code: str, message: str) -> str:
-    words = message if len(message) <= QUOTED else message[: QUOTED - 1].rstrip() + "…"
-    parts = [f"HTTP {status}" if status.isdigit() else "", code, f"«{words}»" if words else ""]
-    return " ".join(filter(None, parts)) or "the vendor said nothing"
-
-
-def _sent_before(episode: Episode) -> str:
-    """How much all keys together had sent: an address has no keys."""
-    minute, second = (sent(episode.came_before, window) for window in ("60s", "1s"))
-    if minute is None or second is None:
-        return ""
-    declares = text(episode.came_before, "declared_rate") or "no rate"
-    span = "in 60 s" if episode.run_age_s >= MINUTE_S else f"in the {seconds(episode.run_age_s)} since the run began"
-    return f"It had sent {counted(minute, 'call')} {span}, {second} of them in the last second; it declares {declares}."
+    return said(next(iter(row.statuses)), next(iter(row.vendor_codes), ""), row.examples[0].message)

@@ -1,217 +1,157 @@
 """Bans and rests: changes of state paired into episodes, each with why, what came before and what it cost.
 
 An episode begins when a key, an account or a provider stops being ready, and ends when it is ready again: several
-rests with trials between them are one. What is kept grows with the episodes and the items in flight, not with the log.
+rests with trials between them are one. A provider that only follows its keys is part of their episodes. What is kept
+grows with the episodes and the items in flight, not with the log.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from router.analysis.episode import Episode, OpenEpisode, Target
-from router.analysis.rows import Call, Settled, Share, Turn
-from router.faults import Family, Kind
+from router.analysis.episode import FAULTS_OF, Cost, Episode
+from router.analysis.items import ItemCounts, Pending
+from router.analysis.rows import DOWN, FOLLOWED, family_of
+from router.log.events import AttemptFinished, PaceChanged, StateChanged
+from router.log.times import seconds_of
 
-SAME_INSTANT_S = 0.05
-"""The keys of one account change within one turn of the router; their lines are this close, at most."""
 LED_WITHIN_S = 120.0
 MAX_REMEMBERED = 1000
-MAX_PENDING = 100_000
+
+Target: TypeAlias = tuple[str, str, str]
+"""A provider, a scope, and the name of the key or account."""
 
 
 @dataclass(slots=True)
 class _Failed:
-    """A failed call that may lead to an episode; `answered` is the good answer that its item had later."""
+    """A failed call that may lead to an episode; `answer` is the good answer that its item had later."""
 
     at: float
-    item: str
-    family: Family
-    answered: Call | None = None
+    call: AttemptFinished
+    answer: AttemptFinished | None = None
+
+    def answered(self, call: AttemptFinished) -> None:
+        self.answer = call
 
 
 class Episodes:
     """Reads events in order and pairs changes of state into episodes."""
 
-    def __init__(self) -> None:
-        self._all: list[OpenEpisode] = []
-        self._run = ""
-        self._began_at = 0.0
-        self._forget()
+    def __init__(self, pending: Pending) -> None:
+        self._pending = pending
+        self._all: list[Episode] = []
+        self.begin("", {})
 
-    def _forget(self) -> None:
-        self._open: dict[Target, OpenEpisode] = {}
-        self._streaks: dict[Target, list[_Failed]] = defaultdict(list)
-        self._answered: dict[Target, int] = defaultdict(int)
-        self._last_fault: dict[str, Call] = {}
-        self._pending: dict[str, list[OpenEpisode | _Failed]] = {}
-
-    def begin(self, run: str, at: float) -> None:
-        """A run begins, with every key ready; call `finish` for the one before."""
-        self._forget()
-        self._run, self._began_at = run, at
+    def begin(self, run: str, hashes: Mapping[str, object]) -> None:
+        """A run begins, with every key ready; `hashes` are its keys' fingerprints. Call `finish` for the one before."""
+        self._run, self._hashes = run, hashes
+        self._open: dict[Target, Episode] = {}
+        self._streaks: dict[tuple[str, str], list[_Failed]] = {}
+        self._answered: dict[tuple[str, str], int] = defaultdict(int)
 
     def finish(self, at: float) -> None:
-        """The log is over."""
-        for episode in {id(each): each for each in self._open.values()}.values():
-            episode.break_off(at)
+        """The log is over, or the run."""
+        for episode in self._open.values():
+            episode.leave(at)
         self._open.clear()
 
-    def frozen(self) -> tuple[Episode, ...]:
+    def found(self) -> tuple[Episode, ...]:
         """All episodes in the order in which they began; call `finish` before."""
-        return tuple(each.frozen() for each in self._all)
+        return tuple(self._all)
 
-    # Calls and items.
+    def succeeded(self, call: AttemptFinished) -> None:
+        """A good answer: what has failed before it, with this key or for the provider's sake, leads to nothing."""
+        for key in (call.key, ""):
+            self._answered[call.provider, key] += 1
+            self._streaks.pop((call.provider, key), None)
 
-    def call(self, call: Call) -> None:
-        """Count a call for the episodes of its key and its provider."""
-        targets: tuple[Target, Target] = ((call.provider, call.key), (call.provider, None))
-        if call.ok:
-            for target in targets:
-                self._answered[target] += 1
-                self._streaks.pop(target, None)
-            for waiting in self._pending.pop(call.item, ()):
-                if isinstance(waiting, _Failed):
-                    waiting.answered = call
-                else:
-                    waiting.answered(call)
+    def failed(self, at: float, call: AttemptFinished) -> None:
+        """Count a failed call for the episodes that it belongs to, or remember it: it may lead to one."""
+        mine = [episode for episode in self._of(call.provider) if episode.is_hit_by(call)]
+        for episode in mine:
+            self._count(episode, call)
+        if not mine:
+            about = "" if family_of(call.fault) in FAULTS_OF["provider"] else call.key
+            failed, streak = _Failed(at, call), self._streaks.setdefault((call.provider, about), [])
+            streak.append(failed)
+            self._pending.wait(failed, call.item)
+            if len(streak) > MAX_REMEMBERED:
+                del streak[: MAX_REMEMBERED // 2]
+
+    def share(self, change: PaceChanged) -> None:
+        """Note the part of its rate that an account or a provider uses."""
+        scope = "provider" if change.account is None else "account"
+        if episode := self._open.get((change.provider, scope, change.account or "")):
+            episode.share = change.after
+
+    def turn(self, at: float, change: StateChanged, run_age_s: float) -> None:
+        """Begin, go on with or end the episode of a key, an account or a provider."""
+        if change.because in FOLLOWED:
+            for episode in self._of(change.provider):
+                episode.provider_down |= change.scope == "provider" and change.after in DOWN
             return
-        family = call.family
-        self._last_fault[call.provider] = call
-        failed = _Failed(call.at, call.item, family)
-        for target in targets:
-            episode = self._open.get(target)
-            if episode is None:
-                self._remember(target, failed)
-            elif episode.is_hit_by(family):
-                episode.calls += 1
-                self._wait(episode, call.item)
-
-    def _remember(self, target: Target, failed: _Failed) -> None:
-        streak = self._streaks[target]
-        streak.append(failed)
-        self._pend(failed.item, failed)
-        if len(streak) > MAX_REMEMBERED:
-            del streak[: MAX_REMEMBERED // 2]
-
-    def _wait(self, episode: OpenEpisode, item: str) -> None:
-        """Count an item once, and wait for its answer."""
-        if item and not any(each is episode for each in self._pending.get(item, ())):
-            episode.items += 1
-            self._pend(item, episode)
-
-    def _pend(self, item: str, whom: OpenEpisode | _Failed) -> None:
-        if not item:
+        target = (change.provider, change.scope, _name(change))
+        if change.after == "ready":
+            self._close(target, at, "cleared" if change.because == "alike" else "ready")
             return
-        self._pending.setdefault(item, []).append(whom)
-        if len(self._pending) > MAX_PENDING:
-            self._pending.pop(next(iter(self._pending)))
+        if change.after == "dropped":
+            self._lose(at, change)
+        if target not in self._open:
+            self._open[target] = self._begun(at, change, run_age_s)
+        self._open[target].enter(at, change.after, seconds_of(change.until or ""))
 
-    def _led(self, episode: OpenEpisode, streak: Sequence[_Failed]) -> None:
-        """Count the failed calls that have led to an episode; some of their items have been answered meanwhile."""
-        episode.led += len(streak)
-        episode.calls += len(streak)
-        for failed in {each.item: each for each in streak}.values():
-            if failed.answered is None:
-                self._wait(episode, failed.item)
-            elif failed.item:
-                episode.items += 1
-                episode.answered(failed.answered)
+    def _of(self, provider: str) -> Iterator[Episode]:
+        return (episode for (name, _, _), episode in self._open.items() if name == provider)
 
-    def settled(self, settled: Settled) -> None:
-        """An item is over: nobody will answer it any more."""
-        self._pending.pop(settled.item, None)
+    def _close(self, target: Target, at: float, ended: str) -> None:
+        if (episode := self._open.pop(target, None)) is not None:
+            episode.leave(at, ended)
 
-    def share(self, share: Share) -> None:
-        """Note the part of its rate that a target uses."""
-        if (episode := self._open.get((share.provider, share.key))) is not None:
-            episode.share = share.after
+    def _lose(self, at: float, change: StateChanged) -> None:
+        """Keys that are dropped take part in no other episode."""
+        for target, episode in tuple(self._open.items()):
+            if target[:2] == (change.provider, "account") and episode.lose(map(str, change.keys)):
+                self._close(target, at, "then_dropped")
 
-    # Changes of state.
+    def _begun(self, at: float, change: StateChanged, run_age_s: float) -> Episode:
+        keys = tuple(map(str, change.keys))
+        own = change.scope != "provider"
+        hashes = tuple(str(self._hashes.get(key, change.key_hash) or "") for key in keys)
+        answered = sum(self._answered[change.provider, key] for key in (keys if own else ("",)))
+        items = ItemCounts(_provider=change.provider, _keys=keys if own else None)
+        episode = Episode(self._run, change, hashes, at, run_age_s, answered, Cost(items), _living=set(keys))
+        self._all.append(episode)
+        self._led(episode, at)
+        return episode
 
-    def turn(self, turn: Turn) -> None:
-        """Begin, go on with or end the episode of a key or a provider."""
-        target = (turn.provider, turn.key)
-        if turn.by_keys and self._blame_keys(turn):
-            return
-        episode = self._open.get(target)
-        if turn.after == "ready":
-            self._close(target, turn)
-        elif turn.after == "dropped" and episode is not None and episode.state != "dropped":
-            self._close(target, turn)
-            self._begin(target, turn)
-        elif episode is not None:
-            episode.enter(turn)
-        else:
-            self._begin(target, turn)
+    def _led(self, episode: Episode, at: float) -> None:
+        """Count the failed calls that have led to it; some of their items have been answered meanwhile."""
+        led = []
+        for (provider, _), streak in self._streaks.items():
+            if provider == episode.provider:
+                mine = [
+                    failed for failed in streak if failed.at >= at - LED_WITHIN_S and episode.is_hit_by(failed.call)
+                ]
+                led += mine
+                streak[:] = (
+                    [failed for failed in streak if not any(failed is each for each in mine)] if mine else streak
+                )
+        episode.cost.led += len(led)
+        episode.cost.calls += len(led)
+        for failed in {each.call.item: each for each in led}.values():
+            if failed.answer is None:
+                self._pending.count(episode.cost.items, failed.call.item)
+            elif failed.call.item:
+                episode.cost.items.items += 1
+                episode.cost.items.answered(failed.answer)
 
-    def _blame_keys(self, turn: Turn) -> bool:
-        """A provider whose last key has just stopped being ready is part of that key's episode."""
-        keys = {id(e): e for (provider, key), e in self._open.items() if provider == turn.provider and key is not None}
-        recent = [e for e in keys.values() if abs(e.changed_at - turn.at) <= SAME_INSTANT_S]
-        for episode in recent:
-            episode.provider_down = True
-        return bool(recent)
-
-    def _begin(self, target: Target, turn: Turn) -> None:
-        cause = self._explained(turn)
-        episode = self._same_account(cause)
-        if episode is None:
-            answered = self._answered[target]
-            episode = OpenEpisode(self._run, cause, {}, turn.by_keys, answered, max(0.0, turn.at - self._began_at))
-            self._all.append(episode)
-        elif target not in episode.living:
-            episode.answered_before += self._answered[target]
-        if turn.key is not None:
-            episode.keys[turn.key] = turn.key_hash
-        episode.living.add(target)
-        episode.enter(turn)
-        self._open[target] = episode
-        led = self._streaks.pop(target, [])
-        self._led(episode, [e for e in led if e.at >= turn.at - LED_WITHIN_S and episode.is_hit_by(e.family)])
-
-    def _explained(self, turn: Turn) -> Turn:
-        """A provider that no key serves any more says no fault of its own: the last failed call has it."""
-        call = self._last_fault.get(turn.provider)
-        if (turn.fault and not turn.by_keys) or call is None:
-            return turn
-        said = {"fault": call.fault, "status": call.status, "vendor_code": call.vendor_code, "message": call.message}
-        return turn._replace(**said)  # type: ignore[arg-type]
-
-    def _same_account(self, turn: Turn) -> OpenEpisode | None:
-        """The episode that another key of the same account has begun in the same instant."""
-        if turn.key is None or (turn.after == "dropped" and turn.fault != Kind.ACCOUNT_BANNED):
-            return None
-        for episode in reversed(self._all[-64:]):
-            if _is_twin(episode, turn):
-                return episode
-        return None
-
-    def _close(self, target: Target, turn: Turn) -> None:
-        episode = self._open.pop(target, None)
-        if episode is None:
-            return
-        episode.living.discard(target)
-        if not episode.living:
-            episode.end(turn.at, _how(turn))
+    def _count(self, episode: Episode, call: AttemptFinished) -> None:
+        episode.cost.calls += 1
+        self._pending.count(episode.cost.items, call.item)
 
 
-def _how(turn: Turn) -> str:
-    """A rest ends in a trial or a ramp; one that ends in `ready` at once was taken back."""
-    if turn.after != "ready":
-        return "then_dropped"
-    return "cleared" if turn.key is not None and turn.before in {"resting", "dropped"} else "ready"
-
-
-def _is_twin(episode: OpenEpisode, turn: Turn) -> bool:
-    first = episode.first
-    same = (first.provider, first.after, first.fault, first.message) == (
-        turn.provider,
-        turn.after,
-        turn.fault,
-        turn.message,
-    )
-    near = 0 <= turn.at - first.at <= SAME_INSTANT_S
-    until = abs((first.until_at or 0) - (turn.until_at or 0)) <= SAME_INSTANT_S
-    return first.key is not None and same and near and until and episode.ended_at is None
+def _name(change: StateChanged) -> str:
+    return "" if change.scope == "provider" else (change.account if change.scope == "account" else change.key) or ""

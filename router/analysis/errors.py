@@ -1,16 +1,16 @@
-"""Errors by provider, key and kind, over time, with examples."""
+"""Failed calls by provider, key and kind, with examples."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from router.analysis.rows import Call
+from router.analysis.items import ItemCounts, Pending
+from router.analysis.rows import family_of, fault_of
+from router.faults import Family
+from router.log.events import AttemptFinished
 
-CELLS = 32
 EXAMPLES = 3
-
-_Name = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,134 +22,67 @@ class Example:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Errors:
     """The failed calls of one key with one kind of fault.
 
-    `timeline` counts them in steps of `step_s` seconds from the start of the whole log; `statuses` and
-    `vendor_codes` count what the vendor said, and `examples` are the first calls with words of their own.
-    `slowest_s` is the longest that one of them took.
+    `statuses` and `vendor_codes` count what the vendor said, `examples` are the first calls with words of their own,
+    `slowest_s` is the longest that one of them took. `items` are those of all calls of this family at the provider.
     """
 
     provider: str
     key: str
     fault: str
-    family: str
-    count: int
-    first_at: float
-    last_at: float
-    slowest_s: float
-    statuses: dict[str, int]
-    vendor_codes: dict[str, int]
-    models: tuple[str, ...]
-    examples: tuple[Example, ...]
-    step_s: float
-    timeline: tuple[int, ...]
-
-
-@dataclass(slots=True)
-class _Counted:
-    family: str
+    family: Family
+    items: ItemCounts
     first_at: float
     last_at: float = 0.0
     slowest_s: float = 0.0
     statuses: Counter[str] = field(default_factory=Counter)
     vendor_codes: Counter[str] = field(default_factory=Counter)
-    models: set[str] = field(default_factory=set)
-    examples: dict[str, Example] = field(default_factory=dict)
+    models: list[str] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
 
-    def add(self, call: Call) -> None:
-        self.last_at = max(self.last_at, call.at)
+    @property
+    def count(self) -> int:
+        """How many calls."""
+        return self.statuses.total()
+
+    def add(self, at: float, call: AttemptFinished) -> None:
+        """Count one call."""
+        self.last_at = max(self.last_at, at)
         self.slowest_s = max(self.slowest_s, call.latency_s)
         self.statuses[str(call.status or "none")] += 1
         if call.vendor_code:
             self.vendor_codes[call.vendor_code] += 1
-        self.models.add(call.model)
-        if len(self.examples) < EXAMPLES:
-            self.examples.setdefault(call.message, Example(call.at, call.item, call.message))
-
-
-class Timelines:
-    """Counts over time in at most CELLS steps each; all have one step, which doubles as time goes on."""
-
-    def __init__(self, step_s: float = 1.0) -> None:
-        self.step_s = step_s
-        self._start_at: float | None = None
-        self._cells: dict[_Name, list[int]] = {}
-
-    def start(self, at: float) -> None:
-        """Say when the log begins, once."""
-        if self._start_at is None:
-            self._start_at = at
-
-    def add(self, name: _Name, at: float) -> None:
-        """Count one. What is older than the start counts as the start."""
-        self.start(at)
-        after_s = max(0.0, at - (self._start_at or 0.0))
-        while after_s >= CELLS * self.step_s:
-            self._fold()
-        cells = self._cells.setdefault(name, [0] * CELLS)
-        cells[int(after_s / self.step_s)] += 1
-
-    def until(self, at: float) -> None:
-        """Make room for the end of the log, so that a timeline shows the time without errors too."""
-        while self._start_at is not None and at - self._start_at >= CELLS * self.step_s:
-            self._fold()
-
-    def of(self, name: _Name) -> tuple[int, ...]:
-        """The counts of one name."""
-        return tuple(self._cells[name])
-
-    def _fold(self) -> None:
-        self.step_s *= 2
-        for name, cells in self._cells.items():
-            folded = [cells[i] + cells[i + 1] for i in range(0, CELLS, 2)]
-            self._cells[name] = folded + [0] * (CELLS - len(folded))
+        if call.model not in self.models:
+            self.models.append(call.model)
+        message = call.message or ""
+        if len(self.examples) < EXAMPLES and message not in {example.message for example in self.examples}:
+            self.examples.append(Example(at, call.item, message))
 
 
 class ErrorCounts:
-    """Reads calls and counts the failed ones."""
+    """Reads failed calls and counts them."""
 
-    def __init__(self) -> None:
-        self._counted: dict[_Name, _Counted] = {}
-        self._timelines = Timelines()
+    def __init__(self, pending: Pending) -> None:
+        self._pending = pending
+        self._found: dict[tuple[str, str, str], Errors] = {}
+        self._items: dict[tuple[str, Family], ItemCounts] = {}
 
-    def start(self, at: float) -> None:
-        """Say when the log begins."""
-        self._timelines.start(at)
+    def failed(self, at: float, call: AttemptFinished) -> None:
+        """Count a failed call."""
+        fault = fault_of(call)
+        errors = self._found.get((call.provider, call.key, fault))
+        if errors is None:
+            family = family_of(fault)
+            items = self._items.setdefault((call.provider, family), ItemCounts(_provider=call.provider))
+            errors = self._found[call.provider, call.key, fault] = Errors(
+                call.provider, call.key, fault, family, items, at
+            )
+        errors.add(at, call)
+        self._pending.count(errors.items, call.item)
 
-    def call(self, call: Call) -> None:
-        """Count a call if it failed."""
-        if call.ok:
-            return
-        name = (call.provider, call.key, call.fault)
-        counted = self._counted.get(name)
-        if counted is None:
-            counted = self._counted[name] = _Counted(str(call.family), call.at)
-        counted.add(call)
-        self._timelines.add(name, call.at)
-
-    def frozen(self, ended_at: float) -> tuple[Errors, ...]:
+    def found(self) -> tuple[Errors, ...]:
         """The most frequent first."""
-        self._timelines.until(ended_at)
-        rows = [self._errors(name, counted) for name, counted in self._counted.items()]
-        return tuple(sorted(rows, key=lambda row: (-row.count, row.provider, row.key, row.fault)))
-
-    def _errors(self, name: _Name, counted: _Counted) -> Errors:
-        provider, key, fault = name
-        return Errors(
-            provider=provider,
-            key=key,
-            fault=fault,
-            family=counted.family,
-            count=counted.statuses.total(),
-            first_at=counted.first_at,
-            last_at=counted.last_at,
-            slowest_s=counted.slowest_s,
-            statuses=dict(counted.statuses.most_common()),
-            vendor_codes=dict(counted.vendor_codes.most_common()),
-            models=tuple(sorted(counted.models)),
-            examples=tuple(counted.examples.values()),
-            step_s=self._timelines.step_s,
-            timeline=self._timelines.of(name),
-        )
+        return tuple(sorted(self._found.values(), key=lambda row: (-row.count, row.provider, row.key, row.fault)))

@@ -8,9 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router import jsonl
-from router.analysis.rows import Call, Event, Note, Settled, Share, Turn, parse, sent, text
-from router.analysis.wording import counted, seconds, share, time_of_day
+from router.analysis.rows import Logged, parse, sent
+from router.analysis.wording import counted, listed, quoted, seconds, share, time_of_day
 from router.errors import ConfigError
+from router.log.events import (
+    AttemptFinished,
+    ItemSettled,
+    PaceChanged,
+    ProviderLeftOut,
+    RunFinished,
+    RunStarted,
+    StateChanged,
+)
+from router.log.times import seconds_of
 from router.text import clean
 
 POLL_S = 0.5
@@ -26,10 +36,10 @@ def follow(path: Path, emit: Callable[[str], None], *, sleep: Callable[[float], 
     """
     finished = False
     try:
-        for event in _events(path):
-            if event is not None:
-                finished = isinstance(event, Note) and event.event == "run.finished"
-                if line := short_line(event):
+        for logged in _logged(path):
+            if logged is not None:
+                finished = isinstance(logged.event, RunFinished)
+                if line := short_line(logged):
                     emit(line)
             elif finished:
                 return
@@ -39,7 +49,7 @@ def follow(path: Path, emit: Callable[[str], None], *, sleep: Callable[[float], 
         return
 
 
-def _events(path: Path) -> Iterator[Event | None]:
+def _logged(path: Path) -> Iterator[Logged | None]:
     """The file's events for ever; None wherever there is nothing more as yet."""
     tail = _Tail(path)
     while True:
@@ -49,9 +59,9 @@ def _events(path: Path) -> Iterator[Event | None]:
                 row = jsonl.decode(line)
             except ValueError:
                 continue
-            event = parse(row) if isinstance(row, dict) else None
-            if event is not None:
-                yield event
+            logged = parse(row) if isinstance(row, dict) else None
+            if logged is not None:
+                yield logged
         if not lines:
             yield None
 
@@ -81,66 +91,53 @@ class _Tail:
         return whole.split(b"\n") if end else []
 
 
-def short_line(event: Event) -> str | None:
+def short_line(logged: Logged) -> str | None:
     """What a person wants to know of an event, in one line; None for what goes well."""
-    told = _told(event)
-    return None if told is None else clean(f"{time_of_day(event.at)}  {told}")
+    told = _told(logged)
+    return None if told is None else clean(f"{time_of_day(logged.at)}  {told}")
 
 
-def _told(event: Event) -> str | None:
-    match event:
-        case Call(ok=False):
-            return _failed(event)
-        case Turn():
-            return _turned(event)
-        case Share():
-            return f"{event.key or event.provider} now uses {share(event.after, 1)} of its rate"
-        case Settled(outcome="error"):
-            return f"{event.item} has no answer: {event.why or 'the log does not say why'}"
-        case Note(event="run.started" | "run.finished" | "provider.left_out"):
-            return _noted(event)
+def _told(logged: Logged) -> str | None:
+    simulated = " (SIMULATED)" if logged.simulated else ""
+    match logged.event:
+        case AttemptFinished(ok=False) as call:
+            return _failed(call)
+        case StateChanged() as change:
+            return _changed(change)
+        case PaceChanged() as change:
+            return f"{change.key or change.provider} now uses {share(change.after, 1)} of its rate"
+        case ItemSettled(outcome="error") as settled:
+            return f"{settled.item} has no answer: {settled.why or 'the log does not say why'}"
+        case RunStarted():
+            return f"run {logged.run}{simulated} begins; times are UTC"
+        case RunFinished() as end:
+            return f"run {logged.run}{simulated} {'was interrupted' if end.interrupted else 'has finished'}"
+        case ProviderLeftOut() as left_out:
+            return f"{left_out.provider} takes no part: {left_out.why}"
     return None
 
 
-def _failed(call: Call) -> str:
+def _failed(call: AttemptFinished) -> str:
     status = f" HTTP {call.status}" if call.status else ""
-    words = f" «{_cut(call.message)}»" if call.message else ""
-    return (
-        f"{call.key or call.provider} failed: {call.fault}{status} after {seconds(call.latency_s)}, {call.item}{words}"
-    )
+    words = f"{call.key or call.provider} failed: {call.fault}{status} after {seconds(call.latency_s)}, {call.item}"
+    return f"{words} {quoted(call.message or '', QUOTED)}".rstrip()
 
 
-def _turned(turn: Turn) -> str:
-    who = turn.key or turn.provider
-    change = f"{who} {turn.before} → {turn.after}"
-    if turn.after not in {"resting", "dropped"}:
-        return change
-    if turn.by_keys:
-        return f"{change}: none of its keys can be used"
-    until = f" until {time_of_day(turn.until_at)}" if turn.until_at else " for the run"
-    counts = [(window, sent(turn.came_before, window)) for window in ("1s", "60s")]
+def _changed(change: StateChanged) -> str:
+    who = change.provider if change.scope == "provider" else listed([str(key) for key in change.keys])
+    words = f"{who} {change.before} → {change.after}"
+    if change.after not in {"resting", "dropped"}:
+        return words
+    if change.because == "keys":
+        return f"{words}: none of its keys can be used"
+    if change.because == "account":
+        return f"{words}: another provider's calls with this account led to it"
+    until_at = seconds_of(change.until or "")
+    until = f" until {time_of_day(until_at)}" if until_at else " for the run"
+    counts = [(window, sent(change, window)) for window in ("1s", "60s")]
     before = ", ".join(
         f"{counted(number, 'call')} in {window[:-1]} s" for window, number in counts if number is not None
     )
-    declared = text(turn.came_before, "declared_rate") or "no rate"
-    status = f" HTTP {turn.status}" if turn.status else ""
-    return f"{change}{until}: {turn.fault}{status}; before: {before or 'unknown'}, declared {declared}"
-
-
-def _noted(note: Note) -> str:
-    row = note.row
-    if note.event == "provider.left_out":
-        return f"{text(row, 'provider')} takes no part: {text(row, 'why')}"
-    simulated = " (SIMULATED)" if row.get("simulated") is True else ""
-    did = (
-        "begins; times are UTC"
-        if note.event == "run.started"
-        else "was interrupted"
-        if row.get("interrupted")
-        else "has finished"
-    )
-    return f"run {text(row, 'run')}{simulated} {did}"
-
-
-def _cut(message: str) -> str:
-    return message if len(message) <= QUOTED else message[: QUOTED - 1].rstrip() + "…"
+    status = f" HTTP {change.status}" if change.status else ""
+    declared = change.declared_rate or "no rate"
+    return f"{words}{until}: {change.fault}{status}; before: {before or 'unknown'}, declared {declared}"

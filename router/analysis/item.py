@@ -1,35 +1,46 @@
-"""One item's story: every attempt with what it waited for, and how it ended."""
+"""One item's story: every attempt with what it waited for and what followed, how it ended, and its answer."""
 
 from __future__ import annotations
 
 import difflib
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from router.analysis.analysis import plain
 from router.analysis.reading import rows
-from router.analysis.rows import Call, Row, Settled, parse, text
+from router.analysis.rows import parse, text
 from router.errors import ConfigError
+from router.log.events import AttemptFinished, ItemSettled
+from router.log.schema import Row
 
+RESULTS = "results.jsonl"
+SHOWN = ("question", "expected", "answer", "response", "reason", "score", "finish_reason")
+"""What a result tells of its item, where it has it."""
 NEAR = 200
 SUGGESTED = 5
 
-WAITS = {
-    "idle": "nothing: {provider} was free",
-    "nothing": "nothing more",
-    "vendor is silent": "a sign of life from {provider}",
-    "pace": "the pace of {provider}",
-    "key pace": "the pace of {provider}'s accounts",
-    "tokens": "the token limit of {provider}",
-    "provider rests": "the end of a rest of {provider}",
-    "key rests": "the end of a rest of {provider}'s keys",
-    "in flight full": "a free place among {provider}'s calls in flight",
-    "one trial": "the one trial call at {provider}",
-    "ramp": "{provider}, which was ramping up after a rest",
-    "budget used up": "the next day or hour of {provider}'s limit",
-}
-"""What stood last between an attempt and its call, in the words of the log and in a sentence's."""
+
+class Attempt(NamedTuple):
+    """One call; `then` is what followed: `answered`, `retried`, `retried_elsewhere`, `given_up`, or `unknown`."""
+
+    at: float
+    call: AttemptFinished
+    then: str
+
+    @property
+    def sent_at(self) -> float:
+        """When it left."""
+        return self.at - self.call.latency_s
+
+
+class End(NamedTuple):
+    """How the item ended, and when."""
+
+    at: float
+    settled: ItemSettled
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,43 +49,69 @@ class Story:
 
     item: str
     simulated: bool
-    attempts: tuple[Call, ...]
-    ends: tuple[Settled, ...]
+    attempts: tuple[Attempt, ...]
+    ends: tuple[End, ...]
+    results: tuple[Row, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The same for programs, wall times as ISO 8601."""
-        from router.analysis.analysis import to_json
-
-        attempts = [{"sent_at": call.sent_at, **call._asdict()} for call in self.attempts]
-        ends = [end._asdict() for end in self.ends]
-        return {"simulated": self.simulated, "item": self.item, "attempts": to_json(attempts), "ends": to_json(ends)}
+        attempts = [
+            {"sent_at": each.sent_at, "at": each.at, **vars(each.call), "then": each.then} for each in self.attempts
+        ]
+        ends = [{"at": end.at, **vars(end.settled)} for end in self.ends]
+        return {
+            "simulated": self.simulated,
+            "item": self.item,
+            "attempts": plain(attempts),
+            "ends": plain(ends),
+            "results": [dict(row) for row in self.results],
+        }
 
 
 def item_story(paths: Sequence[Path], item: str) -> Story:
     """Find everything about an item; raises ConfigError naming the nearest ids where there is no such item."""
-    story = story_of(rows(paths), item)
+    story = story_of(rows(paths), item, results=_results(paths, item))
     if not story.attempts and not story.ends:
         where = ", ".join(map(str, paths))
         raise ConfigError(f"{where}: there is no item {item!r}{_nearest(rows(paths), item)}")
     return story
 
 
-def story_of(lines: Iterable[Row], item: str) -> Story:
+def story_of(lines: Iterable[Row], item: str, results: Iterable[Row] = ()) -> Story:
     """The same for rows at hand; empty without such an item."""
-    mine = [row for row in lines if row.get("item") == item]
-    events = [parse(row) for row in mine]
+    found = [each for row in lines if row.get("item") == item and (each := parse(row)) is not None]
+    told = [(each.at, each.event) for each in found]
     return Story(
         item,
-        any(row.get("simulated") is True for row in mine),
-        tuple(event for event in events if isinstance(event, Call)),
-        tuple(event for event in events if isinstance(event, Settled)),
+        any(each.simulated for each in found),
+        tuple(_attempts(told)),
+        tuple(End(at, event) for at, event in told if isinstance(event, ItemSettled)),
+        tuple({name: row[name] for name in SHOWN if row.get(name)} for row in results),
     )
 
 
-def waited_for(call: Call) -> str:
-    """What an attempt waited for, as a sentence goes on."""
-    known = WAITS.get(call.waited_for)
-    return known.format(provider=call.provider) if known else call.waited_for or "the log does not say what"
+def _attempts(told: Sequence[tuple[float, object]]) -> Iterator[Attempt]:
+    for index, (at, event) in enumerate(told):
+        if isinstance(event, AttemptFinished):
+            yield Attempt(at, event, _then(event, next((each for _, each in told[index + 1 :]), None)))
+
+
+def _then(call: AttemptFinished, following: object) -> str:
+    """What followed a call, which the next line of its item tells."""
+    match following:
+        case _ if call.ok:
+            return "answered"
+        case AttemptFinished():
+            return "retried" if following.provider == call.provider else "retried_elsewhere"
+        case ItemSettled():
+            return "given_up"
+    return "unknown"
+
+
+def _results(paths: Sequence[Path], item: str) -> Iterator[Row]:
+    """What the results beside the logs say of an item."""
+    beside = [path.with_name(RESULTS) for path in paths]
+    return (row for row in rows([path for path in beside if path.is_file()]) if row.get("trial") == item)
 
 
 def _nearest(lines: Iterable[Row], item: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import math
 import tempfile
@@ -12,11 +14,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from router.analysis.fields import COLUMNS
 from router.analysis.reading import rows
 from router.analysis.rows import parse
 from router.errors import ConfigError
 from router.jsonl import encode
+from router.log.schema import columns as known_columns
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -80,7 +82,8 @@ def _limits(memory: str, spill: str) -> dict[str, str | bool | int | float | lis
 
 def _view(base: DuckDBPyConnection, paths: Sequence[Path]) -> tuple[int, bool]:
     """Make the view; the number of damaged lines, and whether anything is simulated."""
-    columns = {**COLUMNS, **_other_fields(paths)}
+    known = known_columns()
+    columns = {**known, **_other_fields(paths, known)}
     spec = ", ".join(f"{_name(name)}: {_text(kind)}" for name, kind in columns.items())
     files = ", ".join(_text(str(path)) for path in paths)
     base.execute(
@@ -94,18 +97,18 @@ def _view(base: DuckDBPyConnection, paths: Sequence[Path]) -> tuple[int, bool]:
     return int(damaged), bool(simulated)
 
 
-def _other_fields(paths: Sequence[Path]) -> dict[str, str]:
+def _other_fields(paths: Sequence[Path], known: Mapping[str, str]) -> dict[str, str]:
     """Fields beyond the known ones, as the first lines of each file have them.
 
     A name that SQL cannot tell from another one, since it differs in its capitals only, is passed over.
     """
     found: dict[str, str] = {}
-    taken = {name.casefold(): name for name in ("", *COLUMNS)}
+    taken = {name.casefold(): name for name in ("", *known)}
     for path in paths:
         for row in itertools.islice(rows([path]), LOOKED_AT):
             if parse(row) is not None:
                 own = {name: value for name, value in row.items() if taken.setdefault(name.casefold(), name) == name}
-                found |= {name: _kind(value) for name, value in own.items() if name and name not in COLUMNS}
+                found |= {name: _kind(value) for name, value in own.items() if name and name not in known}
     return found
 
 
@@ -147,7 +150,25 @@ def json_lines(found: Found) -> Iterator[str]:
         yield encode(dict(zip(found.columns, map(plain_value, row), strict=True))).decode()
 
 
+def csv_lines(found: Found) -> Iterator[str]:
+    """The columns' names and each row as one line of CSV; lists and objects are JSON, what is missing is empty."""
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="")
+    for row in itertools.chain([found.columns], found.rows):
+        writer.writerow([cell_text(value) for value in row])
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+
+
+def cell_text(value: object) -> str:
+    """A value as a cell of a table."""
+    plain = plain_value(value)
+    return plain if isinstance(plain, str) else "" if plain is None else encode(plain).decode()
+
+
 def plain_value(value: object) -> object:
+    """A value as JSON has it."""
     match value:
         case float() if not math.isfinite(value):
             return None

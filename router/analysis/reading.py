@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from router import jsonl
-from router.analysis.rows import Row
 from router.errors import ConfigError
+from router.log.schema import Row
 
 LOG = "log.jsonl"
 LATEST = "latest"

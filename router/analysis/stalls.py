@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from router.analysis.rows import Call, Settled, Turn, family_of
+from router.analysis.items import ItemCounts, Pending
+from router.analysis.rows import FOLLOWED, family_of
 from router.faults import Family, Kind
+from router.log.events import AttemptFinished, StateChanged
 
 MIN_CALLS = 2
 """One call that times out is a slow call."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hang:
     """Calls of one provider that hung together.
 
     `started_at` is when the first of them left, `ended_at` when the last timed out. `back_at` is the first good answer
     after the start, None where there is none in the log; before it the vendor said nothing. `waited_s` adds up what
-    the calls took. `unanswered` of the `items` had no answer when the log ends.
+    the calls took.
     """
 
     run: str
@@ -29,107 +31,84 @@ class Hang:
     started_at: float
     ended_at: float
     back_at: float | None
-    calls: int
-    waited_s: float
-    slowest_s: float
-    items: int
-    unanswered: int
-
-
-@dataclass(slots=True)
-class _Open:
-    provider: str
-    started_at: float
-    ended_at: float
-    back_at: float | None
-    run: str
+    items: ItemCounts
     calls: int = 0
     waited_s: float = 0.0
     slowest_s: float = 0.0
-    items: int = 0
-    answered: int = 0
-    rested: bool = False
+    _rested: bool = False
 
-    def add(self, call: Call) -> None:
-        self.started_at = min(self.started_at, call.sent_at)
-        self.ended_at = max(self.ended_at, call.at)
+    def add(self, at: float, call: AttemptFinished) -> None:
+        """Count a call that timed out."""
+        self.started_at = min(self.started_at, at - call.latency_s)
+        self.ended_at = max(self.ended_at, at)
         self.calls += 1
         self.waited_s += call.latency_s
         self.slowest_s = max(self.slowest_s, call.latency_s)
 
-    def frozen(self) -> Hang:
-        return Hang(
-            run=self.run,
-            provider=self.provider,
-            started_at=self.started_at,
-            ended_at=self.ended_at,
-            back_at=self.back_at,
-            calls=self.calls,
-            waited_s=round(self.waited_s, 3),
-            slowest_s=self.slowest_s,
-            items=self.items,
-            unanswered=self.items - self.answered,
-        )
+    @property
+    def lasted_s(self) -> float:
+        """Until it answered again, or the last call was given up."""
+        return (self.back_at or self.ended_at) - self.started_at
+
+    @property
+    def is_told(self) -> bool:
+        """Whether nothing else tells of it: what led to a rest is told as an episode."""
+        return self.calls >= MIN_CALLS and not self._rested
+
+    def rest(self) -> None:
+        """The provider rests for it."""
+        self._rested = True
 
 
 class Hangs:
-    """Reads events in order and finds calls that hung together. What led to a rest is told as an episode instead."""
+    """Reads events in order and finds calls that hung together."""
 
-    def __init__(self) -> None:
-        self._all: list[_Open] = []
+    def __init__(self, pending: Pending) -> None:
+        self._pending = pending
+        self._all: list[Hang] = []
         self.begin("")
 
     def begin(self, run: str) -> None:
         """A run begins."""
         self._run = run
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, Hang] = {}
         self._answered_at: dict[str, float] = {}
         self._resting: set[str] = set()
-        self._pending: dict[str, _Open] = {}
 
-    def call(self, call: Call) -> None:
-        """Count a call that timed out, or note a sign of life."""
-        if call.ok:
-            self._answer(call)
-        elif call.fault == Kind.TIMEOUT and call.provider not in self._resting:
-            self._hung(call)
-
-    def _answer(self, call: Call) -> None:
-        self._answered_at[call.provider] = call.at
+    def succeeded(self, at: float, call: AttemptFinished) -> None:
+        """A sign of life."""
+        self._answered_at[call.provider] = at
         hang = self._open.get(call.provider)
         if hang is not None and hang.back_at is None:
-            hang.back_at = call.at
-        if (waiting := self._pending.pop(call.item, None)) is not None:
-            waiting.answered += 1
+            hang.back_at = at
 
-    def _hung(self, call: Call) -> None:
+    def failed(self, at: float, call: AttemptFinished) -> None:
+        """Count a call that timed out while its provider did not rest."""
+        if call.fault != Kind.TIMEOUT or call.provider in self._resting:
+            return
+        sent_at = at - call.latency_s
         hang = self._open.get(call.provider)
-        if hang is None or call.sent_at > hang.ended_at:
+        if hang is None or sent_at > hang.ended_at:
             answered_at = self._answered_at.get(call.provider, 0.0)
-            back_at = answered_at if answered_at > call.sent_at else None
-            hang = self._open[call.provider] = _Open(call.provider, call.sent_at, call.at, back_at, self._run)
+            back_at = answered_at if answered_at > sent_at else None
+            counts = ItemCounts(_provider=call.provider)
+            hang = self._open[call.provider] = Hang(self._run, call.provider, sent_at, at, back_at, counts)
             self._all.append(hang)
-        hang.add(call)
-        if call.item and call.item not in self._pending:
-            hang.items += 1
-            self._pending[call.item] = hang
+        hang.add(at, call)
+        self._pending.count(hang.items, call.item)
 
-    def settled(self, settled: Settled) -> None:
-        """An item is over."""
-        self._pending.pop(settled.item, None)
-
-    def turn(self, turn: Turn) -> None:
+    def turn(self, change: StateChanged) -> None:
         """A provider that rests for it has an episode that tells the same."""
-        if turn.key is not None or turn.by_keys:
+        if change.scope != "provider" or change.because in FOLLOWED:
             return
-        if turn.after == "ready":
-            self._resting.discard(turn.provider)
+        if change.after == "ready":
+            self._resting.discard(change.provider)
             return
-        self._resting.add(turn.provider)
-        hang = self._open.pop(turn.provider, None)
-        if hang is not None and turn.after == "resting" and family_of(turn.fault) is Family.VENDOR:
-            hang.rested = True
+        self._resting.add(change.provider)
+        hang = self._open.pop(change.provider, None)
+        if hang is not None and change.after == "resting" and family_of(change.fault) is Family.VENDOR:
+            hang.rest()
 
-    def frozen(self) -> tuple[Hang, ...]:
+    def found(self) -> tuple[Hang, ...]:
         """In the order in which they were noticed."""
-        return tuple(hang.frozen() for hang in self._all if hang.calls >= MIN_CALLS and not hang.rested)
+        return tuple(hang for hang in self._all if hang.is_told)

@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 
 from router.analysis.episode import Episode
-from router.analysis.rows import WINDOWS_S, sent, text
-from router.analysis.throttles import Throttle, declared_rates, paced_rate, window_for
+from router.analysis.rows import WINDOWS_S
+from router.analysis.throttles import Throttle, declared_rates, paced_rate
 from router.rates import Rate
 
 KEEP = 0.8
 TELLING_SHARE = 0.1
 """A refusal after fewer calls than this share of the declared rate says nothing about the rate."""
 TELLING_CALLS = 5
+STRAY_AMONG = 20
 SHORTEST_TIMEOUT_S = 15.0
+MINUTE_S, HOURS_S, DAY_S = 60.0, 2 * 3600.0, 86400.0
 COARSE = 10
 
 
@@ -38,30 +40,42 @@ def rate_line(declared: str | None, found: int, window: str, name: str = "rate")
     return f"{name}: [{', '.join([str(lower), *others])}]" if others else f"{name}: {lower}"
 
 
-def lower_rate(episode: Episode) -> str | None:
-    """The line after a block of the whole provider."""
-    declared = text(episode.came_before, "declared_rate") or None
-    window = window_for(declared, episode.run_age_s)
-    found = sent(episode.came_before, window)
-    return None if found is None else rate_line(declared, found, window)
+def is_stray(refused: int, calls: int) -> bool:
+    """Whether one refusal among many calls tells of no limit: a call may arrive early."""
+    return refused == 1 and calls > STRAY_AMONG
+
+
+def is_too_long(throttle: Throttle) -> bool:
+    """Whether the vendor named a wait that no paced limit asks for."""
+    rate = paced_rate(throttle.declared)
+    return (throttle.told_s or 0.0) > max(rate.period_s if rate else 0.0, MINUTE_S)
+
+
+def is_daily(episode: Episode) -> bool:
+    """Whether a quota can be a day's: it is back at midnight UTC, or not within hours."""
+    if episode.until_at is None:
+        return True
+    past_midnight_s = episode.until_at % DAY_S
+    return episode.until_at - episode.started_at > HOURS_S or past_midnight_s < MINUTE_S
 
 
 def day_line(episode: Episode) -> str | None:
     """The line that declares a daily quota, where none is declared and the run's answers show one."""
-    declared = text(episode.came_before, "declared_rate")
+    declared = str(episode.came_before.get("declared_rate") or "")
     per_day = tidy(KEEP * episode.answered_before)
-    if not per_day or any(not rate.is_paced for rate in declared_rates(declared)):
+    if not per_day or episode.alike or any(not rate.is_paced for rate in declared_rates(declared)):
         return None
-    limit = Rate(per_day, 86400.0)
+    limit, before = Rate(per_day, DAY_S), episode.came_before
+    if before.get("account_sent_1h") not in {None, before.get("sent_1h")}:  # the provider has other accounts, too
+        return f"key_rate: {limit}"
     return f"rate: [{declared}, {limit}]" if declared else f"rate: {limit}"
 
 
 def tokens_line(throttle: Throttle) -> str | None:
     """The line for tokens, from the limit that the vendor's own headers name."""
-    limits = [value for name, value in throttle.limits.items() if "token" in name and "limit" in name.split("-")]
-    told = next((value for value in limits if value.isdigit()), "0")
-    amount = tidy(KEEP * int(told))
-    return f"tokens: {Rate(amount, 60.0)}" if amount else None
+    told = next((limit.rate for limit in throttle.told if limit.what == "tokens"), None)
+    amount = tidy(KEEP * told.amount) if told else 0
+    return f"tokens: {Rate(amount, told.period_s)}" if told and amount else None
 
 
 def concurrency_line(throttle: Throttle) -> str | None:

@@ -1,158 +1,142 @@
-"""429s against the declared rates: how many calls had left when a vendor said «too many»."""
+"""429s against the declared rates: how many calls had left when a vendor said that they were too many."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median_low
 
-from router.analysis.rows import WINDOWS_S, Call, Row, Turn, family_of, sent, text
-from router.analysis.usage import TOO_MANY_REQUESTS
+from router.analysis.rows import FOLLOWED, WINDOWS_S, family_of, fault_of, sent
+from router.analysis.usage import TOO_MANY_REQUESTS, Usage
+from router.catalog.limits import ToldLimit, told_limits
+from router.catalog.vendors import of_model
 from router.faults import Family
+from router.log.events import AttemptFinished, StateChanged
 from router.rates import Rate, parse_rate
 
-SAME_INSTANT_S = 0.05
 MAX_COUNTS = 10_000
 
 _WINDOW_OF = {seconds: name for name, seconds in WINDOWS_S.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Throttle:
-    """The 429s of one key, or of keys that were throttled together as one account.
+    """The 429s of one key.
 
-    `status_429` counts replies with that status, `about_rate` the calls refused for rate, tokens or concurrency: a 429
-    may mean an empty balance, and another status a limit. `rests` is how often that made the key rest. `sent_low`,
-    `sent_median` and `sent_high` are the calls that had left in `window` before such a rest, counted for the `scope`
-    that the declared rate limits, where the key went at its full rate. `limits` are the limit headers of the last
-    such call, `told_s` is the longest wait named.
+    `status_429` counts replies with that status, `faults` those refused for rate, tokens or concurrency: a 429 may
+    mean an empty balance, and another status a limit. `rests` is how often that made the key rest. The `sent_` figures
+    are the calls that had left in `window` before such a rest, counted for the `scope` that the declared rate limits,
+    where the key went at its full rate. `limits` are the limit headers of the last such call, to
+    `model`; `told_s` is the longest wait named.
     """
 
     provider: str
     key: str
-    faults: dict[str, int]
-    calls: int
-    status_429: int
-    about_rate: int
     declared: str | None
-    window: str | None
-    scope: str
-    rests: int
-    sent_low: int | None
-    sent_median: int | None
-    sent_high: int | None
-    peak_1s: int | None
-    in_flight: int | None
-    told_s: float | None
-    limits: dict[str, str]
-
-
-@dataclass(slots=True)
-class _Counted:
-    faults: dict[str, int] = field(default_factory=dict)
-    status_429: int = 0
-    about_rate: int = 0
-    told_s: float | None = None
-    limits: dict[str, str] = field(default_factory=dict)
-    declared: str | None = None
-    window: str | None = None
     scope: str = "provider"
-    counts: list[int] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    calls: int = 0
+    status_429: int = 0
+    window: str | None = None
     rests: int = 0
     peak_1s: int | None = None
     in_flight: int | None = None
+    told_s: float | None = None
+    model: str = ""
+    limits: dict[str, str] = field(default_factory=dict)
+    _counts: list[int] = field(default_factory=list, repr=False)
+
+    @property
+    def about_rate(self) -> int:
+        """Calls refused for rate, tokens or concurrency."""
+        return self.faults.total()
+
+    @property
+    def sent_low(self) -> int | None:
+        """The fewest calls before such a rest."""
+        return min(self._counts, default=None)
+
+    @property
+    def sent_median(self) -> int | None:
+        """Mostly so many."""
+        return median_low(self._counts) if self._counts else None
+
+    @property
+    def sent_high(self) -> int | None:
+        """The most."""
+        return max(self._counts, default=None)
+
+    @property
+    def told(self) -> tuple[ToldLimit, ...]:
+        """The limits that these headers tell, where their window is known."""
+        return told_limits(of_model(self.model), self.limits)
+
+    def add(self, call: AttemptFinished) -> None:
+        """Count a refusal, and what it says about limits."""
+        self.status_429 += call.status == TOO_MANY_REQUESTS
+        if family_of(call.fault) is Family.THROTTLE:
+            self.faults[fault_of(call)] += 1
+            self.told_s = max(self.told_s or 0.0, call.retry_after_s or 0.0) or None
+            self.limits = {str(name): str(value) for name, value in call.limits.items()} or self.limits
+            self.model = call.model
+
+    def rest(self, change: StateChanged, age_s: float, *, telling: bool) -> None:
+        """Count a rest, and, where it tells about the declared rate, the calls before it."""
+        self.rests += 1
+        if not telling:
+            return
+        self.window = window_for(self.declared, age_s)
+        found = sent(change, self.window, self.scope if change.scope != "provider" else "provider")
+        if found is not None and len(self._counts) < MAX_COUNTS:
+            self._counts.append(found)
+        self.peak_1s = max((n for n in (self.peak_1s, change.peak_1s) if n is not None), default=None)
+        self.in_flight = max((n for n in (self.in_flight, change.in_flight) if n is not None), default=None)
 
 
 class Throttles:
-    """Reads calls and changes of state."""
+    """Reads refused calls and changes of state."""
 
     def __init__(self) -> None:
-        self._counted: dict[tuple[str, str], _Counted] = {}
-        self._calls: dict[tuple[str, str], int] = {}
-        self._rates: dict[str, str] = {}
-        self._states: dict[str, str] = {}
-        self._began_at = 0.0
+        self._found: dict[tuple[str, str], Throttle] = {}
+        self._rates: Mapping[str, str] = {}
+        self._down: set[str] = set()
 
-    def begin(self, row: Row, at: float) -> None:
+    def begin(self, rates: Mapping[str, object]) -> None:
         """A run begins: what it declares."""
-        self._began_at = at
-        self._states.clear()
-        rates = row.get("rates")
-        if isinstance(rates, Mapping):
-            self._rates = {name: ", ".join(map(str, rate)) for name, rate in rates.items() if isinstance(rate, list)}
+        self._down.clear()
+        self._rates = {name: ", ".join(map(str, rate)) for name, rate in rates.items() if isinstance(rate, list)}
 
-    def call(self, call: Call) -> None:
-        """Count a call, and what it says about limits."""
-        name = (call.provider, call.key)
-        self._calls[name] = self._calls.get(name, 0) + 1
-        about_rate = not call.ok and call.family is Family.THROTTLE
-        if not about_rate and call.status != TOO_MANY_REQUESTS:
-            return
-        counted = self._counted.setdefault(name, _Counted(declared=self._rates.get(call.provider)))
-        counted.faults[call.fault] = counted.faults.get(call.fault, 0) + 1
-        counted.status_429 += call.status == TOO_MANY_REQUESTS
-        counted.about_rate += about_rate
-        if about_rate:
-            counted.told_s = max(counted.told_s or 0.0, call.retry_after_s or 0.0) or None
-            counted.limits = {str(name): str(value) for name, value in call.limits.items()} or counted.limits
+    def failed(self, call: AttemptFinished) -> None:
+        """Count a refused call."""
+        if family_of(call.fault) is Family.THROTTLE or call.status == TOO_MANY_REQUESTS:
+            name = (call.provider, call.key)
+            if name not in self._found:
+                self._found[name] = Throttle(*name, self._rates.get(call.provider))
+            self._found[name].add(call)
 
-    def turn(self, turn: Turn) -> None:
-        """Count the calls before a throttle that made a key, or all keys alike, rest."""
-        for name, counted in self._counted.items():
-            if name[0] == turn.provider and turn.key in {name[1], None}:
-                self._note(turn, counted)
-        if turn.key is None:
-            self._states[turn.provider] = turn.after
+    def turn(self, change: StateChanged, age_s: float) -> None:
+        """Count the calls before a throttle that made an account, or all of them alike, rest."""
+        mine = (self._found.get((change.provider, str(key))) for key in change.keys)
+        for throttle in filter(None, mine):
+            throttle.declared = change.declared_rate or throttle.declared
+            # A rate that is not the provider's own is each account's, `key_rate`.
+            own = throttle.declared in {None, self._rates.get(change.provider, throttle.declared)}
+            throttle.scope = "provider" if own else "account"
+            is_own = change.after == "resting" and change.because not in FOLLOWED
+            if is_own and family_of(change.fault) is Family.THROTTLE:
+                # Where it was slowed down already, what had been sent says nothing about the declared rate.
+                telling = change.before == "ready" and change.provider not in self._down
+                throttle.rest(change, age_s, telling=telling)
+        if change.scope == "provider":
+            (self._down.discard if change.after == "ready" else self._down.add)(change.provider)
 
-    def _note(self, turn: Turn, counted: _Counted) -> None:
-        counted.declared = text(turn.came_before, "declared_rate") or counted.declared
-        if turn.after != "resting" or turn.by_keys or family_of(turn.fault) is not Family.THROTTLE:
-            return
-        counted.rests += 1
-        if turn.before != "ready" or self._states.get(turn.provider, "ready") != "ready":
-            return  # it was slowed down already, so what had been sent says nothing about the declared rate
-        counted.scope = self._scope(turn.provider, counted.declared)
-        counted.window = window_for(counted.declared, turn.at - self._began_at)
-        scope = counted.scope if turn.key else "provider"
-        found = sent(turn.came_before, counted.window, scope)
-        if found is not None and len(counted.counts) < MAX_COUNTS:
-            counted.counts.append(found)
-        counted.peak_1s = _most(counted.peak_1s, turn.came_before.get("peak_1s"))
-        counted.in_flight = _most(counted.in_flight, turn.came_before.get("in_flight"))
-
-    def _scope(self, provider: str, declared: str | None) -> str:
-        """A rate that is not the provider's own is each account's, `key_rate`."""
-        return "provider" if declared is None or self._rates.get(provider, declared) == declared else "account"
-
-    def frozen(self) -> tuple[Throttle, ...]:
+    def found(self, usage: tuple[Usage, ...]) -> tuple[Throttle, ...]:
         """By provider and key."""
-        return tuple(self._throttle(name, counted) for name, counted in sorted(self._counted.items()))
-
-    def _throttle(self, name: tuple[str, str], counted: _Counted) -> Throttle:
-        counts = counted.counts
-        return Throttle(
-            provider=name[0],
-            key=name[1],
-            faults=counted.faults,
-            calls=self._calls[name],
-            status_429=counted.status_429,
-            about_rate=counted.about_rate,
-            declared=counted.declared,
-            window=counted.window,
-            scope=counted.scope,
-            rests=counted.rests,
-            sent_low=min(counts, default=None),
-            sent_median=median_low(counts) if counts else None,
-            sent_high=max(counts, default=None),
-            peak_1s=counted.peak_1s,
-            in_flight=counted.in_flight,
-            told_s=counted.told_s,
-            limits=counted.limits,
-        )
-
-
-def _most(known: int | None, found: object) -> int | None:
-    return max(known or 0, found) if isinstance(found, int) else known
+        calls = {(each.provider, each.key): each.calls for each in usage}
+        for name, throttle in self._found.items():
+            throttle.calls = calls[name]
+        return tuple(self._found[name] for name in sorted(self._found))
 
 
 def declared_rates(declared: str | None) -> list[Rate]:
@@ -175,5 +159,4 @@ def window_for(declared: str | None, age_s: float) -> str:
     """The counted window that a declared rate is judged by; a run younger than that is judged by a shorter one."""
     rate = paced_rate(declared)
     wanted_s = min(rate.period_s if rate else 60.0, max(1.0, age_s))
-    fitting: Sequence[float] = [seconds for seconds in _WINDOW_OF if seconds <= wanted_s]
-    return _WINDOW_OF[max(fitting)] if fitting else "1s"
+    return _WINDOW_OF[max((seconds for seconds in _WINDOW_OF if seconds <= wanted_s), default=1.0)]

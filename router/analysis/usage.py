@@ -1,99 +1,103 @@
-"""What the calls add up to, by provider and by key."""
+"""What the calls add up to, by provider and by key, and what they waited for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from router.analysis.rows import Call, Turn
+from router.analysis.rows import DOWN
+from router.log.events import AttemptFinished, StateChanged
 
 TOO_MANY_REQUESTS = 429
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Usage:
-    """The calls of one provider, or with `key` of one key. Latencies in seconds, None without answers.
+    """The calls of one provider, or with `key` of one key. Latencies in seconds, of answers alone.
 
     `unavailable_s` is the time in which the provider as a whole could not be used; 0 for a key.
     """
 
     provider: str
     key: str | None
-    calls: int
-    answered: int
-    failed: int
-    status_429: int
-    latency_mean_s: float | None
-    latency_max_s: float | None
-    unavailable_s: float
-
-
-@dataclass(slots=True)
-class _Counted:
     calls: int = 0
     answered: int = 0
     status_429: int = 0
-    latency_s: float = 0.0
-    slowest_s: float = 0.0
+    latency_max_s: float | None = None
     unavailable_s: float = 0.0
+    _latency_s: float = 0.0
+    _down_at: float | None = field(default=None, repr=False)
+
+    @property
+    def failed(self) -> int:
+        """Calls without an answer."""
+        return self.calls - self.answered
+
+    @property
+    def latency_mean_s(self) -> float | None:
+        """The mean latency of answers; None without any."""
+        return self._latency_s / self.answered if self.answered else None
+
+    def add(self, call: AttemptFinished) -> None:
+        """Count one call."""
+        self.calls += 1
+        self.status_429 += call.status == TOO_MANY_REQUESTS
+        if call.ok:
+            self.answered += 1
+            self._latency_s += call.latency_s
+            self.latency_max_s = max(self.latency_max_s or 0.0, call.latency_s)
+
+    def turn(self, at: float, after: str) -> None:
+        """Note from when to when it could not be used."""
+        if self._down_at is not None:
+            self.unavailable_s += max(0.0, at - self._down_at)
+        self._down_at = at if after in DOWN else None
+
+
+class Waited(NamedTuple):
+    """How long calls waited for one thing at one provider, all of them together."""
+
+    provider: str
+    waited_for: str
+    waited_s: float
 
 
 class Usages:
-    """Counts calls by provider and key, and the time in which a provider could not be used."""
+    """Counts calls by provider and key, the time in which a provider could not be used, and what calls waited for."""
 
     def __init__(self) -> None:
-        self._counted: dict[tuple[str, str | None], _Counted] = {}
-        self._down: dict[str, float] = {}
+        self._found: dict[tuple[str, str | None], Usage] = {}
+        self._waited: defaultdict[tuple[str, str], float] = defaultdict(float)
 
-    def call(self, call: Call) -> None:
+    def call(self, call: AttemptFinished) -> None:
         """Count one call."""
         for key in (None, call.key):
-            counted = self._of(call.provider, key)
-            counted.calls += 1
-            counted.status_429 += call.status == TOO_MANY_REQUESTS
-            if call.ok:
-                counted.answered += 1
-                counted.latency_s += call.latency_s
-                counted.slowest_s = max(counted.slowest_s, call.latency_s)
+            self._of(call.provider, key).add(call)
+        if call.waited_s > 0:
+            self._waited[call.provider, call.waited_for] += call.waited_s
 
-    def turn(self, turn: Turn) -> None:
+    def turn(self, at: float, change: StateChanged) -> None:
         """Note when a provider could be used and when not."""
-        if turn.key is not None:
-            return
-        self._up(turn.provider, turn.at)
-        if turn.after in {"resting", "dropped"}:
-            self._down[turn.provider] = turn.at
+        if change.scope == "provider":
+            self._of(change.provider, None).turn(at, change.after)
 
     def finish(self, at: float) -> None:
         """The log, or one run of it, is over."""
-        for provider in tuple(self._down):
-            self._up(provider, at)
+        for usage in self._found.values():
+            usage.turn(at, "")
 
-    def _up(self, provider: str, at: float) -> None:
-        if (since := self._down.pop(provider, None)) is not None:
-            self._of(provider, None).unavailable_s += max(0.0, at - since)
-
-    def _of(self, provider: str, key: str | None) -> _Counted:
-        found = self._counted.get((provider, key))
+    def _of(self, provider: str, key: str | None) -> Usage:
+        found = self._found.get((provider, key))
         if found is None:
-            found = self._counted[provider, key] = _Counted()
+            found = self._found[provider, key] = Usage(provider, key)
         return found
 
-    def frozen(self) -> tuple[Usage, ...]:
+    def found(self) -> tuple[Usage, ...]:
         """Every provider followed by its keys, by name."""
-        order = sorted(self._counted, key=lambda each: (each[0], each[1] or ""))
-        return tuple(_usage(provider, key, self._counted[provider, key]) for provider, key in order)
+        return tuple(self._found[name] for name in sorted(self._found, key=lambda each: (each[0], each[1] or "")))
 
-
-def _usage(provider: str, key: str | None, counted: _Counted) -> Usage:
-    answered = counted.answered
-    return Usage(
-        provider,
-        key,
-        counted.calls,
-        answered,
-        counted.calls - answered,
-        counted.status_429,
-        round(counted.latency_s / answered, 4) if answered else None,
-        counted.slowest_s if answered else None,
-        round(counted.unavailable_s, 3),
-    )
+    def waited(self) -> tuple[Waited, ...]:
+        """The longest first."""
+        waits = (Waited(*name, amount_s) for name, amount_s in self._waited.items())
+        return tuple(sorted(waits, key=lambda each: -each.waited_s))

@@ -1,11 +1,26 @@
-"""Numbers and times as people read them."""
+"""Numbers, times and lists as people read them."""
 
 from __future__ import annotations
 
-from router.analysis.rows import utc
+from collections.abc import Mapping, Sequence
+
+from router.log.times import utc
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0
+MAX_QUOTED = 160
+MAX_LISTED = 5
+
+
+def quoted(message: str, most: int = MAX_QUOTED) -> str:
+    """A vendor's words in quotes, cut where they are long."""
+    return f'"{message if len(message) <= most else message[: most - 1].rstrip() + "…"}"' if message else ""
+
+
+def said(status: object, code: str, message: str) -> str:
+    """All that a vendor said: `HTTP 402 insufficient_balance "Insufficient Balance"`."""
+    parts = [f"HTTP {status}" if str(status or "").isdigit() else "", code, quoted(message)]
+    return " ".join(filter(None, parts)) or "without a word"
 
 
 def seconds(amount: float) -> str:
@@ -29,6 +44,17 @@ def share(part: float, whole: float) -> str:
 def counted(number: int, what: str) -> str:
     """`1 call`, `7 calls`, `12,345 calls`."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """`timeout`, or `timeout 5, connection 3`."""
+    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`; of many the first, and how many more."""
+    shown = [*names[:MAX_LISTED], f"{len(names) - MAX_LISTED} more"] if len(names) > MAX_LISTED + 1 else [*names]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def times(number: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,17 +27,20 @@ def logs(
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Tell of changes and faults as they come.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="With --sql: print CSV on stdout.")] = False,
 ) -> int:
     """Explain bans, rests and errors: when, who, why, what came before, what to change."""
     from router import analysis
 
     if sum([item is not None, sql is not None, follow]) > 1:
         raise ConfigError("--item, --sql and --follow exclude each other; take one")
+    if csv and (sql is None or json):
+        raise ConfigError("--csv goes with --sql, and without --json")
     paths = analysis.find_logs(targets or [], log_dir)
     if follow:
         _follow(paths)
     elif sql is not None:
-        _query(paths, sql, as_json=json)
+        _query(paths, sql, "json" if json else "csv" if csv else "text")
     elif item is not None:
         from router.reports.item_text import render_story
 
@@ -60,16 +63,16 @@ def _follow(paths: tuple[Path, ...]) -> None:
     follow(paths[0], lambda line: put(f"{line}\n"))
 
 
-def _query(paths: tuple[Path, ...], query: str, *, as_json: bool) -> None:
-    from router.analysis import json_lines, run_sql
+def _query(paths: tuple[Path, ...], query: str, form: Literal["text", "json", "csv"]) -> None:
+    from router.analysis import csv_lines, json_lines, run_sql
     from router.reports.query_text import render_found
 
     found = run_sql(paths, query)
-    if as_json:
-        for line in json_lines(found):
-            put(f"{line}\n")
-    else:
-        _print(render_found(found, _width(), color=wants_color(sys.stdout)))
+    if form == "text":
+        _print(render_found(found, _width() if sys.stdout.isatty() else None, color=wants_color(sys.stdout)))
+        return
+    for line in csv_lines(found) if form == "csv" else json_lines(found):
+        put(f"{line}\n")
 
 
 def _print(value: object) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from router.clock import Clock
 from router.config.models import Config, Key, Provider
+from router.engine.announcer import Change
 from router.engine.budget import Budget
 from router.engine.congestion import crowd_for
 from router.engine.dispatch import Dispatcher
@@ -16,7 +17,7 @@ from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.lane import Lane
 from router.engine.pace import Pace
-from router.engine.provider_state import Change, ProviderState
+from router.engine.provider_state import ProviderState
 from router.faults import Family
 from router.rates import Rate
 from router.store import MemoryTally, StateStore, identity, scope_of
@@ -44,15 +45,14 @@ def lanes_of(
 
 def remember(memory: StateStore, change: Change, wall: float) -> None:
     """Keep what a change means for later runs: a key that is dead, or is not after all."""
-    key, provider, cause = change.key, change.provider, change.health.cause
-    if key is None:
-        return
-    # A right or a model that is missing is between this file and the vendor, and may be mended any time.
-    if change.after is State.DROPPED and cause and cause.reaction.family is Family.DEAD:
-        if memory.recall(key, provider) is None:
-            memory.drop(key, provider, cause, wall)
-    elif change.before is State.DROPPED:
-        memory.forget(identity(key, provider))
+    provider, cause = change.provider, change.health.cause
+    for key in change.keys if change.scope != "provider" else ():
+        # A right or a model that is missing is between this file and the vendor, and may be mended any time.
+        if change.after is State.DROPPED and cause and cause.reaction.family is Family.DEAD:
+            if memory.recall(key, provider) is None:
+                memory.drop(key, provider, cause, wall)
+        elif change.before is State.DROPPED:
+            memory.forget(identity(key, provider))
 
 
 @dataclass(frozen=True, slots=True)

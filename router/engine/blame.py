@@ -50,6 +50,14 @@ class Move(NamedTuple):
     health: Health
 
 
+class Rest(NamedTuple):
+    """The provider's health becomes this one in the place of those of several accounts, whose keys failed alike."""
+
+    target: Target
+    health: Health
+    alike: tuple[KeyState, ...]
+
+
 class Denial(NamedTuple):
     """A key does not serve a model, as the fault says; with None it does again."""
 
@@ -58,7 +66,7 @@ class Denial(NamedTuple):
     fault: Fault | None
 
 
-Step = Move | Denial
+Step = Move | Rest | Denial
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +194,7 @@ class Judge:
         news = self._observed(_instead(fault.reaction.family), now, born, fault)
         rest = self._move(self._accused, replace(news, told_s=_told_left_s(alike, now)))
         self._forgiven = rest.health.generation
-        yield rest
+        yield Rest(*rest, tuple(dict.fromkeys(suspect.key for suspect in alike)))
 
 
 def _instead(family: Family) -> Signal:

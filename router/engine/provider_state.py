@@ -13,11 +13,11 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
 
 from router.clock import Clock
-from router.config.models import Key, Provider
-from router.engine.blame import Judge, Move, Step, Target
+from router.config.models import Provider
+from router.engine.announcer import Announcer, Because, Change
+from router.engine.blame import Judge, Move, Rest, Step, Target
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.permit import Permit
@@ -29,19 +29,6 @@ from router.types import Answer
 
 UNREACHABLE_STRIKES = 4
 """After the tries of so many rests, half a minute in all, a server that never took a connection is not there."""
-
-
-class Change(NamedTuple):
-    """A key's or the provider's state changed, or the share of its rate: what the log tells of it."""
-
-    provider: Provider
-    key: Key | None
-    before: State
-    after: State
-    share_before: float
-    share_after: float
-    health: Health
-    fields: dict[str, object]
 
 
 class KeyStates:
@@ -124,7 +111,6 @@ class ProviderState:
         self.faults = 0
         self.throttled = 0
         self._clock = clock
-        self._on_change = on_change
         self._judge = Judge(self, rng, clock.wall)
         self._was_heard = False
         self._asked: set[str] = set()
@@ -133,7 +119,7 @@ class ProviderState:
         self._account_healths = {account: account.health for account in ring.accounts}
         for account in ring.accounts:
             account.listeners.append(self._account_changed)
-        self._announced: dict[str | None, tuple[State, float]] = {}
+        self._announcer = Announcer(provider, ring, self.history, on_change)
 
     @property
     def default_model(self) -> str:
@@ -153,14 +139,12 @@ class ProviderState:
     def effective(self, now: float) -> Health:
         """How the provider stands: dropped without a living key, resting while all living keys rest, else itself."""
         self.announce(now)
-        return self._effective(now)
-
-    def _effective(self, now: float) -> Health:
         own = self.health.at(now)
-        if (dropped := self._keys.all_dropped) is not None:
-            return dropped
-        resting = self._keys.all_resting if own.is_open else None
-        return own if resting is None else resting
+        return self._followed(own) or own
+
+    def _followed(self, own: Health) -> Health | None:
+        """The health of its keys that the provider follows; None where it stands as itself."""
+        return self._keys.all_dropped or (self._keys.all_resting if own.is_open else None)
 
     def state(self, now: float) -> State:
         """The state of `effective`."""
@@ -234,9 +218,11 @@ class ProviderState:
             self._count_answer(permit)
         else:
             self._count_fault(permit, result, now)
+        alike: tuple[KeyState, ...] = ()
         for step in self._judge.judge(permit, result, now):
             self._do(step)
-        self.announce(now)
+            alike = step.alike if isinstance(step, Rest) else alike
+        self.announce(now, alike, by_own_call=True)
 
     def _count_answer(self, permit: Permit) -> None:
         self.answered += 1
@@ -253,7 +239,7 @@ class ProviderState:
             self._thin_out(permit, now)
 
     def _do(self, step: Step) -> None:
-        if isinstance(step, Move):
+        if isinstance(step, Move | Rest):
             self.move(step.target, step.health)
         elif step.fault is not None:
             self._denied.add(step.key)
@@ -283,30 +269,16 @@ class ProviderState:
         if account.congestion is not None and is_news:
             account.congestion = account.congestion.throttled(account.in_flight + 1)
 
-    def announce(self, now: float) -> None:
-        """Tell of every state or share that is not what it was when last told."""
+    def announce(self, now: float, alike: tuple[KeyState, ...] = (), *, by_own_call: bool = False) -> None:
+        """Tell of every state or share that is not what it was when last told.
+
+        `alike` are the keys that have failed alike just now, so that the provider rests in their place. Without a call
+        of its own that has come back, an account can only have begun to rest by another provider's call.
+        """
+        because: Because = "alike" if alike else "own" if by_own_call else "account"
         for key in self._keys.look(now):
-            self._tell(key, self._keys[key], now)
-        self._tell(None, self._effective(now), now)
-
-    def _tell(self, key: KeyState | None, health: Health, now: float) -> None:
-        name, state = key.key.name if key else None, health.state
-        before, share = self._announced.get(name, (State.READY, 1.0))
-        used = health.share if health.is_open else share
-        if (state, used) == (before, share):
-            return
-        self._announced[name] = (state, used)
-        fields = self._before(key, now) if state is not before else {}
-        self._on_change(Change(self.provider, key.key if key else None, before, state, share, used, health, fields))
-
-    def _before(self, key: KeyState | None, now: float) -> dict[str, object]:
-        """What came before a change of state, for the log."""
-        account = key.account if key else None
-        before = self.history.before(now, key=key.key.name if key else None, account=account.name if account else None)
-        in_flight = account.in_flight if account else self.in_flight
-        return {**before, "in_flight": in_flight, "declared_rate": self.declared_rate(key)}
-
-    def declared_rate(self, key: KeyState | None = None) -> str | None:
-        """The limits declared for the provider, or for each account where the file has them."""
-        rates = self.provider.key_rates if key and self.provider.key_rates else self.provider.rates
-        return ", ".join(str(rate) for rate in rates) or None
+            self._announcer.key(key, self._keys[key], now, because)
+        own = self.health.at(now)
+        followed = self._followed(own)
+        because = "keys" if followed else "alike" if alike else "own"
+        self._announcer.provider(followed or own, now, because, self.in_flight, alike)

@@ -21,11 +21,11 @@ from router.config.loading import load
 from router.config.models import Config
 from router.config.parameters import first_refusal
 from router.engine.amap import amap
+from router.engine.announcer import Change
 from router.engine.assembly import lanes_of, remember
 from router.engine.dispatch import Dispatcher, Ticket
 from router.engine.lane import Lane
 from router.engine.permit import Permit
-from router.engine.provider_state import Change
 from router.engine.reporter import Reporter
 from router.engine.retry import Job, give_up
 from router.engine.selector import Selector
@@ -304,7 +304,8 @@ class Router:
             permit.settle(result)
             attempt = self._attempted(job, permit, result, sent_at - asked_at, self._time.now() - sent_at)
             job.attempts = (*job.attempts, attempt)
-            _tell(self._reporter.attempt, job.request.id, attempt, permit, result)
+            gave_up = isinstance(result, Fault) and self._verdict(job) is not None
+            _tell(self._reporter.attempt, job.request.id, attempt, permit, result, gave_up=gave_up)
         if isinstance(result, Fault):
             return None
         return _completion(attempt, result, job.attempts)

@@ -20,6 +20,7 @@ from router.evals.progress import Forgiving, Screen
 from router.evals.record import describe
 from router.evals.run import Evaluation, Run
 from router.evals.run_directory import RunDirectory, mark_latest
+from router.log.events import ProviderLeftOut, RunStarted, StoreUnavailable
 from router.log.scrub import Scrubber
 from router.log.writer import EventLog
 from router.store import StateStore
@@ -105,18 +106,19 @@ async def _open(
 
 def _tell_start(log: EventLog, plan: Plan) -> None:
     config = plan.config
-    log.event(
-        "run.started",
-        prompts=[prompt.name for prompt in plan.prompts],
-        task=plan.task.name,
-        items=plan.task.total,
-        providers=[provider.name for provider in config.usable],
-        keys={key.name: key.fingerprint for provider in config.usable for key in provider.keys},
-        rates={provider.name: [str(rate) for rate in provider.rates] for provider in config.usable},
-        seed=plan.seed,
+    log.write(
+        RunStarted(
+            prompts=[prompt.name for prompt in plan.prompts],
+            task=plan.task.name,
+            items=plan.task.total,
+            providers=[provider.name for provider in config.usable],
+            keys={key.name: key.fingerprint for provider in config.usable for key in provider.keys},
+            rates={provider.name: [str(rate) for rate in provider.rates] for provider in config.usable},
+            seed=plan.seed,
+        )
     )
     for provider in config.left_out:
-        log.event("provider.left_out", "warning", provider=provider.name, why=provider.why_left_out)
+        log.write(ProviderLeftOut(provider.name, str(provider.why_left_out)))
 
 
 def _memory(log: EventLog) -> StateStore | None:
@@ -124,9 +126,9 @@ def _memory(log: EventLog) -> StateStore | None:
     try:
         store = StateStore.open()
     except ConfigError as error:
-        log.event("store.unavailable", "warning", why=str(error))
+        log.write(StoreUnavailable(str(error)))
         return None
-    store.on_failure = lambda why: log.event("store.unavailable", "warning", why=why)
+    store.on_failure = lambda why: log.write(StoreUnavailable(why))
     return store
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from router.config.masking import shown
 from router.config.models import Provider
 from router.evals.plan import Plan
-from router.log.writer import iso
+from router.log.times import iso
 
 PACKAGES = ("router", "litellm", "aiolimiter", "tenacity", "structlog", "aiohttp")
 

@@ -18,7 +18,8 @@ from router.evals.progress import Snapshot
 from router.evals.run_directory import RunDirectory
 from router.evals.summary import Tally, notes, provider_summary
 from router.evals.trials import Settled, Trial, settle, trials
-from router.log.writer import iso
+from router.log.events import ItemSettled, RunFinished
+from router.log.times import iso
 
 LOADING = "loading LiteLLM, which takes some seconds"
 
@@ -90,15 +91,8 @@ class Run:
         self.tally.add(row)
         if error is not None and self.first_error is None:
             self.first_error = str(error)
-        self.files.log.event(
-            "item.settled",
-            "error" if error else "info",
-            item=row.trial,
-            outcome=row.outcome,
-            attempts=row.attempts,
-            elapsed_s=round(elapsed_s, 4),
-            why=str(error) if error else None,
-        )
+        why = str(error) if error else None
+        self.files.log.write(ItemSettled(row.trial, row.outcome, row.attempts, round(elapsed_s, 4), why))
 
     def _listen(self, settled: Settled) -> None:
         why = self.patience.hear(settled, self.clock.wall())
@@ -161,17 +155,18 @@ class Run:
         """Write the summary, say in the log how it ended, and close the files."""
         summary, total = self.summary(), self.tally.total
         self.files.write("summary.json", summary)
-        self.files.log.event(
-            "run.finished",
-            right=total.verdicts["right"],
-            wrong=total.verdicts["wrong"],
-            unparsable=total.verdicts["unparsable"],
-            error=total.verdicts["error"],
-            items=total.items,
-            accuracy=total.accuracy,
-            elapsed_s=round(self.elapsed_s, 3),
-            interrupted=self.interrupted,
-            why=self.stopped,
+        self.files.log.write(
+            RunFinished(
+                right=total.verdicts["right"],
+                wrong=total.verdicts["wrong"],
+                unparsable=total.verdicts["unparsable"],
+                error=total.verdicts["error"],
+                items=total.items,
+                accuracy=total.accuracy,
+                elapsed_s=round(self.elapsed_s, 3),
+                interrupted=self.interrupted,
+                why=self.stopped,
+            )
         )
         self.files.close()
         return Evaluation(

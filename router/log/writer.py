@@ -1,47 +1,30 @@
-"""The run's event log: one flat JSON line an event, written through structlog, without any key.
-
-`docs/logs.md` lists every event and field; EVENTS is the same list for programs, and a test compares the two.
-"""
+"""The run's event log: one flat JSON line an event of `router.log.events`, through structlog, without any key."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
 from router.jsonl import Appender, encode
-
-LAST_WALL = 253_402_300_800.0
-"""The end of the year 9999, in seconds since the epoch."""
-EVENTS: Mapping[str, str] = {
-    "run.started": "a run begins: its configuration, providers, keys",
-    "run.finished": "a run has ended: totals, duration, and why it ended",
-    "provider.left_out": "a declared provider takes no part, and why",
-    "store.unavailable": "what earlier runs learnt cannot be read; the run goes on without it",
-    "attempt.finished": "one call has come back, or failed",
-    "key.state": "a key changed its state",
-    "provider.state": "a provider changed its state",
-    "pace.changed": "a key or provider uses another share of its declared rate",
-    "item.settled": "an item has its answer, or has none for good",
-}
-"""Every event that may stand in a log."""
+from router.log.events import Event
+from router.log.times import iso
 
 
 class EventLog(Protocol):
     """Where events go."""
 
-    def event(self, name: str, level: str = "info", **fields: object) -> None:
-        """Write one event; `level` is info, warning or error."""
+    def write(self, event: Event) -> None:
+        """Write one event."""
         ...
 
 
 class NoLog:
     """Forgets everything."""
 
-    def event(self, name: str, level: str = "info", **fields: object) -> None:
+    def write(self, event: Event) -> None:
         """Do nothing."""
 
 
@@ -82,11 +65,9 @@ class JsonLog:
             wrapper_class=structlog.BoundLogger,
         )
 
-    def event(self, name: str, level: str = "info", **fields: object) -> None:
-        """Write one event; raises KeyError for a name that EVENTS does not list."""
-        if name not in EVENTS:
-            raise KeyError(f"the log knows no event {name!r}")
-        getattr(self._logger, level)(name, **fields)
+    def write(self, event: Event) -> None:
+        """Write one event; `ts`, `level`, `event`, `run` and `simulated` are added to its fields."""
+        getattr(self._logger, event.level)(event.name, **vars(event))
 
     def close(self) -> None:
         """Put everything on the disk and close the file; raises OSError where events are left over."""
@@ -120,10 +101,3 @@ def _is_json(value: object) -> bool:
     except TypeError:
         return False
     return True
-
-
-def iso(wall: float) -> str:
-    """A wall time as ISO 8601 in UTC with milliseconds, `2026-11-23T14:02:07.125Z`; within the calendar always."""
-    if not 0 <= wall < LAST_WALL:
-        wall = LAST_WALL - 1 if wall > 0 else 0.0
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,23 +7,30 @@ from collections.abc import Iterable
 from rich.console import RenderableType
 from rich.text import Text
 
-from router.analysis.item import Story, waited_for
-from router.analysis.rows import Call, Settled, iso
-from router.analysis.wording import counted, seconds, time_of_day
-from router.reports.logs_paper import BAD, GOOD, WARNING, simulated_line, told, words
-from router.reports.paper import printed
+from router.analysis.item import Attempt, End, Story
+from router.analysis.waits import waited_for
+from router.analysis.wording import counted, said, seconds, time_of_day
+from router.faults import Action
+from router.log.events import AttemptFinished
+from router.log.times import iso
+from router.reports.paper import BAD, GOOD, WARNING, printed, simulated_line, told, words
 
-THEN = {
-    "slow_down": "the account rests, then goes on more slowly",
-    "rest_key": "the account rests until its quota is back",
-    "drop_key": "the key is not used any more",
-    "retry_elsewhere": "the item goes back into the line, for another provider",
-    "drop_provider": "no key of the provider serves this model: it is not asked any more",
-    "rest_provider": "the provider rests with all its keys",
-    "give_up_item": "the item is given up, or tried once elsewhere",
+DONE = {
+    Action.SLOW_DOWN: "the account rests, then goes on more slowly",
+    Action.REST_KEY: "the account rests until its quota is back",
+    Action.DROP_KEY: "the key is not used any more",
+    Action.DROP_PROVIDER: "no key of the provider serves this model: it is not asked any more",
+    Action.REST_PROVIDER: "the provider rests with all its keys",
 }
-"""What the router did, in the words of the log and in a sentence's."""
+"""What the router did about key and provider, in the words of the log and in a sentence's."""
+THEN = {
+    "retried": "the item was sent again, to the same provider",
+    "retried_elsewhere": "the item was sent to another provider",
+    "given_up": "the item was given up",
+}
+"""What became of the item."""
 
+MAX_SHOWN = 400
 NOTICEABLE_S = 0.05
 """A shorter wait is the machine's own."""
 
@@ -32,41 +39,51 @@ def render_story(story: Story, width: int = 100, *, color: bool = False) -> str:
     """The story as text of at most `width` columns. Times are UTC, as in the log."""
     parts: list[RenderableType] = [simulated_line()] if story.simulated else []
     parts.append(words(f"{story.item}: {counted(len(story.attempts), 'attempt')}. Times are UTC.", "bold"))
-    for call in story.attempts:
-        parts += [Text(), *_attempt(call)]
+    for attempt in story.attempts:
+        parts += [Text(), *_attempt(attempt)]
     parts.append(Text())
-    parts += [words(_end(end), GOOD if end.outcome != "error" else BAD) for end in story.ends] or [
+    parts += [words(_end(end), BAD if end.settled.outcome == "error" else GOOD) for end in story.ends] or [
         words("The log does not say how it ended: the run goes on, was stopped, or settles no items.", WARNING)
     ]
+    parts += [told(*((name, _cut(value)) for name, value in row.items())) for row in story.results]
     return printed(parts, width, color=color)
 
 
-def _attempt(call: Call) -> Iterable[RenderableType]:
+def _attempt(attempt: Attempt) -> Iterable[RenderableType]:
+    call = attempt.call
     model = f" ({call.model})" if call.model else ""
     yield words(f"attempt {call.attempt}  {call.key or call.provider}{model}", "bold" if call.ok else WARNING)
-    lines = {"waited": _waited(call), "sent": f"{iso(call.sent_at)[11:-1]}, back after {seconds(call.latency_s)}"}
-    yield told({**lines, **(_answered() if call.ok else _failed(call))})
+    sent = f"{iso(attempt.sent_at)[11:-1]}, back after {seconds(call.latency_s)}"
+    yield told(("waited", _waited(call)), ("sent", sent), ("result", _result(call)), ("then", _then(attempt)))
 
 
-def _waited(call: Call) -> str:
+def _waited(call: AttemptFinished) -> str:
     if call.waited_s < NOTICEABLE_S:
         return "no time to speak of"
     last = " last" if call.waited_for != "idle" else ""
-    return f"{seconds(call.waited_s)} in the line,{last} for {waited_for(call)}"
+    return f"{seconds(call.waited_s)} in the line,{last} for {waited_for(call.provider, call.waited_for)}"
 
 
-def _answered() -> dict[str, str]:
-    return {"result": "answered"}
+def _result(call: AttemptFinished) -> str:
+    if call.ok:
+        return "answered"
+    wait = f"; told to wait {seconds(call.retry_after_s)}" if call.retry_after_s else ""
+    return f"{call.fault}: {said(call.status, call.vendor_code or '', call.message or '')}{wait}"
 
 
-def _failed(call: Call) -> dict[str, str]:
-    said = f"«{call.message}»" if call.message else ""
-    what = " ".join(filter(None, [f"HTTP {call.status}" if call.status else "", call.vendor_code, said]))
-    told_wait = f"; told to wait {seconds(call.retry_after_s)}" if call.retry_after_s else ""
-    return {"result": f"{call.fault}: {what or 'no words'}{told_wait}", "then": THEN.get(call.action, call.action)}
+def _then(attempt: Attempt) -> str:
+    """What was done about key and provider, and what became of the item."""
+    done = next((words for action, words in DONE.items() if action == attempt.call.action), "")
+    return "; ".join(filter(None, [done, THEN.get(attempt.then, "")]))
 
 
-def _end(end: Settled) -> str:
-    why = f": {end.why}" if end.why else ""
-    tries = counted(end.attempts, "attempt")
-    return f"{time_of_day(end.at)}  settled as {end.outcome} after {tries} and {seconds(end.elapsed_s)}{why}"
+def _end(end: End) -> str:
+    settled = end.settled
+    why = f": {settled.why}" if settled.why else ""
+    tries = counted(settled.attempts, "attempt")
+    return f"{time_of_day(end.at)}  settled as {settled.outcome} after {tries} and {seconds(settled.elapsed_s)}{why}"
+
+
+def _cut(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"

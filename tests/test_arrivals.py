@@ -84,4 +84,5 @@ def test_memory_has_a_bound_and_nothing_counts_too_early(seed: int, mean_s: floa
     assert len(log) <= GRAINS + 2
     for limit in (1, 10, 100, 1000):
         exact, told = times[-limit] + 1.0, log.fits_at(1, limit)
-        assert told == -math.inf if exact <= now else exact <= told <= exact + 1.0 / GRAINS
+        # One that has just left the window may share its grain with one that has not.
+        assert exact <= told <= exact + 1.0 / GRAINS + 1e-9 or (told == -math.inf and exact <= now)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from drivers import BIG, SMALL, Driver
 
-from router.config.rates import Rate
 from router.engine.availability import NEVER, Availability, Standing
 from router.engine.budget import Budget
 from router.faults import Fault, Kind
+from router.rates import Rate
 from router.types import Answer
 
 UP = Standing(may_serve=True, is_up=True, serves_at=0.0)

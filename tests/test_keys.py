@@ -9,12 +9,12 @@ from conftest import make_provider
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.config.rates import Rate
 from router.engine.budget import Budget
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.pace import Pace
 from router.faults import Fault, Kind
+from router.rates import Rate
 
 MODEL, OTHER = "openai/acme-small", "openai/acme-big"
 NOW = 100.0

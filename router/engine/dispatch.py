@@ -229,7 +229,11 @@ class Dispatcher:
     def _enter(self, ticket: Ticket, queue: _Queue, lane: LaneLike) -> None:
         entry = _Entry(ticket, next(self._entries), queue)
         queue.takers[lane] = entry.number
-        heapq.heappush(self._heads[lane][queue.lanes[lane]], entry)
+        heap = self._heads[lane][queue.lanes[lane]]
+        heapq.heappush(heap, entry)
+        if len(heap) > MAX_TOMBSTONES + 2 * len(self._queues):  # a lane that is never woken looks at none of them
+            heap[:] = [each for each in heap if each.queue.takers.get(lane) == each.number and each.queue.first()]
+            heapq.heapify(heap)
 
     def _head(self, heap: list[_Entry], lane: LaneLike) -> Ticket | None:
         while heap:

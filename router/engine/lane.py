@@ -182,7 +182,8 @@ class Lane:
             return Obstacle("vendor is silent", silence.probe_at())
         self._pace.share = health.share
         if (ready_at := self._pace.ready_at()) > now:
-            return Obstacle("pace" if health.share >= 1.0 else "ramp", ready_at)
+            is_slowed = health.share < 1.0
+            return Obstacle("ramp" if is_slowed else "pace", ready_at)
         if resets := [budget.seconds_to_reset for budget in self._budgets if not budget.left]:
             return Obstacle("budget used up", now + max(resets))
         return None

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from router.clock import Clock
-from router.config.models import Provider
+from router.config.models import Key, Provider
 from router.engine.blame import Judge, Move, Step, Target
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
@@ -34,16 +34,14 @@ UNREACHABLE_STRIKES = 4
 class Change(NamedTuple):
     """A key's or the provider's state changed, or the share of its rate: what the log tells of it."""
 
-    provider: str
-    key: str | None
-    key_hash: str | None
+    provider: Provider
+    key: Key | None
     before: State
     after: State
     share_before: float
     share_after: float
     health: Health
     fields: dict[str, object]
-    account: str | None = None
 
 
 class KeyStates:
@@ -132,6 +130,9 @@ class ProviderState:
         self._asked: set[str] = set()
         self._denied: set[KeyState] = set()
         self._keys = KeyStates(ring, self.health_of)
+        self._account_healths = {account: account.health for account in ring.accounts}
+        for account in ring.accounts:
+            account.listeners.append(self._account_changed)
         self._announced: dict[str | None, tuple[State, float]] = {}
 
     @property
@@ -267,10 +268,13 @@ class ProviderState:
         if health is target.health:
             return
         target.health = health
-        if isinstance(target, AccountState):
-            self._keys.moved(*self.ring.of_account(target))
-        elif isinstance(target, KeyState):
+        if isinstance(target, KeyState):
             self._keys.moved(target)
+
+    def _account_changed(self, account: AccountState) -> None:
+        if account.health is not self._account_healths[account]:
+            self._account_healths[account] = account.health
+            self._keys.moved(*self.ring.of_account(account))
 
     def _thin_out(self, permit: Permit, now: float) -> None:
         """Where no rate is declared, send fewer calls at once to an account that objects; one cut a burst."""
@@ -293,9 +297,7 @@ class ProviderState:
             return
         self._announced[name] = (state, used)
         fields = self._before(key, now) if state is not before else {}
-        hash_ = key.key.fingerprint if key else None
-        account = key.account.name if key else None
-        self._on_change(Change(self.provider.name, name, hash_, before, state, share, used, health, fields, account))
+        self._on_change(Change(self.provider, key.key if key else None, before, state, share, used, health, fields))
 
     def _before(self, key: KeyState | None, now: float) -> dict[str, object]:
         """What came before a change of state, for the log."""

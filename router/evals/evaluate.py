@@ -1,56 +1,32 @@
-"""Runs an evaluation: trials go through the router, answers through the scorer, rows into the run's files."""
+"""Opens an evaluation, runs it, closes it: directory, router, signals, screen."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Protocol
 
 from router.clock import Clock, LoopClock
 from router.config.models import Config
-from router.engine.amap import amap
 from router.engine.router import Router
-from router.errors import ConfigError, Stopped
-from router.evals.patience import Refusals, Waiting
+from router.errors import ConfigError
+from router.evals.patience import Patience
 from router.evals.plan import Plan
-from router.evals.progress import Forgiving, Screen, Snapshot
+from router.evals.progress import Forgiving, Screen
 from router.evals.record import describe
+from router.evals.run import Evaluation, Run
 from router.evals.run_directory import RunDirectory, mark_latest
-from router.evals.summary import Tally, notes, provider_summary
-from router.evals.trials import Settled, Trial, settle, trials
 from router.log.scrub import Scrubber
-from router.log.writer import EventLog, iso
+from router.log.writer import EventLog
 from router.store import StateStore
 
 TICK_S = 0.25
-WATCH_S = 1.0
-LOADING = "loading LiteLLM, which takes some seconds"
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """What ends a run: Ctrl-C, a batch system or container that stops, a terminal that goes away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How a run ended: its summary (the contents of summary.json), and where its files are.
-
-    `why` is the first error of an item. `stopped` says why the run ended before its items did, None where it did not
-    or was interrupted: results had no place to go, nothing could be sent for too long, everything was refused.
-    """
-
-    summary: dict[str, object]
-    directory: Path
-    interrupted: bool
-    items: int
-    errors: int
-    accuracy: float | None
-    why: str | None = None
-    stopped: str | None = None
 
 
 class OpenRouter(Protocol):
@@ -65,6 +41,7 @@ class OpenRouter(Protocol):
         rng: random.Random,
         memory: StateStore | None,
         scrub: Scrubber | None,
+        max_wait: float,
     ) -> Router: ...
 
 
@@ -101,20 +78,27 @@ async def _open(
     opening: AsyncExitStack,
     *,
     handle_signals: bool,
-) -> _Run:
+) -> Run:
     files.write("run.json", describe(plan, files.name, clock.wall()))
     _tell_start(files.log, plan)
     memory = None if plan.config.simulated else _memory(files.log)
     rng = random.Random(plan.seed)
-    router = open_router(plan.config, log=files.log, clock=clock, rng=rng, memory=memory, scrub=files.scrub)
-    run = _Run(plan, files, clock, router, Waiting(plan.max_wait_s), Refusals(plan))
+    router = open_router(
+        plan.config,
+        log=files.log,
+        clock=clock,
+        rng=rng,
+        memory=memory,
+        scrub=files.scrub,
+        max_wait=plan.max_wait_s,
+    )
+    run = Run(plan, files, clock, router, Patience(plan))
     files.on_failure = router.stop
     if handle_signals:
         opening.enter_context(_stopping_on_signals(run))
     if screen is not None:
-        await opening.enter_async_context(_shown(run, Forgiving(screen)))
+        await opening.enter_async_context(_ticking(run, Forgiving(screen)))
     await opening.enter_async_context(router)
-    await opening.enter_async_context(_repeated(run.look, WATCH_S))
     mark_latest(files.path)
     return run
 
@@ -154,173 +138,8 @@ def _nobody(config: Config) -> str:
     )
 
 
-@dataclass(slots=True)
-class _Run:
-    """One evaluation under way; its mutable state is the tally, and whether it is to end."""
-
-    plan: Plan
-    files: RunDirectory
-    clock: Clock
-    router: Router
-    waiting: Waiting
-    refusals: Refusals
-    tally: Tally = field(default_factory=Tally)
-    interrupted: bool = False
-    hopeless: str | None = None
-    started: float | None = None
-    ended: float | None = None
-    first_error: str | None = None
-    patience: asyncio.Timeout | None = None
-
-    async def work(self) -> None:
-        """Put every trial through the router and write down each as it comes back, until all are or `hurry`."""
-        self.started = self.clock.now()
-        self.patience = patience = asyncio.timeout(None)
-        try:
-            async with patience, aclosing(amap(self._settle, self._trials(), self.plan.max_samples)) as done:
-                async for settled, elapsed_s in done:
-                    if not isinstance(settled.error, Stopped):
-                        self._write(settled, elapsed_s)
-        except TimeoutError:
-            if not patience.expired():
-                raise
-        finally:
-            self.patience, self.ended = None, self.clock.now()
-
-    async def _settle(self, trial: Trial) -> tuple[Settled, float]:
-        began = self.clock.now()
-        return await settle(trial, self.plan, self.router), self.clock.now() - began
-
-    def _trials(self) -> Iterator[Trial]:
-        for trial in trials(self.plan):
-            if self.is_stopping:
-                return
-            yield trial
-
-    def _write(self, settled: Settled, elapsed_s: float) -> None:
-        row, error = settled.row, settled.error
-        self.files.append(row)
-        self.tally.add(row)
-        if error is not None and self.first_error is None:
-            self.first_error = str(error)
-        self.files.log.event(
-            "item.settled",
-            "error" if error else "info",
-            item=row.trial,
-            outcome=row.outcome,
-            attempts=row.attempts,
-            elapsed_s=round(elapsed_s, 4),
-            why=str(error) if error else None,
-        )
-        self._give_up(self.refusals.add(settled))
-
-    def look(self) -> None:
-        """Give up where nothing can be sent for too long."""
-        self._give_up(self.waiting.look(self.router.status(), self.clock.wall()))
-
-    def _give_up(self, why: str | None) -> None:
-        if why is not None and not self.is_stopping:
-            self.hopeless = why
-            self.router.stop()
-
-    def stop(self) -> None:
-        """Begin no more trials, and let the calls in flight end."""
-        self.interrupted = True
-        self.router.stop()
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether no more trials are begun."""
-        return self.interrupted or self.stopped is not None
-
-    @property
-    def stopped(self) -> str | None:
-        """Why the run ends before its items do, None where it does not or was interrupted."""
-        return f"{self.files.failure}; the run was stopped" if self.files.failure else self.hopeless
-
-    def hurry(self) -> bool:
-        """Let go of the calls in flight, too; False where there is nothing to let go of, or not any more."""
-        if self.patience is None or self.patience.expired():
-            return False
-        self.patience.reschedule(self.clock.now())
-        return True
-
-    def snapshot(self) -> Snapshot:
-        """How far the run has come."""
-        verdicts = self.tally.total.verdicts
-        return Snapshot(
-            run=self.files.name,
-            total=self.plan.total,
-            right=verdicts["right"],
-            wrong=verdicts["wrong"],
-            unparsable=verdicts["unparsable"],
-            error=verdicts["error"],
-            elapsed_s=self.elapsed_s,
-            wall=self.clock.wall(),
-            lanes=self.router.status(),
-            simulated=self.plan.config.simulated,
-            stopping=self.is_stopping,
-            notes=(*(() if self.router.lanes else (LOADING,)), *notes(self.plan)),
-        )
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds from the first trial to the last, or to now."""
-        if self.started is None:
-            return 0.0
-        return (self.clock.now() if self.ended is None else self.ended) - self.started
-
-    def finish(self) -> Evaluation:
-        """Write the summary, say in the log how it ended, and close the files."""
-        summary, total = self.summary(), self.tally.total
-        self.files.write("summary.json", summary)
-        self.files.log.event(
-            "run.finished",
-            right=total.verdicts["right"],
-            wrong=total.verdicts["wrong"],
-            unparsable=total.verdicts["unparsable"],
-            error=total.verdicts["error"],
-            items=total.items,
-            accuracy=total.accuracy,
-            elapsed_s=round(self.elapsed_s, 3),
-            interrupted=self.interrupted,
-            why=self.stopped,
-        )
-        self.files.close()
-        return Evaluation(
-            summary,
-            self.files.path,
-            self.interrupted,
-            total.items,
-            total.verdicts["error"],
-            total.accuracy,
-            self.first_error,
-            self.stopped,
-        )
-
-    def summary(self) -> dict[str, object]:
-        """The contents of summary.json."""
-        elapsed_s, counts = self.elapsed_s, self.tally.providers
-        return {
-            "run": self.files.name,
-            "directory": str(self.files.path),
-            "prompt": self.plan.label,
-            "started": iso(self.clock.wall() - self.clock.now() + (self.started or self.clock.now())),
-            "elapsed_s": round(elapsed_s, 3),
-            "items_per_s": round(self.tally.total.items / elapsed_s, 3) if elapsed_s else None,
-            "interrupted": self.interrupted,
-            "stopped": self.stopped,
-            **self.tally.summary(),
-            "simulated": self.plan.config.simulated,
-            "notes": list(notes(self.plan)),
-            "providers": {
-                view.name: provider_summary(counts.get(view.name), view, elapsed_s) for view in self.router.status()
-            },
-        }
-
-
 @contextmanager
-def _stopping_on_signals(run: _Run) -> Iterator[None]:
+def _stopping_on_signals(run: Run) -> Iterator[None]:
     """The first signal stops the run, the second one hurries it; one that is ignored, as by `nohup`, stays so."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
@@ -341,28 +160,18 @@ def _stopping_on_signals(run: _Run) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _shown(run: _Run, screen: Screen) -> AsyncIterator[None]:
-    try:
-        async with _repeated(lambda: screen.show(run.snapshot()), TICK_S):
-            yield
-    finally:
-        screen.show(run.snapshot())
-        screen.close()
-
-
-@asynccontextmanager
-async def _repeated(act: Callable[[], None], every_s: float) -> AsyncIterator[None]:
-    """Do something at once and every so many seconds while a block lasts."""
-
-    async def repeat() -> None:
+async def _ticking(run: Run, screen: Screen) -> AsyncIterator[None]:
+    async def tick() -> None:
         while True:
-            act()
-            await asyncio.sleep(every_s)
+            screen.show(run.snapshot())
+            await asyncio.sleep(TICK_S)
 
-    repeating = asyncio.create_task(repeat())
+    ticker = asyncio.create_task(tick(), name="screen")
     try:
         yield
     finally:
-        repeating.cancel()
+        ticker.cancel()
         with suppress(asyncio.CancelledError):
-            await repeating
+            await ticker
+        screen.show(run.snapshot())
+        screen.close()

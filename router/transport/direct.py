@@ -21,29 +21,6 @@ from router.transport.parameters import parameters_of, secret_of
 from router.transport.session import OnSent, Session
 from router.types import Reply
 
-PREFIXES = frozenset(
-    {
-        "openai",
-        "cerebras",
-        "dashscope",
-        "deepinfra",
-        "deepseek",
-        "fireworks_ai",
-        "groq",
-        "hosted_vllm",
-        "mistral",
-        "moonshot",
-        "nvidia_nim",
-        "openrouter",
-        "perplexity",
-        "sambanova",
-        "together_ai",
-        "volcengine",
-        "xai",
-        "zai",
-    }
-)
-"""LiteLLM's prefixes whose requests are the same through both doors."""
 _NOT_SENT = ("fake_stream", "json_mode", "max_retries")
 """What LiteLLM's configurations leave for its own handlers among the parameters."""
 

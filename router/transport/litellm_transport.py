@@ -12,7 +12,7 @@ from typing import cast
 
 from yarl import URL
 
-from router.catalog.addresses import BASES
+from router.catalog.vendors import base_of, is_direct, prefix_of
 from router.classify import classify, examine, limits
 from router.config.masking import secrets
 from router.config.models import Config, Key, Provider, Secret
@@ -23,10 +23,9 @@ from router.log.scrub import Scrubber
 from router.text import clean
 from router.transport.acompletion import WideDoor
 from router.transport.base import Call
-from router.transport.direct import PREFIXES, DirectDoor
+from router.transport.direct import DirectDoor
 from router.transport.litellm_import import Refused, load, without_callbacks
 from router.transport.openai_shape import answer_of, each_text, request_id, says_something
-from router.transport.parameters import prefix_of
 from router.transport.price import Tariff, cost_usd, tariffs_of
 from router.transport.session import OnSent, Session
 from router.transport.wire_errors import MAX_WORDS, lost
@@ -105,7 +104,7 @@ class LiteLLMTransport:
             await self._wide.send(nowhere, lambda: None)
 
     def _is_direct(self, call: Call) -> bool:
-        return call.provider.door == "auto" and prefix_of(call.model) in PREFIXES
+        return call.provider.door == "auto" and is_direct(prefix_of(call.model))
 
     async def aclose(self) -> None:
         """Close the session; the transport cannot be used after that."""
@@ -186,7 +185,7 @@ class LiteLLMTransport:
 def _addresses(provider: Provider) -> Iterator[str]:
     """Where its calls go, as far as that is known."""
     for model in provider.models.values():
-        if address := provider.base_url or BASES.get(prefix_of(model)):
+        if address := provider.base_url or base_of(prefix_of(model)):
             yield address
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from yarl import URL
 
-from router.catalog.addresses import BASES
+from router.catalog.vendors import base_of
 from router.config.models import Provider
 from router.types import Usage
 
@@ -55,7 +55,7 @@ def tariffs_of(
         return [Tariff(into, out, into, out)]
     prefix, _, name = model.partition("/")
     entry = listed.get(model) or listed.get(name, {})
-    is_own = simulated or provider.base_url is None or _host(provider.base_url) == _host(BASES.get(prefix, ""))
+    is_own = simulated or provider.base_url is None or _host(provider.base_url) == _host(base_of(prefix) or "")
     if not is_own or entry.get("litellm_provider") != prefix or "input_cost_per_token" not in entry:
         return []
     tiers = [(f"_above_{tier[1]}k_tokens", int(tier[1]) * 1000 + 1) for key in entry if (tier := _TIER.fullmatch(key))]

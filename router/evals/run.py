@@ -1,0 +1,206 @@
+"""One evaluation under way: what has come back, whether it is to end, and what is said of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from router.clock import Clock
+from router.engine.amap import amap
+from router.engine.router import Router
+from router.errors import NothingServes, Stopped
+from router.evals.patience import Patience
+from router.evals.plan import Plan
+from router.evals.progress import Snapshot
+from router.evals.run_directory import RunDirectory
+from router.evals.summary import Tally, notes, provider_summary
+from router.evals.trials import Settled, Trial, settle, trials
+from router.log.writer import iso
+
+LOADING = "loading LiteLLM, which takes some seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How a run ended: its summary (the contents of summary.json), and where its files are.
+
+    `why` is the first error of an item. `stopped` says why the run ended before its items did, None where it did not
+    or was interrupted: results had no place to go, nothing could be sent for too long, everything was refused.
+    """
+
+    summary: dict[str, object]
+    directory: Path
+    interrupted: bool
+    items: int
+    errors: int
+    accuracy: float | None
+    why: str | None = None
+    stopped: str | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """One evaluation under way; its mutable state is the tally, and whether it is to end."""
+
+    plan: Plan
+    files: RunDirectory
+    clock: Clock
+    router: Router
+    patience: Patience
+    tally: Tally = field(default_factory=Tally)
+    interrupted: bool = False
+    hopeless: str | None = None
+    started: float | None = None
+    ended: float | None = None
+    first_error: str | None = None
+    working: asyncio.Timeout | None = None
+
+    async def work(self) -> None:
+        """Put every trial through the router and write down each as it comes back, until all are or `hurry`."""
+        self.started = self.clock.now()
+        self.working = working = asyncio.timeout(None)
+        try:
+            async with working, aclosing(amap(self._settle, self._trials(), self.plan.max_samples)) as done:
+                async for settled, elapsed_s in done:
+                    self._listen(settled)
+                    if not (isinstance(settled.error, Stopped) or self._is_due(settled)):
+                        self._write(settled, elapsed_s)
+        except TimeoutError:
+            if not working.expired():
+                raise
+        finally:
+            self.working, self.ended = None, self.clock.now()
+
+    async def _settle(self, trial: Trial) -> tuple[Settled, float]:
+        began = self.clock.now()
+        return await settle(trial, self.plan, self.router), self.clock.now() - began
+
+    def _trials(self) -> Iterator[Trial]:
+        for trial in trials(self.plan):
+            if self.is_stopping:
+                return
+            yield trial
+
+    def _write(self, settled: Settled, elapsed_s: float) -> None:
+        row, error = settled.row, settled.error
+        self.files.append(row)
+        self.tally.add(row)
+        if error is not None and self.first_error is None:
+            self.first_error = str(error)
+        self.files.log.event(
+            "item.settled",
+            "error" if error else "info",
+            item=row.trial,
+            outcome=row.outcome,
+            attempts=row.attempts,
+            elapsed_s=round(elapsed_s, 4),
+            why=str(error) if error else None,
+        )
+
+    def _listen(self, settled: Settled) -> None:
+        why = self.patience.hear(settled, self.clock.wall())
+        if why is not None and not self.is_stopping:
+            self.hopeless = why
+            self.router.stop()
+
+    def _is_due(self, settled: Settled) -> bool:
+        """Whether a trial belongs to those for which the run was given up: it is no error, but still to be asked."""
+        return self.hopeless is not None and isinstance(settled.error, NothingServes)
+
+    def stop(self) -> None:
+        """Begin no more trials, and let the calls in flight end."""
+        self.interrupted = True
+        self.router.stop()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no more trials are begun."""
+        return self.interrupted or self.stopped is not None
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the run ends before its items do, None where it does not or was interrupted."""
+        return f"{self.files.failure}; the run was stopped" if self.files.failure else self.hopeless
+
+    def hurry(self) -> bool:
+        """Let go of the calls in flight, too; False where there is nothing to let go of, or not any more."""
+        if self.working is None or self.working.expired():
+            return False
+        self.working.reschedule(self.clock.now())
+        return True
+
+    def snapshot(self) -> Snapshot:
+        """How far the run has come."""
+        verdicts = self.tally.total.verdicts
+        return Snapshot(
+            run=self.files.name,
+            total=self.plan.total,
+            right=verdicts["right"],
+            wrong=verdicts["wrong"],
+            unparsable=verdicts["unparsable"],
+            error=verdicts["error"],
+            elapsed_s=self.elapsed_s,
+            wall=self.clock.wall(),
+            lanes=self.router.status(),
+            simulated=self.plan.config.simulated,
+            stopping=self.is_stopping,
+            notes=(*(() if self.router.lanes else (LOADING,)), *notes(self.plan)),
+        )
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from the first trial to the last, or to now."""
+        if self.started is None:
+            return 0.0
+        return (self.clock.now() if self.ended is None else self.ended) - self.started
+
+    def finish(self) -> Evaluation:
+        """Write the summary, say in the log how it ended, and close the files."""
+        summary, total = self.summary(), self.tally.total
+        self.files.write("summary.json", summary)
+        self.files.log.event(
+            "run.finished",
+            right=total.verdicts["right"],
+            wrong=total.verdicts["wrong"],
+            unparsable=total.verdicts["unparsable"],
+            error=total.verdicts["error"],
+            items=total.items,
+            accuracy=total.accuracy,
+            elapsed_s=round(self.elapsed_s, 3),
+            interrupted=self.interrupted,
+            why=self.stopped,
+        )
+        self.files.close()
+        return Evaluation(
+            summary,
+            self.files.path,
+            self.interrupted,
+            total.items,
+            total.verdicts["error"],
+            total.accuracy,
+            self.first_error,
+            self.stopped,
+        )
+
+    def summary(self) -> dict[str, object]:
+        """The contents of summary.json."""
+        elapsed_s, counts = self.elapsed_s, self.tally.providers
+        return {
+            "run": self.files.name,
+            "directory": str(self.files.path),
+            "prompt": self.plan.label,
+            "started": iso(self.clock.wall() - self.clock.now() + (self.started or self.clock.now())),
+            "elapsed_s": round(elapsed_s, 3),
+            "items_per_s": round(self.tally.total.items / elapsed_s, 3) if elapsed_s else None,
+            "interrupted": self.interrupted,
+            "stopped": self.stopped,
+            **self.tally.summary(),
+            "simulated": self.plan.config.simulated,
+            "notes": list(notes(self.plan)),
+            "providers": {
+                view.name: provider_summary(counts.get(view.name), view, elapsed_s) for view in self.router.status()
+            },
+        }

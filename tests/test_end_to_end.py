@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -51,12 +51,15 @@ def attempts(events: Sequence[dict[str, object]]) -> list[dict[str, object]]:
 
 
 def states(events: Sequence[dict[str, object]], name: str) -> list[tuple[object, object]]:
-    """The states that one key or provider went to, with the fault behind each."""
-    return [
-        (event["after"], event["fault"])
-        for event in events
-        if event["event"] in {"key.state", "provider.state"} and (event["key"] or event["provider"]) == name
-    ]
+    """The states that one key, or its account, or a provider went to, with the fault behind each."""
+    return [(event["after"], event["fault"]) for event in events if name in about(event)]
+
+
+def about(event: Mapping[str, object]) -> Sequence[object]:
+    if event["event"] not in {"key.state", "account.state"}:
+        return [event["provider"]] if event["event"] == "provider.state" else []
+    keys = event["keys"]
+    return [event["key"], *(keys if isinstance(keys, list) else ())]
 
 
 def test_strict_vendors_are_hardly_ever_asked_too_often_and_keys_take_turns(tmp_path: Path) -> None:

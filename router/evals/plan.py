@@ -9,7 +9,7 @@ from typing import Literal
 
 from router.config.models import Config
 from router.errors import ConfigError
-from router.evals.datasets import Item
+from router.evals.items import Item
 from router.evals.prompts import Prompt, render_in_time
 from router.evals.scorers import Scorer, get_scorer
 from router.types import Json, Message
@@ -20,13 +20,17 @@ Across = Literal["spread", "every"]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The items of an evaluation. `items` makes a fresh iterator each time; `total` is None where nobody counted."""
+    """The items of an evaluation. `items` makes a fresh iterator each time; `total` is None where nobody counted.
+
+    `notes` are sentences that a person should see, such as that rows were skipped.
+    """
 
     name: str
     items: Callable[[], Iterator[Item]]
     variables: frozenset[str]
     total: int | None = None
     describes: Mapping[str, Json] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from router.engine.router import Router
 from router.errors import CallError, ConfigError, InternalError, ItemRefused, Outcome
-from router.evals.datasets import Item
+from router.evals.items import Item
 from router.evals.plan import Plan
 from router.evals.prompts import Prompt
 from router.evals.results import Row

@@ -68,9 +68,9 @@ def declared(endpoint: Endpoint, keys: Sequence[str], *, rates: Sequence[str] = 
     return Vendor(endpoint.name, endpoint.base_url, tuple(keys), tuple(rates), tuple(key_rates), concurrency, door)
 
 
-def config(vendors: Sequence[Vendor]) -> Config:
-    """A configuration of simulated vendors."""
-    return Config(Path("bench"), tuple(vendor.provider() for vendor in vendors), simulated=True)
+def config(vendors: Sequence[Vendor], *, simulated: bool = True) -> Config:
+    """A configuration of simulated vendors, which may pass for real ones."""
+    return Config(Path("bench"), tuple(vendor.provider() for vendor in vendors), simulated=simulated)
 
 
 @dataclass(frozen=True, slots=True)

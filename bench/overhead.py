@@ -1,8 +1,8 @@
 """CPU per call, from bare aiohttp up to the whole router, against one simulated vendor without latency; 1 to 2 minutes.
 
 Run it as `uv run python bench/overhead.py`. The client has one core, the vendor another; every contender runs in a
-process of its own, has CONNECTIONS callers (LINE in one row), and shows the median of its rounds. With
-`--profile NAME` one contender runs under cProfile instead.
+process of its own, has CONNECTIONS callers (LINE in one row), and shows the median of its rounds. Names of contenders
+run only those. With `--profile NAME` one contender runs under cProfile instead.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ async def aiohttp_alone(task: lab.Task) -> AsyncIterator[Ask]:
         yield ask
 
 
-def door(name: Literal["auto", "litellm"]) -> Opening:
+def door(name: Literal["auto", "litellm"], *, simulated: bool = True) -> Opening:
     """The transport alone, through one of its doors, with what it makes of the reply."""
 
     @asynccontextmanager
@@ -79,7 +79,7 @@ def door(name: Literal["auto", "litellm"]) -> Opening:
         from router.transport import Call
         from router.transport.litellm_transport import LiteLLMTransport
 
-        config = lab.config([replace(task.vendors[0], door=name)])
+        config = lab.config([replace(task.vendors[0], door=name)], simulated=simulated)
         (provider,) = config.providers
         request = Request.of(CONTENT)
         transport = LiteLLMTransport(config)
@@ -122,16 +122,17 @@ def whole(*, lanes: int = 1, logs: bool = False) -> Opening:
     async def through(task: lab.Task) -> AsyncIterator[Ask]:
         from dataclasses import replace
 
+        from router.config.masking import secrets
         from router.engine.router import Router
         from router.log.scrub import Scrubber
 
         vendors = [replace(task.vendors[0], name=f"v{number}", concurrency=CONNECTIONS) for number in range(lanes)]
         config = lab.config(vendors)
-        scrub = Scrubber(key for provider in config.providers for key in provider.keys)
+        scrub = Scrubber(secrets(config))
         with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
             log: JsonLog | None = None
             if logs:
-                log = JsonLog(Path(place) / "log.jsonl", "bench", scrub=scrub, wall=time.time, simulated=True)
+                log = JsonLog(Path(place) / "log.jsonl", "bench", scrub=scrub.line, wall=time.time, simulated=True)
                 stack.callback(log.close)
             async with Router(config, log=log) as router:
 
@@ -146,6 +147,7 @@ def whole(*, lanes: int = 1, logs: bool = False) -> Opening:
 OPENINGS: Mapping[str, Opening] = {
     "aiohttp alone": aiohttp_alone,
     "direct door": door("auto"),
+    "direct door, real configuration": door("auto", simulated=False),
     "wide door": door("litellm"),
     "litellm.acompletion": litellm_alone,
     "Router.complete": whole(),
@@ -189,11 +191,12 @@ async def main() -> None:
     cores = sorted(os.sched_getaffinity(0))
     found: list[tuple[object, ...]] = []
     min_ms = 0.0
+    chosen = [name for name in OPENINGS if name in sys.argv] or list(OPENINGS)
     vendors = SimulatorProcess([VendorSpec("v", keys=((KEY, "a"),), latency_median_s=0)])
     async with vendors as (endpoint,):
         assert vendors.pid is not None
         os.sched_setaffinity(vendors.pid, {cores[0]})
-        for name in OPENINGS:
+        for name in chosen:
             task = lab.Task(name, (lab.declared(endpoint, [KEY]),), CALLS.get(name, MANY_CALLS), core=cores[-1])
             race: lab.Race[Result] = lab.Race([task], 60)
             (result,) = await race.run()

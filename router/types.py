@@ -46,10 +46,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a vendor says it counted; None where it did not say."""
+    """Tokens that a vendor says it counted; None where it did not say.
+
+    `tokens_cached` are those of `tokens_in` that were read from a cache, `tokens_reasoning` those of `tokens_out` that
+    were spent on thinking.
+    """
 
     tokens_in: int | None = None
     tokens_out: int | None = None
+    tokens_cached: int | None = None
+    tokens_reasoning: int | None = None
 
     @property
     def total(self) -> int | None:
@@ -64,7 +70,8 @@ class Reply:
     """What a vendor's server really answered, through whichever door it came.
 
     `status` is None where no answer came; `error` then names the failure (`connect`, `timeout`, `cut`).
-    Header names are lower case. `body` is the whole text as received.
+    With a status, `error` says why the reply cannot be used, whatever it holds. Header names are lower case. `body`
+    is the whole text as received.
     """
 
     status: int | None
@@ -75,7 +82,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One good reply: text, usage and why the model stopped."""
+    """One good reply: text, usage and why the model stopped.
+
+    `message` is the vendor's whole message in OpenAI's shape and `logprobs` what stands beside it; `reasoning` is what
+    the model thought aloud; `raw` is the vendor's JSON as it came, None where it was none; `request_id` is the
+    vendor's name for the call.
+    """
 
     text: str
     usage: Usage = Usage()
@@ -83,6 +95,17 @@ class Answer:
     model: str = ""
     cost_usd: float | None = None
     limits: Mapping[str, str] = field(default_factory=dict)
+    reasoning: str = ""
+    message: Mapping[str, Json] = field(default_factory=dict)
+    logprobs: Json = None
+    raw: Json = None
+    request_id: str = ""
+
+    @property
+    def tool_calls(self) -> Sequence[Json]:
+        """The tools that the model wants called, in OpenAI's shape."""
+        calls = self.message.get("tool_calls")
+        return calls if isinstance(calls, list) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +143,34 @@ class Completion:
     waited_s: float
     attempts: tuple[Attempt, ...]
     cost_usd: float | None = None
+    answer: Answer = Answer("")
+
+    @property
+    def raw(self) -> Json:
+        """The vendor's JSON as it came, None where it was none."""
+        return self.answer.raw
+
+    @property
+    def message(self) -> Mapping[str, Json]:
+        """The vendor's whole message in OpenAI's shape."""
+        return self.answer.message
+
+    @property
+    def tool_calls(self) -> Sequence[Json]:
+        """The tools that the model wants called, in OpenAI's shape."""
+        return self.answer.tool_calls
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought aloud; empty where the vendor keeps it."""
+        return self.answer.reasoning
+
+    @property
+    def logprobs(self) -> Json:
+        """Log probabilities where they were asked for, as the vendor gave them."""
+        return self.answer.logprobs
+
+    @property
+    def request_id(self) -> str:
+        """The vendor's name for the call, for questions to its support."""
+        return self.answer.request_id

@@ -338,7 +338,7 @@ async def listed(
         provider = Provider(
             "acme", {"default": model}, (Key("acme#1", Secret(key), "acme#1"),), (), str(server.make_url(path))
         )
-        return await list_models(provider, provider.keys[0], trust_env=False), seen
+        return await list_models(provider, provider.keys[0]), seen
 
 
 @pytest.mark.parametrize(
@@ -400,20 +400,23 @@ def test_models_are_listed_in_the_vendor_s_own_manner(
     [
         pytest.param(web.Response(status=401, text="planted-secret is wrong"), "HTTP 401", id="refused"),
         pytest.param(
-            web.Response(status=302, headers={"location": "/elsewhere"}), "HTTP 302", id="redirects-are-not-followed"
+            web.Response(status=302, headers={"location": "/elsewhere"}),
+            "redirected to",
+            id="redirects-are-not-followed",
         ),
         pytest.param(web.Response(text="<html>"), "no JSON", id="page"),
     ],
 )
 def test_a_list_that_is_none_says_why(answer: web.Response, problem: str) -> None:
     listing, seen = asyncio.run(listed("openai/m", "/v1", answer))
-    assert (listing.models, listing.problem) == ((), problem)
+    assert listing.models == ()
+    assert listing.problem.startswith(problem)
     assert len(seen) == 1
 
 
 def test_a_vendor_that_is_not_there_lists_nothing() -> None:
     provider = Provider("acme", {"default": "openai/m"}, (Key("acme#1", None, "acme#1"),), (), "http://127.0.0.1:9/v1")
-    listing = asyncio.run(list_models(provider, provider.keys[0], trust_env=False))
+    listing = asyncio.run(list_models(provider, provider.keys[0]))
     assert listing == Listing(problem="connect")
 
 

@@ -254,6 +254,13 @@ ELSEWHERE = "providers:\n  a: {model: a/b, keys: k1}\n  b: {model: a/b, keys: k2
             "providers: {a: {models: [a/b], keys: k}}", "1:25", "a list; expected names with", id="models list"
         ),
         pytest.param("providers: {a: {models: {x: y}, keys: k}}", "1:29", "openai/gpt-4o-mini", id="models, no vendor"),
+        pytest.param('providers: {a: {model: "a/b\\e[2J", keys: k}}', "1:24", "a/b\\x1b[2J", id="escape in a model"),
+        pytest.param(
+            'providers: {a: {model: a/b, keys: [{key: k, account: "\\u202e"}]}}',
+            "1:54",
+            "'\\u202e'",
+            id="turned",
+        ),
         # keys
         pytest.param("providers: {a: {model: a/b}}", "1:13", "a has no keys; expected keys: with", id="no keys"),
         pytest.param("providers: {a: {model: a/b, keys: }}", "1:34", "a.keys is nothing", id="keys without a value"),

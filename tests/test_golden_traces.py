@@ -194,7 +194,7 @@ async def play(script: Script) -> Trace:
     async with Router(config, transport=transport, rng=random.Random(0), clock=clock) as router:
         async with asyncio.timeout(ENDS_WITHIN_S):
             await asyncio.gather(*(answered(router, ask) for ask in script.asks))
-    return [Sent(round(1000 * at), call.provider.name, call.key.name) for at, call in transport.calls]
+    return sorted(Sent(round(1000 * at), call.provider.name, call.key.name) for at, call in transport.calls)
 
 
 async def answered(router: Router, ask: Ask) -> None:
@@ -221,7 +221,7 @@ def difference(recorded: Trace, played: Trace) -> str:
 
 def by_key(trace: Trace) -> defaultdict[str, list[Sent]]:
     calls = defaultdict[str, list[Sent]](list)
-    for sent in sorted(trace):
+    for sent in trace:
         calls[sent.key].append(sent)
     return calls
 
@@ -232,7 +232,7 @@ def is_same(recorded: Sent | None, played: Sent | None) -> bool:
 
 def shown(trace: Trace, from_ms: int) -> str:
     """The calls from a time on, as many as fit a line."""
-    later = [f"{sent.at_ms} {sent.key}" for sent in sorted(trace) if sent.at_ms >= from_ms]
+    later = [f"{sent.at_ms} {sent.key}" for sent in trace if sent.at_ms >= from_ms]
     return ", ".join([*later[:SHOWN], "…"] if len(later) > SHOWN else [*later, "the end"])
 
 

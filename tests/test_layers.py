@@ -31,7 +31,7 @@ ROWS = (
     ("config",),
     ("classify",),
     ("catalog",),
-    ("errors", "types", "faults", "clock", "jsonl", "suggest"),
+    ("errors", "types", "faults", "clock", "jsonl", "suggest", "text"),
 )
 """From the roof to the ground: a room may import from its own row and from those below."""
 FLOORS = {room: floor for floor, row in enumerate(ROWS) for room in row}
@@ -53,6 +53,7 @@ HOMES = {
     "tenacity": ("engine.router",),
     "typer": ("cli",),
     "yaml": ("config.yaml_nodes",),
+    "yarl": ("transport",),
 }
 """Where a third-party package may be imported."""
 INSIDE_FUNCTIONS = {"litellm", "duckdb", "numpy", "pyarrow", "scipy"}

@@ -48,7 +48,14 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "scold": ("6b1e7f2c94d84a3eb0c5d7f8a9e1c2b3", "kurz9Key7"),
 }
 """By provider: what OpenAI's, Anthropic's, Google's, Zhipu's and others' keys look like; one is very short."""
-ALL_KEYS = tuple(key for keys in KEYS.values() for key in keys)
+HIDDEN = {
+    "GATE_TOKEN": "gate-Xq7Lm2Zr5Tn8Vb1Cs6Dp",
+    "SESSION": "ses-Kj3Hn8Bv5Mc2Xz9Lq4Wp",
+    "literal": "lit-Yt6Re1Wq9Ui4Op7As2Df",
+    "TENANT": "tenant-Gh5Jk8Lz3Xc6Vb",
+}
+"""Secrets that are no keys: in a header and a parameter from variables, in one by its name, in the address."""
+ALL_KEYS = (*(key for keys in KEYS.values() for key in keys), *HIDDEN.values())
 MODELS = {"broke": "anthropic/claude-haiku-5-5", "walled": "gemini/gemini-3.5-flash-lite", "garbled": "zai/glm-4.5-air"}
 DIALECTS: Mapping[str, DialectName] = {"broke": "anthropic", "walled": "gemini"}
 TROUBLES = {
@@ -85,6 +92,7 @@ def parrot() -> Callable[[Seen], Says]:
         key = seen.bearer
         forms = echoes(key)
         form = forms[next(turn) % len(forms)]
+        form += f" {seen.headers['x-gate']} {seen.json['session_token']} {seen.json['gate_secret']} {seen.path}"
         good = chat(f"The answer is 7. You are {form}, <{form}>", model=f"model-of-{form}", system_fingerprint=key)
         return Says(200, good.body, {**good.headers, "x-ratelimit-key": form, "x-request-id": key})
 
@@ -140,7 +148,7 @@ async def vendors() -> AsyncIterator[dict[str, str]]:
         for name, script in (("parrot", parrot()), ("scold", scold())):
             vendor: ScriptedVendor = await stack.enter_async_context(scripted())
             vendor.script = script
-            urls[name] = vendor.url + "/v1"
+            urls[name] = vendor.url + ("/${TENANT}/v1" if name == "parrot" else "/v1")
         yield urls
 
 
@@ -151,6 +159,9 @@ def write_config(home: Path, urls: Mapping[str, str]) -> None:
         lines += [f"  {name}:", f"    model: {MODELS.get(name, 'openai/gpt-4o-mini')}", f"    base_url: {url}"]
         lines += ["    rate: 40/s", "    timeout: 3s"]
         lines += [f"    keys: {'${' + name.upper() + '_KEYS}' if name in {'revoked', 'scold'} else list(KEYS[name])}"]
+        if name == "parrot":
+            lines += ["    headers: {X-Gate: 'Bearer ${GATE_TOKEN}'}", "    params:", "      extra_body:"]
+            lines += ["        session_token: ${SESSION}", f"        gate_secret: {HIDDEN['literal']}"]
     (home / "providers.yaml").write_text("\n".join(lines), encoding="utf-8")
     (home / ".env").write_text(f"REVOKED_KEYS={','.join(KEYS['revoked'])}\n", encoding="utf-8")
     (home / "prompt.txt").write_text("What is {{ question }}?", encoding="utf-8")
@@ -237,7 +248,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Ran, Pa
     with pytest.MonkeyPatch.context() as patch, vendors_beside() as urls:
         for name in [name for name in os.environ if name.startswith("ROUTER_") or "_API_KEY" in name]:
             patch.delenv(name)
-        for name, value in {"SCOLD_KEYS": ",".join(KEYS["scold"]), "COLUMNS": "200"}.items():
+        for name, value in {"SCOLD_KEYS": ",".join(KEYS["scold"]), **HIDDEN, "COLUMNS": "200"}.items():
             patch.setenv(name, value)
         for each in home.values():
             write_config(each, urls)

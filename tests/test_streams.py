@@ -91,3 +91,4 @@ def test_a_terminal_gets_our_colours_and_no_other_controls(monkeypatch: pytest.M
 
 def test_talk_is_plain() -> None:
     assert streams.plain("a\tb\n\x1b]0;title\x07\x9b\x7f") == "a\tb\n\ufffd]0;title\ufffd\ufffd\ufffd"
+    assert streams.plain("a\u202eb\u2028c") == "a\ufffdb\ufffdc"

@@ -65,9 +65,6 @@ OTHERS = (
     "xinference",
 )
 """Prefixes that only the wide door serves."""
-NOT_TOLD = frozenset({"amazon_nova", "maritalk", "nlp_cloud", "oobabooga", "text-completion-codestral"})
-"""To their handlers LiteLLM hands no session of ours, so nobody sees the request leave."""
-
 PARAMS: dict[str, Json] = {
     "temperature": 1,
     "max_tokens": 50,
@@ -84,6 +81,9 @@ FORMATS: tuple[dict[str, Json], ...] = (
         },
     },
 )
+OF_THE_CLIENT = ("user-agent", "accept", "connection", "content-length", "x-stainless-")
+INTRODUCTIONS = ("http-referer", "x-title", "x-pplx-integration")
+"""Headers in which a library introduces itself; LiteLLM does at OpenRouter and Perplexity."""
 INTERNALS = (
     "max_retries",
     "num_retries",
@@ -121,8 +121,10 @@ def through_both(there: Border, script: Says, model: str, params: dict[str, Json
 
 def request_of(came: Came) -> tuple[object, ...]:
     (seen,) = came.seen
-    credentials = {name: seen.headers.get(name) for name in ("authorization", "x-api-key", "x-goog-api-key", "api-key")}
-    return seen.method, seen.path, seen.query, seen.json, credentials
+    headers = {
+        name: value for name, value in seen.headers.items() if not name.startswith((*OF_THE_CLIENT, *INTRODUCTIONS))
+    }
+    return seen.method, seen.path, seen.query, seen.json, headers
 
 
 # Requests.
@@ -193,10 +195,10 @@ def test_one_send_is_one_request(there: Border, door: Door, script: Says) -> Non
 @pytest.mark.parametrize("script", TROUBLES)
 def test_one_send_is_one_request_at_the_vendors_of_the_wide_door_too(there: Border, script: Says) -> None:
     # Over a client of its own LiteLLM sends again after a reset, which only the session of ours prevents.
-    for prefix in OTHERS if not script.resets else sorted({*OTHERS} - NOT_TOLD):
+    for prefix in OTHERS:
         came = there.ask(script, f"{prefix}/some-model")
         assert len(came.seen) == 1, (prefix, [seen.path for seen in came.seen])
-        assert (prefix, came.told) == (prefix, int(prefix not in NOT_TOLD))
+        assert (prefix, came.told) == (prefix, 1)
         assert not any(name in came.seen[0].raw.decode() for name in ("max_retries", "num_retries", "api_base"))
         if script.status != 200:
             assert (prefix, came.fault.status) == (prefix, script.status)

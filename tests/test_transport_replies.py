@@ -89,9 +89,7 @@ def reply_through(there: Border, door: Door, case: Case) -> Reply:
     there.vendor.says(case.script)
     provider = make_provider(case.model, there.vendor.url + "/v1", door)
     call = Call(provider, provider.keys[0], case.model, Request.of("What is 3 + 4?"))
-    if there.transport._is_direct(call):
-        return there.runner.run(there.transport._directly(call))
-    return there.runner.run(there.transport._wide.send(call))[0]
+    return there.runner.run(there.transport._through(call, lambda: None))[0]
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -17,8 +17,9 @@ from vendors import Border, Says, ScriptedVendor, border, chat, make_config, mak
 
 from router.config.models import Door, Provider
 from router.errors import ConfigError
-from router.transport import shared_session as borrowed
+from router.transport import shared_session
 from router.transport.base import Call
+from router.transport.direct import MAX_MAPPED
 from router.transport.litellm_import import load
 from router.transport.litellm_transport import LiteLLMTransport
 from router.types import Answer, Json, Request
@@ -146,6 +147,22 @@ def test_a_second_transport_uses_its_own_session(model: str) -> None:
     gc.collect()
 
 
+def test_parameters_of_items_are_not_kept_for_ever() -> None:
+    async def main() -> tuple[int, int]:
+        async with scripted() as vendor:
+            vendor.says(chat("fine"))
+            provider = make_provider("openai/m", vendor.url, keys=2)
+            async with transport_for(provider) as transport:
+                for seed in range(MAX_MAPPED + 20):
+                    request = Request(HELLO.messages, params={"seed": seed})
+                    await transport.send(Call(provider, provider.keys[seed % 2], "openai/m", request), untold)
+                assert [seen.json["seed"] for seen in vendor.seen] == list(range(MAX_MAPPED + 20))
+                door = transport._direct
+                return len(door._routes), len(door._mapped)
+
+    assert asyncio.run(main()) == (2, MAX_MAPPED)
+
+
 def test_two_transports_at_once_do_not_disturb_each_other() -> None:
     async def main() -> None:
         async with scripted() as vendor:
@@ -173,7 +190,7 @@ def test_others_may_go_on_using_litellm_in_this_process() -> None:
                     api_base=vendor.url,
                     api_key="sk-of-somebody-else",
                 )
-            await borrowed._for_others().aclose()
+            await shared_session._for_others().aclose()
             return str(response.choices[0].message.content)
 
     assert asyncio.run(main()) == "fine"

@@ -8,7 +8,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aiohttp import web
@@ -114,6 +114,50 @@ async def scripted() -> AsyncIterator[ScriptedVendor]:
     finally:
         listener.close()
         await vendor.close()
+
+
+@dataclass(slots=True)
+class RawVendor:
+    """Answers each request with the same bytes, whatever they are, and hangs up; for what no HTTP server would say.
+
+    `more` is sent again and again after `reply`, up to `max_bytes`; `sent` counts what the other side took.
+    """
+
+    reply: bytes = b""
+    more: bytes = b""
+    max_bytes: int = 0
+    requests: list[bytes] = field(default_factory=list)
+    sent: int = 0
+    url: str = ""
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._answer(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # the other side has had enough
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next((line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b"0")
+        self.requests.append(head + await reader.readexactly(int(length)))
+        writer.write(self.reply)
+        await writer.drain()
+        self.sent = 0
+        while self.more and self.sent < self.max_bytes:
+            writer.write(self.more)
+            await writer.drain()
+            self.sent += len(self.more)
+
+
+@asynccontextmanager
+async def raw_vendor(vendor: RawVendor) -> AsyncIterator[RawVendor]:
+    """Run it while the block lasts."""
+    server = await asyncio.start_server(vendor.answer, "127.0.0.1", 0)
+    vendor.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        yield vendor
 
 
 async def _send(request: web.BaseRequest, said: Says) -> web.StreamResponse:
@@ -263,11 +307,27 @@ class Border:
     ) -> Came:
         """Send one question, answered as scripted."""
         self.vendor.says(script)
-        provider = make_provider(model, url or self.vendor.url + path, door, params=params, timeout_s=timeout_s)
+        asking = self.ask_at(
+            url or self.vendor.url + path, model, door, params=params, timeout_s=timeout_s, question=question
+        )
+        came = self.runner.run(asking)
+        return replace(came, seen=tuple(self.vendor.seen))
+
+    async def ask_at(
+        self,
+        url: str,
+        model: str,
+        door: Door = "auto",
+        *,
+        params: Mapping[str, Json] | None = None,
+        timeout_s: float = 10.0,
+        question: str = "What is 3 + 4?",
+    ) -> Came:
+        """Send one question to whoever is there."""
+        provider = make_provider(model, url, door, params=params, timeout_s=timeout_s)
         told: list[bool] = []
         call = Call(provider, provider.keys[0], model, Request.of(question))
-        result = self.runner.run(self.transport.send(call, lambda: told.append(True)))
-        return Came(result, tuple(self.vendor.seen), len(told))
+        return Came(await self.transport.send(call, lambda: told.append(True)), (), len(told))
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from router import jsonl
 from router.analysis.rows import Call, Event, Note, Settled, Share, Turn, parse, sent, text
-from router.analysis.wording import clean, counted, seconds, share, time_of_day
+from router.analysis.wording import counted, seconds, share, time_of_day
 from router.errors import ConfigError
+from router.text import clean
 
 POLL_S = 0.5
 CHUNK = 1 << 20

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from router.analysis.rows import utc
-
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0
-
-
-def clean(text: str) -> str:
-    """A vendor's words without what would move a terminal's cursor, colour it or turn the line round."""
-    return _UNSEEN.sub(" ", text)
 
 
 def seconds(amount: float) -> str:

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from router.check import key_shapes as keyshapes
 from router.check import verdicts
 from router.check.findings import Checkup, Finding, Heard, KeyView, Level, ProviderView, Verdict
 from router.check.vendor_limits import compare, told
+from router.config.masking import secrets
 from router.config.models import Config, Key, Provider
 from router.errors import RouterError
 from router.faults import Fault, Kind
@@ -60,12 +60,12 @@ class Means:
     min_pause_s: float = MIN_PAUSE_S
 
     @classmethod
-    def real(cls, *, simulated: bool) -> Means:
-        """Over the network, or over loopback alone where the vendors are simulated."""
+    def real(cls) -> Means:
+        """Over the network, or over loopback where the vendors are simulated."""
         from router.transport.litellm_transport import LiteLLMTransport
         from router.transport.model_list import list_models
 
-        return cls(LiteLLMTransport, partial(list_models, trust_env=not simulated))
+        return cls(LiteLLMTransport, list_models)
 
 
 async def ask_all(
@@ -79,7 +79,7 @@ async def ask_all(
     async with AsyncExitStack() as stack:
         if rehearse:
             config = await stack.enter_async_context(rehearsal(config, troubles=troubles))
-        chosen = means or Means.real(simulated=config.simulated)
+        chosen = means or Means.real()
         heard = await asyncio.gather(*(_ask_provider(config, provider, chosen) for provider in config.usable))
     return Asked(config, {name: each for answers in heard for name, each in answers.items()})
 
@@ -87,8 +87,9 @@ async def ask_all(
 async def _ask_provider(config: Config, provider: Provider, means: Means) -> dict[str, Heard]:
     """Ask one provider's keys, each after a pause. A transport of its own: what breaks one breaks no other."""
     cheap = replace(provider, params={name: value for name, value in provider.params.items() if name not in DEAR})
-    transport = means.transport(replace(config, providers=(cheap,)))
-    scrub = Scrubber(provider.keys)
+    alone = replace(config, providers=(cheap,))
+    transport = means.transport(alone)
+    scrub = Scrubber(secrets(alone))
     heard: dict[str, Heard] = {}
     try:
         await transport.prepare()

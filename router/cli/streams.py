@@ -11,8 +11,8 @@ from typing import TextIO
 
 from router.errors import CannotWrite
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What a terminal would obey instead of showing it; tabs and line ends may stay."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What a terminal would obey instead of showing it, and what turns a line round; tabs and line ends may stay."""
 _C1 = re.compile(r"[\x80-\x9f]")
 """The same, where the escapes of our own colours have to stay."""
 _SHOWN = "\N{REPLACEMENT CHARACTER}"

@@ -50,9 +50,11 @@ def described(node: Node) -> str:
 
 def text(node: Node) -> str:
     """A text that is not empty, without the spaces around it."""
-    if not (isinstance(node.value, str) or node.is_filled_in) or not node.text.strip():
+    told = node.text.strip()
+    # What is read here is told on screens, which would obey an escape.
+    if not (isinstance(node.value, str) or node.is_filled_in) or not told or not told.isprintable():
         raise Misfit(node)
-    return node.text.strip()
+    return told
 
 
 def mapping(node: Node) -> Mapping[str, Node]:

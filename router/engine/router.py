@@ -38,6 +38,7 @@ from router.errors import (
     Stopped,
 )
 from router.faults import Fault, Kind
+from router.log.scrub import Scrubber
 from router.log.writer import EventLog, NoLog
 from router.simulator.stage import rehearsal
 from router.store import StateStore
@@ -67,6 +68,7 @@ class Router:
         rng: random.Random | None = None,
         clock: Clock | None = None,
         memory: StateStore | None = None,
+        scrub: Scrubber | None = None,
     ) -> None:
         self.config = config
         self.lanes: tuple[Lane, ...] = ()
@@ -77,6 +79,7 @@ class Router:
         self._rng = rng or random.Random()
         self._clock = clock
         self._memory = memory
+        self._scrub = scrub
         self._line: Dispatcher[Lane, Permit] = Dispatcher(
             on_paired=lambda lane, permit, ticket: lane.paired(permit, ticket), hopeless=self._hopeless
         )
@@ -114,7 +117,7 @@ class Router:
         self._reporter = Reporter(self._log, clock)
         if self._vendors is not None:
             self.config = await self._owned.enter_async_context(self._vendors(self.config))
-        self._transport = transport = self._transport or LiteLLMTransport(self.config, clock.wall)
+        self._transport = transport = self._transport or LiteLLMTransport(self.config, clock.wall, self._scrub)
         self._owned.push_async_callback(transport.aclose)
         if self._memory is not None:
             self._owned.callback(self._memory.close)
@@ -304,6 +307,7 @@ def _completion(attempt: Attempt, answer: Answer, attempts: tuple[Attempt, ...])
         waited_s=sum(each.waited_s for each in attempts),
         attempts=attempts,
         cost_usd=answer.cost_usd,
+        answer=answer,
     )
 
 

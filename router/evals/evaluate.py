@@ -24,6 +24,7 @@ from router.evals.record import describe
 from router.evals.run_directory import RunDirectory, mark_latest
 from router.evals.summary import Tally, notes, provider_summary
 from router.evals.trials import Settled, Trial, settle, trials
+from router.log.scrub import Scrubber
 from router.log.writer import EventLog, iso
 from router.store import StateStore
 
@@ -56,7 +57,14 @@ class OpenRouter(Protocol):
     """Makes the router of a run, as `Router` itself does."""
 
     def __call__(
-        self, config: Config, *, log: EventLog, clock: Clock, rng: random.Random, memory: StateStore | None
+        self,
+        config: Config,
+        *,
+        log: EventLog,
+        clock: Clock,
+        rng: random.Random,
+        memory: StateStore | None,
+        scrub: Scrubber | None,
     ) -> Router: ...
 
 
@@ -97,7 +105,8 @@ async def _open(
     files.write("run.json", describe(plan, files.name, clock.wall()))
     _tell_start(files.log, plan)
     memory = None if plan.config.simulated else _memory(files.log)
-    router = open_router(plan.config, log=files.log, clock=clock, rng=random.Random(plan.seed), memory=memory)
+    rng = random.Random(plan.seed)
+    router = open_router(plan.config, log=files.log, clock=clock, rng=rng, memory=memory, scrub=files.scrub)
     run = _Run(plan, files, clock, router, Waiting(plan.max_wait_s), Refusals(plan))
     files.on_failure = router.stop
     if handle_signals:

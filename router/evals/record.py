@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterable
 from importlib.metadata import version
 
+from router.config.masking import shown
 from router.config.models import Provider
 from router.evals.plan import Plan
 from router.log.writer import iso
@@ -41,6 +42,7 @@ def describe(plan: Plan, run: str, started: float) -> dict[str, object]:
 
 
 def _provider(provider: Provider) -> dict[str, object]:
+    masked = shown(provider)
     return {
         "name": provider.name,
         "models": dict(provider.models),
@@ -54,8 +56,8 @@ def _provider(provider: Provider) -> dict[str, object]:
         "burst": provider.burst,
         "concurrency": provider.max_in_flight,
         "timeout_s": provider.timeout_s,
-        # Headers may carry credentials that are nobody's key here.
-        "params": {name: value for name, value in provider.params.items() if name != "extra_headers"},
+        "params": masked["params"],
+        "headers": masked["headers"],
         "transport": provider.door,
     }
 

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from router.clock import Clock
+from router.config.masking import secrets
 from router.config.models import Config
 from router.errors import ConfigError
 from router.evals.plan import Plan
@@ -28,7 +29,7 @@ _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
 class RunDirectory:
-    """The files of one run; every line goes through the scrubber.
+    """The files of one run; every line goes through the scrubber, which the run's transport uses too.
 
     Writing never raises. Once a file cannot be written, `failure` says so, `on_failure` is called, and rows and
     events are kept for a last try in `close`.
@@ -40,12 +41,12 @@ class RunDirectory:
         self.on_failure: Callable[[], None] = lambda: None
         self._error: OSError | None = None
         self._documents: dict[str, object] = {}
-        self._scrub = Scrubber(key for provider in config.providers for key in provider.keys)
+        self.scrub = Scrubber(secrets(config))
         self._results = Appender(path / "results.jsonl", on_failure=self._failed)
         self.log = JsonLog(
             path / "log.jsonl",
             path.name,
-            scrub=self._scrub,
+            scrub=self.scrub.line,
             wall=clock.wall,
             simulated=config.simulated,
             on_failure=self._failed,
@@ -126,7 +127,7 @@ class RunDirectory:
             self.on_failure()
 
     def _clean(self, value: object) -> bytes:
-        return self._scrub(encode(value).decode()).encode()
+        return self.scrub.line(encode(value).decode()).encode()
 
 
 def fresh_directory(log_dir: Path, label: str, at: datetime) -> Path:

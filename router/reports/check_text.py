@@ -14,6 +14,7 @@ from router.check.findings import Checkup, Finding, Heard, KeyView, Level, Provi
 from router.check.vendor_limits import limit_headers
 from router.reports.paper import printed
 from router.reports.wording import DASH, count_text, seconds_text
+from router.text import clean
 
 SIMULATED = "SIMULATED vendors answered: this says nothing about any real key."
 STYLES = {Level.PROBLEM: "bold red", Level.WARNING: "yellow", Level.NOTE: "dim"}
@@ -153,7 +154,7 @@ def _findings(findings: Sequence[Finding]) -> Iterator[RenderableType]:
         line.add_column(width=len(Level.PROBLEM))
         line.add_column(overflow="fold")
         where = f"{finding.where}: " if finding.where else ""
-        line.add_row(Text(finding.level, style=STYLES[finding.level]), Text(f"{where}{finding.message}"))
+        line.add_row(Text(finding.level, style=STYLES[finding.level]), Text(clean(f"{where}{finding.message}")))
         yield line
         if finding.suggestion and (finding.where, finding.suggestion) not in shown:
             shown.add((finding.where, finding.suggestion))

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from router.analysis.wording import clean
+from router.text import clean
 
 BAD, WARNING, GOOD, DIM = "bold red", "yellow", "green", "dim"
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from router.config.models import Config, Key, Provider, Secret
+from router.config.parameters import refusal
 from router.config.rates import Rate
 from router.jsonl import encode
 from router.simulator.dialects import DialectName
@@ -152,7 +153,11 @@ def _rehearsed(provider: Provider, spec: VendorSpec, endpoint: Endpoint) -> Prov
         else provider.keys
     )
     models = {size: _spoken(model, spec.dialect) for size, model in provider.models.items()}
-    return replace(provider, base_url=endpoint.base_url, keys=keys, models=models, missing=())
+    # A simulated vendor knows neither the real one's credentials nor the gateway before it.
+    params = {name: value for name, value in provider.params.items() if not refusal(name)}
+    return replace(
+        provider, base_url=endpoint.base_url, keys=keys, models=models, params=params, headers={}, missing=()
+    )
 
 
 def _prefix(model: str) -> str:

@@ -11,14 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
+from yarl import URL
 
 from router.jsonl import encode
 from router.transport.base import Call
 from router.transport.environment import blind
 from router.transport.litellm_import import Refused, load
 from router.transport.parameters import parameters_of, secret_of
-from router.transport.session import lower
+from router.transport.session import OnSent, Session
 from router.types import Reply
 
 PREFIXES = frozenset(
@@ -48,80 +48,105 @@ _NOT_SENT = ("fake_stream", "json_mode", "max_retries")
 """What LiteLLM's configurations leave for its own handlers among the parameters."""
 
 
+MAX_MAPPED = 256
+"""Sets of parameters kept as LiteLLM maps them: a file and its prompts have a few, an item may have its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """What stays the same for all calls of one provider, key, model and set of parameters."""
+    """What stays the same for all calls of one provider, key and model."""
 
     config: Any
+    prefix: str
     model: str
-    url: str
+    url: URL
     headers: dict[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    """One set of parameters, as LiteLLM maps them for a vendor."""
+
     optional: dict[str, Any]
     extra_body: dict[str, Any]
 
 
 @dataclass(slots=True)
 class DirectDoor:
-    """Sends calls over one aiohttp session. Its only state is the routes that it has worked out."""
+    """Sends calls over the session. Its only state is what it has worked out."""
 
-    session: aiohttp.ClientSession
+    session: Session
     _routes: dict[tuple[object, ...], _Route] = field(default_factory=dict, repr=False)
+    _mapped: dict[tuple[object, ...], _Mapped] = field(default_factory=dict, repr=False)
 
-    def warm(self, call: Call) -> None:
-        """Work out what the first call would, without sending it; raises Refused."""
-        self._put_together(call)
+    def warm(self, call: Call) -> URL:
+        """Work out what the first call would, without sending it, and return its address; raises Refused."""
+        return self._put_together(call)[0].url
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, call: Call, on_sent: OnSent) -> Reply:
         """Send once and return the reply as it came; raises Refused, and what aiohttp raises."""
         route, body = self._put_together(call)
-        headers = {**route.headers, "content-type": "application/json"}
-        async with self.session.post(route.url, data=encode(body), headers=headers) as response:
-            text = await response.text(errors="replace")
-            return Reply(response.status, lower(response.headers), text)
+        ours = {name.lower(): value for name, value in call.provider.headers.items()}
+        return await self.session.exchange("POST", route.url, {**route.headers, **ours}, encode(body), on_sent)
 
     def _put_together(self, call: Call) -> tuple[_Route, dict[str, Any]]:
         try:
             with blind():
                 route = self._route(call)
-                return route, self._body(route, call)
+                return route, _body(route, self._parameters(call, route), call)
         except Refused:
             raise
         except Exception as error:  # noqa: BLE001 - LiteLLM raises what it likes; nothing was sent yet
             raise Refused(error) from None
 
-    def _body(self, route: _Route, call: Call) -> dict[str, Any]:
-        request = route.config.transform_request(
-            model=route.model,
-            messages=[dict(message) for message in call.request.messages],
-            optional_params=dict(route.optional),
-            litellm_params={},
-            headers=dict(route.headers),
-        )
-        return {**request, **route.extra_body}
-
     def _route(self, call: Call) -> _Route:
-        params = parameters_of(call)
-        name = (call.provider.name, call.provider.base_url, call.key.name, call.model, encode(params))
+        name = (call.provider.name, call.provider.base_url, call.key.name, call.model)
         if name not in self._routes:
-            self._routes[name] = _work_out(call, params)
+            self._routes[name] = _work_out(call)
         return self._routes[name]
 
+    def _parameters(self, call: Call, route: _Route) -> _Mapped:
+        """Those of the file and the request, mapped; the sets that were used last are kept."""
+        name = (call.model, encode(call.provider.params), encode(call.request.params))
+        mapped = self._mapped.pop(name, None) or _map(route, parameters_of(call))
+        self._mapped[name] = mapped
+        if len(self._mapped) > MAX_MAPPED:
+            del self._mapped[next(iter(self._mapped))]
+        return mapped
 
-def _work_out(call: Call, params: dict[str, Any]) -> _Route:
-    """Ask LiteLLM for everything but the messages."""
+
+def _work_out(call: Call) -> _Route:
+    """Ask LiteLLM for everything but messages and parameters."""
     litellm = load()
-    from litellm.utils import ProviderConfigManager, get_optional_params
+    from litellm.utils import ProviderConfigManager
 
     secret = secret_of(call)
     model, prefix, _, api_base = litellm.get_llm_provider(
         model=call.model, api_base=call.provider.base_url, api_key=secret
     )
     config: Any = ProviderConfigManager.get_provider_chat_config(model=model, provider=litellm.LlmProviders(prefix))
-    optional = get_optional_params(model=model, custom_llm_provider=prefix, stream=None, **params)
-    for name in _NOT_SENT:
-        optional.pop(name, None)
-    extra_body = optional.pop("extra_body", None) or {}
-    common = {"model": model, "optional_params": optional, "litellm_params": {}, "api_key": secret}
+    common = {"model": model, "optional_params": {}, "litellm_params": {}, "api_key": secret}
     headers = config.validate_environment(headers={}, messages=[], api_base=api_base, **common)
     url = config.get_complete_url(api_base=api_base, stream=False, **common)
-    return _Route(config, model, url, {str(k): str(v) for k, v in headers.items()}, optional, extra_body)
+    named = {str(name).lower(): str(value) for name, value in headers.items()}
+    return _Route(config, prefix, model, URL(url), {**named, "content-type": "application/json"})
+
+
+def _map(route: _Route, params: dict[str, Any]) -> _Mapped:
+    from litellm.utils import get_optional_params
+
+    optional = get_optional_params(model=route.model, custom_llm_provider=route.prefix, stream=None, **params)
+    for name in _NOT_SENT:
+        optional.pop(name, None)
+    return _Mapped(optional, optional.pop("extra_body", None) or {})
+
+
+def _body(route: _Route, mapped: _Mapped, call: Call) -> dict[str, Any]:
+    request = route.config.transform_request(
+        model=route.model,
+        messages=[dict(message) for message in call.request.messages],
+        optional_params=dict(mapped.optional),
+        litellm_params={},
+        headers=dict(route.headers),
+    )
+    return {**request, **mapped.extra_body}

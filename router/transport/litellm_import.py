@@ -15,12 +15,20 @@ from types import ModuleType
 from typing import Any
 
 from router.catalog.packages import IMPORTS
-from router.transport import shared_session as borrowed
+from router.transport import shared_session
 from router.transport.environment import guard
 
 _importing = threading.Lock()
-_CLEAN = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
-"""Else the import fetches a price list from the internet and loads any `.env` near it."""
+_CLEAN = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_MODE": "PRODUCTION",
+    "LITELLM_DISABLE_REDACT_SECRETS": "True",
+}
+"""Else the import fetches a price list from the internet and loads any `.env` near it.
+
+And every error's text goes through a regex whose time grows with the square of it: a reply of 2 MB that LiteLLM cannot
+read held the loop up for more than 10 s. Nothing of its texts leaves here without our own scrubber.
+"""
 _CLASS = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout): )+")
 _ADVICE = re.compile(r"\s*(?:To drop |Pass model as |Traceback \(most recent call last\)).*", re.DOTALL)
 _PACKAGE = re.compile(rf"(?:No module named|import of|[Mm]issing|dependency) '?({'|'.join(IMPORTS)})\b")
@@ -63,6 +71,7 @@ def _loaded() -> ModuleType:
         import litellm
 
     _quieten(litellm)
+    shared_session.install(litellm)
     return litellm
 
 
@@ -91,9 +100,6 @@ def _quieten(litellm: ModuleType) -> None:
     litellm.turn_off_message_logging = True  # type: ignore[attr-defined]
     litellm.telemetry = False  # type: ignore[attr-defined]
     litellm.drop_params = False  # type: ignore[attr-defined]
-    # The session knows whether proxies are meant; LiteLLM would send even loopback through them.
-    litellm.disable_aiohttp_trust_env = True  # type: ignore[attr-defined]
-    litellm.aclient_session = borrowed.client()  # type: ignore[attr-defined]
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "httpx", "openai"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.CRITICAL)

@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import cast
 
 from router.classify import classify, examine, limits
+from router.config.masking import secrets
 from router.config.models import Config, Key, Secret
 from router.errors import ConfigError
 from router.faults import Fault, Kind
-from router.jsonl import decode
+from router.jsonl import decode, encode
 from router.log.scrub import Scrubber
+from router.text import clean
 from router.transport.acompletion import WideDoor
 from router.transport.base import Call
 from router.transport.direct import PREFIXES, DirectDoor
 from router.transport.litellm_import import Refused, load, without_callbacks
-from router.transport.openai_shape import answer_of
+from router.transport.openai_shape import answer_of, each_text, request_id, says_something
 from router.transport.parameters import prefix_of
-from router.transport.session import adding, open_session, telling
+from router.transport.session import OnSent, Session
 from router.transport.wire_errors import MAX_WORDS, lost
-from router.types import Answer, Reply, Request
+from router.types import Answer, Json, Reply, Request
 
 SPARE_CONNECTIONS = 16
 NOWHERE = "http://127.0.0.1:9/v1"
@@ -33,16 +36,16 @@ NO_KEY = Key("nobody#1", Secret("warming-up"), "nobody")
 class LiteLLMTransport:
     """Sends calls through LiteLLM's knowledge of each vendor; opens its session in `prepare`."""
 
-    def __init__(self, config: Config, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, config: Config, wall: Callable[[], float] = time.time, scrub: Scrubber | None = None) -> None:
         self._config = config
         self._wall = wall
-        self._scrub = Scrubber(key for provider in config.providers for key in provider.keys)
+        self._scrub = scrub or Scrubber(secrets(config))
 
     async def prepare(self) -> None:
         """Import LiteLLM beside the loop and open the one session; raises ConfigError for what it cannot send."""
         await asyncio.to_thread(load)
         most = sum(provider.max_in_flight for provider in self._config.usable) + SPARE_CONNECTIONS
-        self._session = open_session(max_connections=most, trust_env=not self._config.simulated)
+        self._session = Session(most)
         self._direct = DirectDoor(self._session)
         self._wide = WideDoor(self._session)
         try:
@@ -76,7 +79,8 @@ class LiteLLMTransport:
             self._direct.warm(call)
         elif call.key is call.provider.keys[0]:
             key = NO_KEY if call.key.secret else call.key
-            await self._wide.send(replace(call, provider=replace(call.provider, base_url=NOWHERE), key=key))
+            nowhere = replace(call, provider=replace(call.provider, base_url=NOWHERE), key=key)
+            await self._wide.send(nowhere, lambda: None)
 
     def _is_direct(self, call: Call) -> bool:
         return call.provider.door == "auto" and prefix_of(call.model) in PREFIXES
@@ -87,46 +91,43 @@ class LiteLLMTransport:
             self._wide.close()
             await self._session.close()
 
-    async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
+    async def send(self, call: Call, on_sent: OnSent) -> Answer | Fault:
         """Send once: an Answer, or the Fault that says what its failure means."""
+        sent = _Sent(on_sent)
         try:
             async with asyncio.timeout(call.provider.timeout_s):
-                with telling(on_sent), adding(call.provider.headers):
-                    result = await self._through(call)
+                return self._clean(self._read(call, *await self._through(call, sent)))
         except TimeoutError:
             silent = Reply(None, error="timeout", body=f"no whole reply within {call.provider.timeout_s:g} s")
-            result = self._fault(call, silent)
-        return self._clean(result)
+            return self._clean(self._fault(call, silent))
+        except Exception as error:  # noqa: BLE001 - even a defect costs one call and no run
+            return self._clean(_gone_wrong(error, was_sent=sent.was))
 
-    async def _through(self, call: Call) -> Answer | Fault:
+    async def _through(self, call: Call, on_sent: OnSent) -> tuple[Reply, Answer | None]:
+        """What came off the wire, and LiteLLM's reading of it through the wide door."""
         try:
             if self._is_direct(call):
-                return self._read(call, await self._directly(call), None)
-            return self._read(call, *await self._wide.send(call))
-        except Refused as refused:
-            # A mistake is one for every request to this model here, so other vendors may still take the item.
-            return Fault(Kind.PERMISSION if refused.is_a_mistake else Kind.BAD_REQUEST, f"not sent: {refused}")
-        except Exception as error:  # noqa: BLE001 - even a defect costs one call and no run, and its text may hold a key
-            return Fault(Kind.UNKNOWN, f"{type(error).__name__}: {error}"[:MAX_WORDS])
-
-    async def _directly(self, call: Call) -> Reply:
-        try:
-            return await self._direct.send(call)
+                return await self._direct.send(call, on_sent), None
+            return await self._wide.send(call, on_sent)
+        except Refused:
+            raise
         except Exception as error:
             if (silence := lost(error)) is None:
                 raise
-            return silence
+            return silence, None
 
     def _read(self, call: Call, reply: Reply, theirs: Answer | None) -> Answer | Fault:
         """What came back. OpenAI's shape is read in one way through both doors, all others by LiteLLM (`theirs`)."""
+        if reply.status is not None and reply.error:
+            return Fault(Kind.MALFORMED_REPLY, reply.error, reply.status, limits=limits(reply.headers))
         parsed = _parsed(reply.body)
-        if (reply.body or theirs is None) and (fault := self._examined(call, reply, parsed)):
+        if fault := self._examined(call, reply, parsed):
             return fault
         ours = answer_of(parsed) if isinstance(parsed, dict) and isinstance(parsed.get("choices"), list) else None
-        answer = theirs if ours is None or (theirs and not ours.text) else ours
-        if answer is None:
+        answer = theirs if ours is None or (theirs and theirs.text and not ours.text) else ours
+        if answer is None or not says_something(answer):
             return Fault(Kind.MALFORMED_REPLY, "there is no answer in the reply", reply.status)
-        return replace(answer, limits=limits(reply.headers))
+        return replace(answer, limits=limits(reply.headers), raw=parsed, request_id=request_id(reply.headers))
 
     def _examined(self, call: Call, reply: Reply, parsed: object) -> Fault | None:
         return examine(reply, provider=prefix_of(call.model), now=self._wall(), parsed=parsed)
@@ -135,21 +136,59 @@ class LiteLLMTransport:
         return classify(reply, provider=prefix_of(call.model), now=self._wall())
 
     def _clean(self, result: Answer | Fault) -> Answer | Fault:
-        """Take keys out of everything that a vendor can have echoed, once, at the border."""
+        """Take keys out of everything that a vendor can have echoed, once, at the border; and what moves a terminal."""
         if isinstance(result, Answer):
-            text = self._scrub(result.text)
-            return result if text is result.text else replace(result, text=text)
-        limits_ = {name: self._scrub(value) for name, value in result.limits.items()}
+            said = encode(result).decode()
+            return result if self._scrub(said) == said else _in_texts(result, self._scrub)
         return replace(
             result,
-            message=self._scrub(result.message),
-            vendor_code=self._scrub(result.vendor_code),
-            limits=limits_,
+            message=clean(self._scrub(result.message)),
+            vendor_code=clean(self._scrub(result.vendor_code)),
+            limits={name: self._scrub(value) for name, value in result.limits.items()},
         )
 
 
-def _parsed(body: str) -> object:
+@dataclass(slots=True)
+class _Sent:
+    """Passes on that a request has left, and remembers it."""
+
+    tell: OnSent
+    was: bool = False
+
+    def __call__(self) -> None:
+        self.was = True
+        self.tell()
+
+
+def _gone_wrong(error: Exception, *, was_sent: bool) -> Fault:
+    """What LiteLLM or we could not put together or read. "Not sent" is said of nothing that was."""
+    said = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"[:MAX_WORDS]
+    if was_sent:
+        return Fault(Kind.MALFORMED_REPLY, f"the reply cannot be read: {said}")
+    if not isinstance(error, Refused):
+        return Fault(Kind.UNKNOWN, said)
+    # A mistake is one for every request to this model here, so other vendors may still take the item.
+    return Fault(Kind.PERMISSION if error.is_a_mistake else Kind.BAD_REQUEST, f"not sent: {said}")
+
+
+def _in_texts(answer: Answer, change: Callable[[str], str]) -> Answer:
+    """The same answer with every text in it changed."""
+    return replace(
+        answer,
+        text=change(answer.text),
+        reasoning=change(answer.reasoning),
+        finish_reason=change(answer.finish_reason),
+        model=change(answer.model),
+        request_id=change(answer.request_id),
+        limits={name: change(value) for name, value in answer.limits.items()},
+        message=cast("Mapping[str, Json]", each_text(answer.message, change)),
+        logprobs=each_text(answer.logprobs, change),
+        raw=each_text(answer.raw, change),
+    )
+
+
+def _parsed(body: str) -> Json:
     try:
-        return decode(body)
+        return cast("Json", decode(body))
     except ValueError:
         return None

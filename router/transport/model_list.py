@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import aiohttp
+from yarl import URL
 
 from router.catalog.addresses import BASES
 from router.config.models import Key, Provider
 from router.jsonl import decode
+from router.text import clean
 from router.transport.parameters import prefix_of
-from router.transport.session import lower, open_session
+from router.transport.session import Session
 from router.transport.wire_errors import wire_failure
+from router.types import Reply
 
 TIMEOUT_S = 20.0
 
@@ -27,7 +29,7 @@ class Listing:
     problem: str = ""
 
 
-async def list_models(provider: Provider, key: Key, *, trust_env: bool = True) -> Listing:
+async def list_models(provider: Provider, key: Key) -> Listing:
     """Ask once; never raises for what a vendor or the network did."""
     prefix = prefix_of(next(iter(provider.models.values()), ""))
     base = provider.base_url or BASES.get(prefix)
@@ -35,16 +37,16 @@ async def list_models(provider: Provider, key: Key, *, trust_env: bool = True) -
         return Listing(problem="it is not known where this vendor lists its models")
     url, headers = _address(prefix, base.rstrip("/"), key.secret.reveal() if key.secret else "")
     headers |= provider.headers
+    session = Session(max_connections=1)
     try:
-        async with (
-            asyncio.timeout(TIMEOUT_S),
-            open_session(max_connections=1, trust_env=trust_env) as session,
-            # A redirect would carry the key to wherever it points.
-            session.get(url, headers=headers, allow_redirects=False) as response,
-        ):
-            return await _read(response)
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        return Listing(problem=wire_failure(error) or type(error).__name__)
+        async with asyncio.timeout(TIMEOUT_S):
+            return _read(await session.exchange("GET", URL(url), headers))
+    except Exception as error:
+        if not (wire := wire_failure(error)):
+            raise
+        return Listing(problem=wire)
+    finally:
+        await session.close()
 
 
 def _address(prefix: str, base: str, secret: str) -> tuple[str, dict[str, str]]:
@@ -60,14 +62,14 @@ def _address(prefix: str, base: str, secret: str) -> tuple[str, dict[str, str]]:
     return f"{base}/models", bearer
 
 
-async def _read(response: aiohttp.ClientResponse) -> Listing:
-    date = lower(response.headers).get("date", "")
-    if response.status != 200:  # noqa: PLR2004 - HTTP's own number
-        return Listing(date=date, problem=f"HTTP {response.status}")
+def _read(reply: Reply) -> Listing:
+    date = reply.headers.get("date", "")
+    if reply.status != 200:  # noqa: PLR2004 - HTTP's own number
+        return Listing(date=date, problem=reply.error or f"HTTP {reply.status}")
     try:
-        models = tuple(_names(decode(await response.read())))
+        models = tuple(clean(name) for name in _names(decode(reply.body)))
     except ValueError:
-        return Listing(date=date, problem="no JSON")
+        return Listing(date=date, problem=reply.error or "no JSON")
     return Listing(models, date, "" if models else "an empty list")
 
 

@@ -1,77 +1,113 @@
-"""One aiohttp session for every vendor and key, which shows each reply as it came off the wire.
+"""The one way to every vendor: one aiohttp session for all keys, through which all doors send.
 
-Without cookies: a shared jar would send the `__cf_bm` that one key was given with the next key, and so link the
-accounts behind them. LiteLLM is handed this session too, so that its door shows the same Reply as ours.
+Whatever a vendor's server does is met here, for all of them: no redirect is followed, no cookie kept (a shared jar
+would send the `__cf_bm` that one key was given with the next key, and so link the accounts behind them), no `.netrc`
+read; a body has a ceiling, and what comes out of here is clean text.
 """
 
 from __future__ import annotations
 
-import asyncio
 import resource
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from typing import Self
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import SimpleNamespace
 
 import aiohttp
 import httpx
-from aiohttp.base_protocol import BaseProtocol
+from yarl import URL
 
+from router.text import clean
+from router.transport.body import PACKED, TooLong, read
+from router.transport.proxies import proxy_for
 from router.types import Reply
 
 SPARE_FILES = 128
 """For logs, pipes, libraries: open files that are no connections."""
+CONNECT_S = 30.0
+MAX_TARGET = 200
 
-_caught: ContextVar[list[Reply] | None] = ContextVar("caught replies", default=None)
-
-
-class Catch:
-    """While it is entered, `replies` collects what this task's requests were answered, in order."""
-
-    def __init__(self) -> None:
-        self.replies: list[Reply] = []
-
-    def __enter__(self) -> Self:
-        self._token = _caught.set(self.replies)
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        _caught.reset(self._token)
-
-    @property
-    def last(self) -> Reply | None:
-        """The last reply, None where none came."""
-        return self.replies[-1] if self.replies else None
+OnSent = Callable[[], None]
+"""Called when a request is on the wire."""
 
 
-_on_sent: ContextVar[Callable[[], None] | None] = ContextVar("tells of a sent request", default=None)
+class Session:
+    """Sends requests and returns replies."""
+
+    def __init__(self, max_connections: int) -> None:
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=_connections_for(max_connections), limit_per_host=0, ttl_dns_cache=300
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"accept-encoding": ", ".join(name for name in PACKED if not name.startswith("x-"))},
+            trust_env=False,
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+            trace_configs=[_trace()],
+        )
+        self._proxies: dict[tuple[str, str | None, int | None], URL | None] = {}
+
+    async def exchange(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str] | httpx.Headers,
+        body: bytes | None = None,
+        on_sent: OnSent | None = None,
+    ) -> Reply:
+        """Send one request and read its reply; raises what aiohttp raises where none comes.
+
+        A reply that cannot be used, because it is too long or a redirect, says so in `error`.
+        """
+        async with self._http.request(
+            method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            proxy=self._proxy(url),
+            trace_request_ctx=on_sent,
+        ) as response:
+            named = lower(response.headers)
+            try:
+                text = await read(response)
+            except TooLong as error:
+                response.close()
+                return Reply(response.status, named, error=str(error))
+            return Reply(response.status, named, text, error=_redirect(response, named))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.close()
+
+    def _proxy(self, url: URL) -> URL | None:
+        origin = (url.scheme, url.host, url.port)
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(url)
+        return self._proxies[origin]
 
 
-@contextmanager
-def telling(on_sent: Callable[[], None]) -> Iterator[None]:
-    """Call `on_sent` whenever this task's request is on the wire."""
-    token = _on_sent.set(on_sent)
+def lower(headers: Mapping[str, str] | httpx.Headers) -> dict[str, str]:
+    """Headers with lower-case names and clean values; of a repeated one the last value."""
+    return {name.lower(): clean(value) for name, value in headers.items()}
+
+
+def _redirect(response: aiohttp.ClientResponse, headers: Mapping[str, str]) -> str:
+    """Why a reply of the 3xx family is no answer; empty for every other."""
+    if not 300 <= response.status < 400:  # noqa: PLR2004 - HTTP's own numbers
+        return ""
     try:
-        yield
-    finally:
-        _on_sent.reset(token)
+        target = response.url.join(URL(headers["location"])).with_query(None).with_user(None).with_fragment(None)
+    except (KeyError, ValueError):
+        return f"HTTP {response.status} instead of an answer"
+    return (
+        f"redirected to {target.human_repr()[:MAX_TARGET]}: not followed, since the key would go there too;"
+        " if that is the vendor's address, name it as `base_url`"
+    )
 
 
-_headers: ContextVar[Mapping[str, str]] = ContextVar("headers of the provider", default={})  # noqa: B039 - never changed
-
-
-@contextmanager
-def adding(headers: Mapping[str, str]) -> Iterator[None]:
-    """Send these headers with this task's requests, in the place of LiteLLM's of the same names."""
-    token = _headers.set(headers)
-    try:
-        yield
-    finally:
-        _headers.reset(token)
-
-
-async def _sent(_session: aiohttp.ClientSession, _context: object, _params: object) -> None:
-    if (tell := _on_sent.get()) is not None:
+async def _sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    if (tell := context.trace_request_ctx) is not None:
         tell()
 
 
@@ -82,51 +118,10 @@ def _trace() -> aiohttp.TraceConfig:
     return trace
 
 
-async def _catch(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    request.headers.update(_headers.get())
-    replies = _caught.get()
-    if replies is None:
-        return await handler(request)
-    try:
-        response = await handler(request)
-        body = await response.read()
-    except aiohttp.ClientOSError as error:
-        # By any name that httpx calls a ConnectError, LiteLLM would send the request once more, over a client of its
-        # own; after a reset the vendor has seen it already. The cause still says what it was.
-        raise aiohttp.ServerDisconnectedError from error
-    replies.append(Reply(response.status, lower(response.headers), _text(response, body)))
-    _replay(response, body)
-    return response
-
-
-def lower(headers: aiohttp.typedefs.LooseHeaders | httpx.Headers) -> dict[str, str]:
-    """Headers with lower-case names; of a repeated one the last value."""
-    return {str(name).lower(): str(value) for name, value in headers.items()}  # type: ignore[union-attr]
-
-
-def _text(response: aiohttp.ClientResponse, body: bytes) -> str:
-    """The body as text. LiteLLM asks aiohttp not to unpack it, so it is unpacked here, by httpx's decoders."""
-    encoding = response.headers.get("content-encoding")
-    if encoding and body:
-        unpacked = httpx.Response(200, headers={"content-encoding": encoding}, stream=httpx.ByteStream(body))
-        with suppress(httpx.DecodingError):
-            body = unpacked.read()
-    return body.decode(response.get_encoding(), errors="replace")
-
-
-def _replay(response: aiohttp.ClientResponse, body: bytes) -> None:
-    """Let whoever reads the response after us read it from the start."""
-    loop = asyncio.get_running_loop()
-    stream = aiohttp.StreamReader(BaseProtocol(loop), 2**16, loop=loop)
-    stream.feed_data(body)
-    stream.feed_eof()
-    response.content = stream
-
-
-def connections_for(wanted: int) -> int:
+def _connections_for(wanted: int) -> int:
     """How many connections may be open: what is wanted, if the limit on open files can be raised that far.
 
-    Calls beyond it wait for a connection. Without this they would fail with «too many open files», and the vendor would
+    Calls beyond it wait for a connection. Without this they would fail with "too many open files", and the vendor would
     be blamed for it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -136,15 +131,3 @@ def connections_for(wanted: int) -> int:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return max(1, min(wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES))
-
-
-def open_session(*, max_connections: int, trust_env: bool) -> aiohttp.ClientSession:
-    """Open the session. `trust_env` heeds proxy variables, which simulated vendors on loopback must not."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections_for(max_connections), limit_per_host=0, ttl_dns_cache=300),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=trust_env,
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
-        middlewares=(_catch,),
-        trace_configs=[_trace()],
-    )

@@ -1,29 +1,108 @@
-"""Lends our session to the HTTP clients that LiteLLM makes, one for each key, and keeps for longer than any session.
+"""Lends our session to the HTTP clients that LiteLLM makes and keeps, one for each key and vendor.
 
-Left to itself, LiteLLM's client of a key goes on using the session that was open when it was made; where that one is
-closed, it opens one of its own, of which nobody knows and which has cookies. So its clients get a transport without a
-session: each request leaves through the session of whoever calls.
+Left to itself, each of them opens a session of its own, which follows redirects, sends again after a reset and reads
+without end. So all its clients get a transport without connections: each request leaves through the session that
+whoever calls has lent for this call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import aiohttp
 import httpx
+from yarl import URL
 
-_lent: ContextVar[httpx.AsyncBaseTransport | None] = ContextVar("the caller's session", default=None)
+from router.transport.session import OnSent, Session
+from router.types import Reply
+
+_HIDDEN = frozenset(
+    {"connection", "content-encoding", "content-length", "content-type", "keep-alive", "location", "set-cookie",
+     "transfer-encoding", "uri"}
+)  # fmt: skip
+"""Headers that LiteLLM is not shown: the body is unpacked text by now, redirects and cookies are nobody's business."""
+
+
+class Loan:
+    """The session, lent for one call. `reply` is the last that a request was answered, None where none came."""
+
+    def __init__(self, session: Session, headers: Mapping[str, str], on_sent: OnSent) -> None:
+        self._session = session
+        self._headers = headers
+        self._on_sent = on_sent
+        self._loop = asyncio.get_running_loop()
+        self.reply: Reply | None = None
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request of httpx's through the session, and keep the reply."""
+        return await self._send(request, await request.aread())
+
+    def send_from_a_thread(self, request: httpx.Request) -> httpx.Response:
+        """The same for those of LiteLLM's handlers that block a thread."""
+        return asyncio.run_coroutine_threadsafe(self._send(request, request.read()), self._loop).result()
+
+    async def _send(self, request: httpx.Request, body: bytes) -> httpx.Response:
+        url = URL(str(request.url), encoded=True)
+        request.headers.pop("accept-encoding", None)  # what can be unpacked is the session's to say
+        request.headers.update(self._headers)
+        try:
+            self.reply = reply = await self._session.exchange(
+                request.method, url, request.headers, body or None, self._on_sent
+            )
+        except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, OSError) as error:
+            # By most other names LiteLLM would send the request once more. The cause still says what it was.
+            raise httpx.ReadError(str(error), request=request) from error
+        return httpx.Response(reply.status or 0, headers=_headers(reply), content=_body(reply), request=request)
+
+
+def _body(reply: Reply) -> bytes:
+    """LiteLLM reads answers. What a failure means is read from the reply itself, however long its text is."""
+    return reply.body.encode() if not reply.error and (reply.status or 0) < 300 else b"{}"  # noqa: PLR2004
+
+
+def _headers(reply: Reply) -> list[tuple[bytes, bytes]]:
+    shown = [(name.encode(), value.encode()) for name, value in reply.headers.items() if name not in _HIDDEN]
+    media_type = reply.headers.get("content-type", "text/plain").partition(";")[0].strip()
+    return [*shown, (b"content-type", f"{media_type}; charset=utf-8".encode())]
+
+
+_lent: ContextVar[Loan | None] = ContextVar("the caller's session", default=None)
 
 
 class _Borrowed(httpx.AsyncBaseTransport):
     """Sends through the caller's session; whoever uses LiteLLM beside us, and lends none, gets one of httpx's own."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await (_lent.get() or _for_others()).handle_async_request(request)
+        if (loan := _lent.get()) is not None:
+            return await loan.send(request)
+        return await _for_others().handle_async_request(request)
+
+
+class _BorrowedByThreads(httpx.BaseTransport):
+    """The same where LiteLLM blocks; in the loop's own thread it can only go its own way, without redirects."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        loan = _lent.get()
+        if loan is not None and not _is_in_a_loop():
+            return loan.send_from_a_thread(request)
+        response = httpx.HTTPTransport().handle_request(request)
+        if loan is not None:
+            response.headers.pop("location", None)
+        return response
+
+
+def _is_in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 @cache
@@ -31,35 +110,29 @@ def _for_others() -> httpx.AsyncBaseTransport:
     return httpx.AsyncHTTPTransport()
 
 
-@cache
-def borrowed() -> httpx.AsyncBaseTransport:
-    """The transport for clients that LiteLLM may keep."""
-    return _Borrowed()
+def install(litellm: Any) -> None:
+    """Have every client that LiteLLM makes from now on borrow."""
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
-
-@cache
-def client() -> httpx.AsyncClient:
-    """The client for `litellm.aclient_session`: OpenAI's SDK sends through it, for any key."""
+    borrowed = _Borrowed()
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-    return httpx.AsyncClient(transport=borrowed(), cookies=no_cookies, follow_redirects=True, trust_env=False)
-
-
-def lender(session: aiohttp.ClientSession) -> httpx.AsyncBaseTransport:
-    """What lets httpx send through an aiohttp session."""
-    from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
-
-    return LiteLLMAiohttpTransport(client=session, owns_session=False)
+    # OpenAI's SDK sends through this client, for any key.
+    litellm.aclient_session = httpx.AsyncClient(transport=borrowed, cookies=no_cookies, trust_env=False)
+    litellm.sync_transport = _BorrowedByThreads()
+    # LiteLLM has no setting for this one; it is asked for every other client that is made.
+    handler: Any = AsyncHTTPHandler
+    handler.create_async_transport = staticmethod(lambda **_: borrowed)
 
 
 @contextmanager
-def lending(transport: httpx.AsyncBaseTransport) -> Iterator[None]:
-    """Let this task's requests leave through `transport`, and spare LiteLLM its own logging of them.
+def lending(loan: Loan) -> Iterator[None]:
+    """Let this task's requests leave through the lent session, and spare LiteLLM its own logging of them.
 
     That logging costs a millisecond, and at Ollama it asks the server about the model with a blocking call.
     """
     from litellm._internal_context import is_internal_call
 
-    lent = _lent.set(transport)
+    lent = _lent.set(loan)
     was_internal = is_internal_call.set(True)
     try:
         yield

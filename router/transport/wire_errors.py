@@ -25,9 +25,15 @@ _ERRORS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str]
     ((TimeoutError, httpx.TimeoutException, aiohttp.ServerTimeoutError), "timeout"),
     ((socket.gaierror, aiohttp.ClientConnectorDNSError), "dns"),
     ((ssl.SSLError, aiohttp.ClientSSLError), "tls"),
-    ((ConnectionRefusedError, aiohttp.ClientConnectorError, httpx.ConnectError), "connect"),
+    (
+        (ConnectionRefusedError, aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, httpx.ConnectError),
+        "connect",
+    ),
     (
         (
+            # Broken HTTP. The status in it is aiohttp's own and no vendor's.
+            aiohttp.ClientResponseError,
+            aiohttp.http_exceptions.HttpProcessingError,
             aiohttp.ServerDisconnectedError,
             aiohttp.ClientPayloadError,
             aiohttp.ClientOSError,
@@ -98,8 +104,6 @@ def _is_made_up(link: BaseException) -> bool:
 
 
 def _status(link: BaseException) -> int | None:
-    if isinstance(link, aiohttp.ClientResponseError):
-        return link.status or None
     response = getattr(link, "response", None)
     for holder in (response, link):
         status = getattr(holder, "status_code", None)

@@ -17,7 +17,7 @@ _STATE = (
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "run.started": ("prompts", "task", "items", "providers", "keys", "rates", "seed"),
     "run.finished": (
-        *("right", "wrong", "unparsable", "error", "items", "accuracy", "elapsed_s", "interrupted"),
+        *("right", "wrong", "unparsable", "unscored", "error", "items", "accuracy", "elapsed_s", "interrupted"),
         "why",
     ),
     "provider.left_out": ("provider", "why"),
@@ -36,7 +36,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 
 _WHOLE = (
     *("attempt", "attempts", "status", "strikes", "in_flight", "peak_1s", "items", "seed"),
-    *("right", "wrong", "unparsable", "error", "tokens_in", "tokens_out", *_SENT),
+    *("right", "wrong", "unparsable", "unscored", "error", "tokens_in", "tokens_out", *_SENT),
 )
 _TYPES: Mapping[str, str] = {
     **dict.fromkeys(("ts", "until"), "TIMESTAMP"),

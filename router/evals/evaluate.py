@@ -7,7 +7,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ from router.config.models import Config
 from router.engine.amap import amap
 from router.engine.router import Router
 from router.errors import ConfigError, Stopped
+from router.evals.fit import Fit, tried
 from router.evals.patience import Refusals, Waiting
 from router.evals.plan import Plan
 from router.evals.progress import Forgiving, Screen, Snapshot
@@ -41,6 +42,7 @@ class Evaluation:
 
     `why` is the first error of an item. `stopped` says why the run ended before its items did, None where it did not
     or was interrupted: results had no place to go, nothing could be sent for too long, everything was refused.
+    `misfits` say of which prompts the scorer found nothing, or nothing right.
     """
 
     summary: dict[str, object]
@@ -51,6 +53,7 @@ class Evaluation:
     accuracy: float | None
     why: str | None = None
     stopped: str | None = None
+    misfits: tuple[str, ...] = ()
 
 
 class OpenRouter(Protocol):
@@ -76,6 +79,7 @@ async def evaluate(
     With `handle_signals` the first of SIGNALS lets the calls in flight end and the second one ends at once.
     """
     plan.try_out()
+    plan = replace(plan, notes=(*plan.notes, *await tried(plan)))
     if not plan.config.usable:
         raise ConfigError(_nobody(plan.config))
     clock = LoopClock.start()
@@ -88,7 +92,7 @@ async def evaluate(
             async with owned:
                 await run.work()
         finally:
-            evaluation = run.finish()
+            evaluation = await run.finish()
     return evaluation
 
 
@@ -107,7 +111,7 @@ async def _open(
     memory = None if plan.config.simulated else _memory(files.log)
     rng = random.Random(plan.seed)
     router = open_router(plan.config, log=files.log, clock=clock, rng=rng, memory=memory, scrub=files.scrub)
-    run = _Run(plan, files, clock, router, Waiting(plan.max_wait_s), Refusals(plan))
+    run = _Run(plan, files, clock, router, Waiting(plan.max_wait_s), Refusals(plan), Fit(plan))
     files.on_failure = router.stop
     if handle_signals:
         opening.enter_context(_stopping_on_signals(run))
@@ -164,6 +168,7 @@ class _Run:
     router: Router
     waiting: Waiting
     refusals: Refusals
+    fit: Fit
     tally: Tally = field(default_factory=Tally)
     interrupted: bool = False
     hopeless: str | None = None
@@ -192,15 +197,20 @@ class _Run:
         return await settle(trial, self.plan, self.router), self.clock.now() - began
 
     def _trials(self) -> Iterator[Trial]:
+        last = ""
         for trial in trials(self.plan):
             if self.is_stopping:
                 return
+            if trial.item.id != last:
+                last = trial.item.id
+                self.files.append_item(trial.item)
             yield trial
 
     def _write(self, settled: Settled, elapsed_s: float) -> None:
         row, error = settled.row, settled.error
         self.files.append(row)
         self.tally.add(row)
+        self.fit.add(settled.trial.item, row)
         if error is not None and self.first_error is None:
             self.first_error = str(error)
         self.files.log.event(
@@ -210,7 +220,7 @@ class _Run:
             outcome=row.outcome,
             attempts=row.attempts,
             elapsed_s=round(elapsed_s, 4),
-            why=str(error) if error else None,
+            why=str(error) if error else row.why or None,
         )
         self._give_up(self.refusals.add(settled))
 
@@ -254,6 +264,7 @@ class _Run:
             right=verdicts["right"],
             wrong=verdicts["wrong"],
             unparsable=verdicts["unparsable"],
+            unscored=verdicts["unscored"],
             error=verdicts["error"],
             elapsed_s=self.elapsed_s,
             wall=self.clock.wall(),
@@ -270,15 +281,17 @@ class _Run:
             return 0.0
         return (self.clock.now() if self.ended is None else self.ended) - self.started
 
-    def finish(self) -> Evaluation:
+    async def finish(self) -> Evaluation:
         """Write the summary, say in the log how it ended, and close the files."""
-        summary, total = self.summary(), self.tally.total
+        misfits = await self.fit.misfits(str(self.files.path))
+        summary, total = self.summary(misfits), self.tally.total
         self.files.write("summary.json", summary)
         self.files.log.event(
             "run.finished",
             right=total.verdicts["right"],
             wrong=total.verdicts["wrong"],
             unparsable=total.verdicts["unparsable"],
+            unscored=total.verdicts["unscored"],
             error=total.verdicts["error"],
             items=total.items,
             accuracy=total.accuracy,
@@ -296,9 +309,10 @@ class _Run:
             total.accuracy,
             self.first_error,
             self.stopped,
+            misfits,
         )
 
-    def summary(self) -> dict[str, object]:
+    def summary(self, misfits: tuple[str, ...]) -> dict[str, object]:
         """The contents of summary.json."""
         elapsed_s, counts = self.elapsed_s, self.tally.providers
         return {
@@ -312,7 +326,7 @@ class _Run:
             "stopped": self.stopped,
             **self.tally.summary(),
             "simulated": self.plan.config.simulated,
-            "notes": list(notes(self.plan)),
+            "notes": [*notes(self.plan), *misfits],
             "providers": {
                 view.name: provider_summary(counts.get(view.name), view, elapsed_s) for view in self.router.status()
             },

@@ -57,6 +57,47 @@ class Item:
         """Every expected answer; none where nobody knows one."""
         return self.golds or (() if self.expected is None else (self.expected,))
 
+    def to_json(self) -> dict[str, object]:
+        """What is kept of it beside the answers; images that it holds itself are not."""
+        return {
+            "id": self.id,
+            "question": self.question,
+            "expected": self.expected,
+            "golds": self.golds,
+            "choices": self.choices,
+            "choice": self.choice,
+            "variables": _plain(self.variables),
+            "messages": self.messages,
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, object]) -> Item:
+        """Read a line of items.jsonl; raises ValueError where it is none."""
+        try:
+            return cls(
+                id=str(record["id"]),
+                question=str(record["question"]),
+                expected=None if record["expected"] is None else str(record["expected"]),
+                variables=cast("Mapping[str, object]", record["variables"]),
+                golds=tuple(map(str, cast("Sequence[object]", record["golds"]))),
+                messages=tuple(cast("Sequence[Message]", record["messages"])),
+                choices=tuple(map(str, cast("Sequence[object]", record["choices"]))),
+                choice=cast("int | None", record["choice"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"this is no item: {error}") from None
+
+
+def _plain(value: object) -> object:
+    """The value as JSON can say it."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    return value if isinstance(value, str | int | float | None) else str(value)
+
 
 @dataclass(frozen=True, slots=True)
 class FieldMap:

@@ -19,9 +19,19 @@ from router.evals.scores import Ask, Score, Scorer, ScorerFailed
 from router.suggest import did_you_mean
 from router.types import Completion
 
-KNOWN = (*PLAIN, "json:FIELD", "exact:ignore_case,whitespace", "regex:PATTERN", "python:MODULE:FUNCTION", "judge:PROMPT")
+KNOWN = (
+    *PLAIN,
+    "json:FIELD",
+    "exact:ignore_case,whitespace",
+    "regex:PATTERN",
+    "python:MODULE:FUNCTION",
+    "judge:PROMPT",
+)
+FILTERED = "filtered"
 _CUT_SHORT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
-_FILTERED = frozenset({"content_filter", "content_filtered", "guardrail_intervened", "SAFETY", "RECITATION", "BLOCKLIST"})
+_FILTER_ENDS = frozenset(
+    {"content_filter", "content_filtered", "guardrail_intervened", "SAFETY", "RECITATION", "BLOCKLIST"}
+)
 _REFUSED = "refusal"
 
 
@@ -82,11 +92,11 @@ class Marker:
             return Mark("unscored", reason=shortfall)
         try:
             score = await self.scorer.score(item, completion, ask)
-        except ScorerFailed as error:
-            return Mark("error", reason=error.reason, error=error)
+        except ScorerFailed as failed:
+            return Mark("error", reason=failed.reason, error=failed)
         except Exception as defect:  # noqa: BLE001 - the answer is paid for and kept
-            error = InternalError.of(defect)
-            return Mark("error", reason=error.reason, error=error)
+            met = InternalError.of(defect)
+            return Mark("error", reason=met.reason, error=met)
         return self._verdict(score, shortfall)
 
     def _verdict(self, score: Score, shortfall: str | None) -> Mark:
@@ -100,8 +110,8 @@ def shortfall_of(completion: Completion) -> str | None:
     """Why an answer may not be a whole one, by the vendor's own word: `truncated`, `filtered`, `refused`, or None."""
     if completion.finish_reason in _CUT_SHORT:
         return "truncated"
-    if completion.finish_reason in _FILTERED:
-        return "filtered"
+    if completion.finish_reason in _FILTER_ENDS:
+        return FILTERED
     if completion.finish_reason == _REFUSED or completion.message.get("refusal"):
         return "refused"
     return None

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 from router.errors import ConfigError
 from router.evals.answers import without_thinking
@@ -115,7 +116,9 @@ def python_scorer(name: str, argument: str, directory: Path) -> PythonScorer:
         raise ConfigError(f"scorer {name}: importing {place} failed: {type(error).__name__}: {error}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
-        there = ", ".join(n for n, v in vars(module).items() if inspect.isfunction(v) and v.__module__ == module.__name__)
+        there = ", ".join(
+            n for n, v in vars(module).items() if inspect.isfunction(v) and v.__module__ == module.__name__
+        )
         raise ConfigError(f"scorer {name}: {place} has no function {function_name!r} (there are: {there or 'none'})")
     try:
         inspect.signature(function).bind(object(), object())
@@ -124,7 +127,7 @@ def python_scorer(name: str, argument: str, directory: Path) -> PythonScorer:
     return PythonScorer(name, function)
 
 
-def _from_file(path: Path) -> object:
+def _from_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no Python file")
@@ -134,7 +137,7 @@ def _from_file(path: Path) -> object:
     return module
 
 
-def _from_path(name: str) -> object:
+def _from_path(name: str) -> ModuleType:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from router.errors import ConfigError
 from router.evals.answers import without_thinking
@@ -50,17 +52,17 @@ class Schema:
         errors = sorted(self._validator.iter_errors(answer), key=lambda each: list(map(str, each.absolute_path)))
         return f"{errors[0].json_path}: {errors[0].message}" if errors else ""
 
-    @property
+    @functools.cached_property
     def _validator(self) -> Validator:
         from jsonschema.validators import validator_for
+        from referencing import Registry
 
-        return cast("Validator", validator_for(self.content)(self.content))
+        # A registry of its own, so that no reference is looked up in the network.
+        return validator_for(self.content)(self.content, registry=Registry())
 
 
 def load_schema(path: Path) -> Schema:
     """Read a schema; raises ConfigError where the file holds none."""
-    import hashlib
-
     from jsonschema.exceptions import SchemaError
     from jsonschema.validators import validator_for
 

@@ -180,7 +180,9 @@ class SetScorer:
         got, wanted = _answered_set(without_thinking(completion.text)), _expected_set(item)
         if not got:
             return UNPARSABLE
-        return Score(len(got & wanted) / len(got | wanted), json.dumps(sorted(got), ensure_ascii=False), right=got == wanted)
+        return Score(
+            len(got & wanted) / len(got | wanted), json.dumps(sorted(got), ensure_ascii=False), right=got == wanted
+        )
 
 
 def _expected_set(item: Item) -> frozenset[str]:
@@ -222,7 +224,9 @@ def _eased_scorer(compare: Callable[[frozenset[str], str, str], Score], name: st
     options = frozenset(filter(None, argument.split(",")))
     if unknown := sorted(options - _EASING):
         close = did_you_mean(unknown[0], _EASING)
-        raise ConfigError(f"scorer {name}: there is no option {unknown[0]!r}{close} (known: {', '.join(sorted(_EASING))})")
+        raise ConfigError(
+            f"scorer {name}: there is no option {unknown[0]!r}{close} (known: {', '.join(sorted(_EASING))})"
+        )
     return TextScorer(name, partial(compare, options))
 
 

@@ -18,6 +18,8 @@ class Counts:
     """What some rows add up to; 8 bytes a row, for the percentiles."""
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    score: float = 0.0
     latencies_s: array[float] = field(default_factory=lambda: array("d"))
     tokens_in: int = 0
     tokens_out: int = 0
@@ -31,17 +33,30 @@ class Counts:
 
     @property
     def answered(self) -> int:
-        """Rows with an answer, be it right, wrong or unparsable."""
+        """Rows with an answer, be it right, wrong, unparsable or unscored."""
         return self.items - self.verdicts["error"]
 
     @property
+    def marked(self) -> int:
+        """Rows whose answer could be right: those with an answer, but for the unscored."""
+        return self.answered - self.verdicts["unscored"]
+
+    @property
     def accuracy(self) -> float | None:
-        """The share of right answers among the answered, None before the first."""
-        return self.verdicts["right"] / self.answered if self.answered else None
+        """The share of right answers among the marked, None before the first."""
+        return self.verdicts["right"] / self.marked if self.marked else None
+
+    @property
+    def mean_score(self) -> float | None:
+        """The mean of the scores of the marked, None before the first."""
+        return self.score / self.marked if self.marked else None
 
     def add(self, row: Row) -> None:
         """Count one row; the latency of a call that failed is not an answer's and stays out."""
         self.verdicts[row.outcome] += 1
+        self.score += row.score or 0.0
+        if row.reason is not None:
+            self.reasons[row.reason] += 1
         if row.latency_s is not None and row.outcome != "error":
             self.latencies_s.append(row.latency_s)
         self.tokens_in += row.tokens_in or 0
@@ -51,20 +66,23 @@ class Counts:
             self.priced += 1
 
     def summary(self) -> dict[str, object]:
-        """The counts with `accuracy`, its 95 % `interval` (Wilson's, over the answered) and its `bounds`.
+        """The counts with `accuracy`, its 95 % `interval` (Wilson's, over the marked) and its `bounds`.
 
         The bounds hold whatever the errors would have been: from all wrong to all right.
         Latencies are in seconds, None without answers; `cost_usd` is None where no row had a price.
         """
-        right, answered = self.verdicts["right"], self.answered
+        right, marked = self.verdicts["right"], self.marked
         latencies = sorted(self.latencies_s)
         return {
             "items": self.items,
-            "answered": answered,
+            "answered": self.answered,
+            "marked": marked,
             **{verdict: self.verdicts[verdict] for verdict in VERDICTS},
+            "reasons": dict(sorted(self.reasons.items())),
             "accuracy": self.accuracy,
-            "interval": dataclasses.asdict(wilson(right, answered)),
-            "bounds": dataclasses.asdict(bounds(right, answered, self.verdicts["error"])),
+            "mean_score": None if self.mean_score is None else round(self.mean_score, 6),
+            "interval": dataclasses.asdict(wilson(right, marked)),
+            "bounds": dataclasses.asdict(bounds(right, marked, self.verdicts["error"])),
             "latency_p50_s": percentile(latencies, 50) if latencies else None,
             "latency_p95_s": percentile(latencies, 95) if latencies else None,
             "tokens_in": self.tokens_in,
@@ -106,7 +124,7 @@ def notes(plan: Plan) -> tuple[str, ...]:
     """What a person must know about a run: that it is simulated, and who takes no part."""
     simulated = ("the vendors are simulated: no call leaves this machine, and the accuracy says nothing",)
     left_out = (f"{provider.name} is left out: {provider.why_left_out}" for provider in plan.config.left_out)
-    return (*(simulated if plan.config.simulated else ()), *plan.notes, *left_out)
+    return (*(simulated if plan.config.simulated else ()), *plan.task.notes, *plan.notes, *left_out)
 
 
 def provider_summary(counts: Counts | None, view: LaneStatus, elapsed_s: float) -> dict[str, object]:

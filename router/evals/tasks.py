@@ -51,7 +51,9 @@ def file_task(path: Path, limit: int | None = None) -> Task:
 
 def _notes(dataset: Dataset) -> Iterator[str]:
     if dataset.skipped:
-        rows = f"{dataset.skipped} rows of {dataset.name} were" if dataset.skipped > 1 else f"a row of {dataset.name} was"
+        rows = (
+            f"{dataset.skipped} rows of {dataset.name} were" if dataset.skipped > 1 else f"a row of {dataset.name} was"
+        )
         yield f"{rows} skipped; the first: {dataset.bad}"
     if dataset.without_gold:
         of = f"{dataset.without_gold} of {len(dataset.store)} items"

@@ -15,6 +15,7 @@ RouterError
 from __future__ import annotations
 
 import traceback
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -53,6 +54,13 @@ class CallError(RouterError):
         """Why there is no answer, in a word for results: the code."""
         return self.code
 
+    def after(self, attempts: tuple[Attempt, ...]) -> Self:
+        """The same error for a request that has had these attempts; each that waits gets its own."""
+        error = copy(self)
+        error.attempts = attempts
+        error.fault = next((a.fault for a in reversed(attempts) if a.fault), self.fault)
+        return error
+
 
 class ItemRefused(CallError):
     """The request itself is at fault: no vendor will take it as it is."""
@@ -78,9 +86,23 @@ class DeadlineExceeded(CallError):
 
 
 class NothingServes(CallError):
-    """No living key may serve the request; the text says why for each."""
+    """Nothing may serve the request, or nothing soon; the text says why for each provider and key.
+
+    `until` is when the earliest could serve it, in seconds since the epoch; None where none will in this run.
+    """
 
     code = "nothing_serves"
+
+    def __init__(
+        self,
+        why: str,
+        attempts: tuple[Attempt, ...] = (),
+        fault: Fault | None = None,
+        *,
+        until: float | None = None,
+    ) -> None:
+        super().__init__(why, attempts, fault)
+        self.until = until
 
 
 class Stopped(CallError):

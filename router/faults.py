@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -54,6 +54,7 @@ class Blame(StrEnum):
     KEY_AND_MODEL = "key and model"
     PROVIDER = "provider"
     ITEM = "item"
+    NOBODY = "nobody"
 
 
 class Action(StrEnum):
@@ -68,24 +69,100 @@ class Action(StrEnum):
     GIVE_UP_ITEM = "give_up_item"
 
 
+class Signal(StrEnum):
+    """What a finished call says about the target that it blames."""
+
+    OK = "ok"
+    THROTTLED = "throttled"
+    EXHAUSTED = "exhausted"
+    REFUSED = "refused"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    NEUTRAL = "neutral"
+
+
+class Doubt(StrEnum):
+    """When several accounts that fail so together mean that their provider is the cause."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    IF_PROVEN = "if proven"
+
+
+class Proof(StrEnum):
+    """What it takes for a fault to be the item's own, and final."""
+
+    NONE = "none"
+    ITS_WORDS = "its words"
+    ANOTHER_VENDOR = "another vendor"
+    ALIKE_ELSEWHERE = "alike elsewhere"
+
+
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """One row of the table: `charged` says whether the call uses up one of the item's attempts."""
+    """One row of the table.
+
+    `charged` says whether the call uses up one of the item's attempts, `elsewhere` whether another provider is the
+    better next try: not where keys rotate. `signal` is what the fault says about whom it blames; an item's own fault
+    proves that key and vendor work. `doubted` and `proof` say when the provider, or the item, is blamed instead.
+    """
 
     family: Family
     blame: Blame
     action: Action
     charged: bool
+    signal: Signal
+    elsewhere: bool
+    doubted: Doubt = Doubt.NEVER
+    proof: Proof = Proof.NONE
 
 
-_THROTTLE = Reaction(Family.THROTTLE, Blame.ACCOUNT, Action.SLOW_DOWN, charged=False)
-_QUOTA = Reaction(Family.QUOTA, Blame.ACCOUNT, Action.REST_KEY, charged=False)
-_DEAD = Reaction(Family.DEAD, Blame.KEY, Action.DROP_KEY, charged=False)
-_ACCESS = Reaction(Family.ACCESS, Blame.KEY_AND_MODEL, Action.RETRY_ELSEWHERE, charged=False)
-_PATH = Reaction(Family.PATH, Blame.PROVIDER, Action.REST_PROVIDER, charged=False)
-_VENDOR = Reaction(Family.VENDOR, Blame.PROVIDER, Action.RETRY_ELSEWHERE, charged=True)
-_ITEM = Reaction(Family.ITEM, Blame.ITEM, Action.GIVE_UP_ITEM, charged=True)
-_UNKNOWN = Reaction(Family.UNKNOWN, Blame.PROVIDER, Action.RETRY_ELSEWHERE, charged=True)
+_THROTTLE = Reaction(
+    Family.THROTTLE,
+    Blame.ACCOUNT,
+    Action.SLOW_DOWN,
+    charged=False,
+    signal=Signal.THROTTLED,
+    elsewhere=False,
+    doubted=Doubt.ALWAYS,
+)
+_QUOTA = Reaction(Family.QUOTA, Blame.ACCOUNT, Action.REST_KEY, charged=False, signal=Signal.EXHAUSTED, elsewhere=False)
+_DEAD = Reaction(
+    Family.DEAD,
+    Blame.KEY,
+    Action.DROP_KEY,
+    charged=False,
+    signal=Signal.REFUSED,
+    elsewhere=False,
+    doubted=Doubt.IF_PROVEN,
+)
+_ACCESS = Reaction(
+    Family.ACCESS,
+    Blame.KEY_AND_MODEL,
+    Action.RETRY_ELSEWHERE,
+    charged=False,
+    signal=Signal.NEUTRAL,
+    elsewhere=True,
+    doubted=Doubt.IF_PROVEN,
+)
+_PATH = Reaction(
+    Family.PATH, Blame.PROVIDER, Action.REST_PROVIDER, charged=False, signal=Signal.BLOCKED, elsewhere=True
+)
+_VENDOR = Reaction(
+    Family.VENDOR, Blame.PROVIDER, Action.RETRY_ELSEWHERE, charged=True, signal=Signal.FAILED, elsewhere=True
+)
+_MALFORMED = replace(_VENDOR, proof=Proof.ALIKE_ELSEWHERE)
+_UNKNOWN = replace(_MALFORMED, family=Family.UNKNOWN)
+_ITEM = Reaction(
+    Family.ITEM,
+    Blame.ITEM,
+    Action.GIVE_UP_ITEM,
+    charged=True,
+    signal=Signal.OK,
+    elsewhere=True,
+    proof=Proof.ANOTHER_VENDOR,
+)
+_BAD_REQUEST = replace(_ITEM, proof=Proof.ITS_WORDS)
 
 REACTIONS: Mapping[Kind, Reaction] = {
     Kind.RATE_LIMIT: _THROTTLE,
@@ -104,16 +181,13 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.SERVER_ERROR: _VENDOR,
     Kind.CONNECTION: _VENDOR,
     Kind.TIMEOUT: _VENDOR,
-    Kind.MALFORMED_REPLY: _VENDOR,
-    Kind.BAD_REQUEST: _ITEM,
+    Kind.MALFORMED_REPLY: _MALFORMED,
+    Kind.BAD_REQUEST: _BAD_REQUEST,
     Kind.CONTEXT_LENGTH: _ITEM,
     Kind.CONTENT_FILTER: _ITEM,
     Kind.UNKNOWN: _UNKNOWN,
 }
 """The whole of what follows from a fault; `docs/design.md` prints it and a test compares the two."""
-
-OTHER_VENDORS_MAY_TAKE_IT = frozenset({Kind.CONTEXT_LENGTH, Kind.CONTENT_FILTER})
-"""Item faults that depend on the vendor's model or filter: one other provider may try first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +195,8 @@ class Fault:
     """One failed call, decided: what it was, the vendor's own words and code, when it may be tried again.
 
     `retry_after_s` is in seconds from now, None where the vendor named no time. `limits` holds the
-    vendor's limit headers as received. `message` is scrubbed of keys by the transport.
+    vendor's limit headers as received. `message` is scrubbed of keys by the transport. Where this process stood still
+    while the call was out, it is `excused`: it says nothing about anybody.
     """
 
     kind: Kind
@@ -130,11 +205,13 @@ class Fault:
     vendor_code: str = ""
     retry_after_s: float | None = None
     limits: Mapping[str, str] = field(default_factory=dict)
+    excused: bool = False
 
     @property
     def reaction(self) -> Reaction:
         """Its row in the table."""
-        return REACTIONS[self.kind]
+        reaction = REACTIONS[self.kind]
+        return replace(reaction, blame=Blame.NOBODY, charged=False, signal=Signal.NEUTRAL) if self.excused else reaction
 
     def __str__(self) -> str:
         said = f": {self.message}" if self.message else ""

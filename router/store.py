@@ -83,8 +83,11 @@ def default_path(environ: Mapping[str, str] = os.environ) -> Path:
 
 def scope_of(provider: Provider, account: str | None = None) -> str:
     """Under which name the calls of a provider, or of one of its accounts, are counted."""
-    name = f"{provider.name}@{provider.base_url}" if provider.base_url else provider.name
-    return f"{name}/{account}" if account else name
+    if account:
+        return f"account {provider.account_id(account)}"
+    # An address may hold what is nobody's business, such as an account's number.
+    where = f"@{hashlib.sha256(provider.base_url.encode()).hexdigest()[:16]}" if provider.base_url else ""
+    return f"{provider.name}{where}"
 
 
 def identity(key: Key, provider: Provider) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TypeVar
 
@@ -34,6 +35,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.virtual_time = 0.0
+        self._began = time.time()
         selector = _Jump()
         selector.loop = self
         super().__init__(selector)
@@ -41,6 +43,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds since the loop was made."""
         return self.virtual_time
+
+    def epoch(self) -> float:
+        """Seconds since the epoch, on this loop's calendar."""
+        return self._began + self.virtual_time
 
 
 def run_virtual(main: Coroutine[object, object, T]) -> T:

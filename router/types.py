@@ -36,13 +36,6 @@ class Request:
             return cls(({"role": "user", "content": prompt},))
         return cls(tuple(prompt))
 
-    @property
-    def estimated_tokens(self) -> int:
-        """Guess the tokens that vendors reserve: a token for 3 bytes of text, and the reply's ceiling."""
-        text = sum(len(str(message.get("content", "")).encode()) for message in self.messages)
-        ceiling = self.params.get("max_tokens", self.params.get("max_completion_tokens", 256))
-        return text // 3 + 4 * len(self.messages) + (ceiling if isinstance(ceiling, int) else 256)
-
 
 @dataclass(frozen=True, slots=True)
 class Usage:

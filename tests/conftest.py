@@ -50,8 +50,10 @@ def make_config(*providers: Provider, attempts: int = 4) -> Config:
     return Config(Path("providers.yaml"), providers, attempts=attempts)
 
 
-def make_attempt(provider: str = "acme", kind: Kind | None = None, *, status: int | None = None) -> Attempt:
-    fault = None if kind is None else Fault(kind, status=status)
+def make_attempt(
+    provider: str = "acme", kind: Kind | None = None, *, status: int | None = None, message: str = "no"
+) -> Attempt:
+    fault = None if kind is None else Fault(kind, message, status)
     return Attempt(1, provider, f"{provider}#1", "0" * 8, "openai/m", 0.5, 0.0, "idle", fault)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import max_in_any_window
 
 from router.config.models import Config, Key, Provider, Secret
 from router.config.rates import Rate
 from router.engine.router import Router
 from router.errors import NothingServes
 from router.faults import Fault, Kind
-from router.store import StateStore
+from router.store import StateStore, scope_of
 from router.testing import ScriptedTransport, run_virtual
 from router.transport import Call
-from router.types import Answer
+from router.types import Answer, Request
 
 KEYS = tuple(Key(f"acme#{number}", Secret(f"sk-acme-{number}"), "team") for number in (1, 2))
 ACME = Provider("acme", {"default": "openai/small"}, KEYS, (Rate(100, 1.0),))
@@ -77,5 +81,87 @@ def test_a_day_budget_is_one_for_all_runs(tmp_path: Path) -> None:
             return router.status()[0].waiting_for
 
     run_virtual(main())
-    with pytest.raises(Exception, match="no answer within"):
+    with pytest.raises(NothingServes, match="6/day is used up"):
         run_virtual(main())
+
+
+# One account under two providers.
+
+ONE = replace(KEYS[0], account_id="the-one", account="mini#1")
+
+
+def sharing(**more: object) -> Config:
+    """Two providers with one key, as two models of one vendor."""
+    mini = Provider("mini", {"default": "openai/mini"}, (ONE,), (Rate(100, 1.0),), **more)  # type: ignore[arg-type]
+    big = replace(mini, name="big", models={"default": "openai/big"}, keys=(replace(ONE, name="big#1", account="b"),))
+    return Config(Path("x"), (mini, big))
+
+
+def test_a_rest_of_a_shared_account_holds_for_both_providers() -> None:
+    throttled = Fault(Kind.RATE_LIMIT, "slow down", 429, retry_after_s=30.0)
+    transport = ScriptedTransport(lambda call: throttled if call.provider.name == "mini" else Answer("fine"))
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        async with Router(sharing(), transport=transport) as router:
+            began = loop.time()
+            await router.outcome(Request.of("?"))
+            await router.complete("?", only={"big"})
+            return loop.time() - began
+
+    assert run_virtual(main()) >= 30.0
+
+
+def test_the_key_rate_of_a_shared_account_holds_over_both_providers() -> None:
+    transport = ScriptedTransport(lambda _call: Answer("fine"), latency_s=0.01)
+
+    async def main() -> list[float]:
+        async with Router(sharing(key_rates=(Rate(5, 1.0),)), transport=transport) as router:
+            asks = [router.complete("?", only={name}) for name in ("mini", "big") * 10]
+            await asyncio.gather(*asks)
+        return [at for at, _ in transport.calls]
+
+    times = run_virtual(main())
+    assert len(times) == 20
+    assert max_in_any_window(times, 1.0) <= 5
+
+
+def test_the_daily_count_of_a_shared_account_is_one(tmp_path: Path) -> None:
+    transport = ScriptedTransport(lambda _call: Answer("fine"))
+    config = sharing(key_rates=(Rate(4, 86400.0),))
+
+    async def main() -> int:
+        answered = 0
+        async with Router(config, transport=transport, memory=StateStore.open(tmp_path / "state")) as router:
+            for name in ("mini", "big") * 4:
+                request = replace(Request.of("?"), only=frozenset({name}))
+                answered += (await router.outcome(request, deadline=5.0)).completion is not None
+        return answered
+
+    assert run_virtual(main()) == 4
+    assert {scope_of(provider, provider.keys[0].account) for provider in config.providers} == {"account the-one"}
+
+
+def test_the_same_name_in_two_providers_is_two_accounts() -> None:
+    first = replace(ACME, key_rates=(Rate(1, 86400.0),))
+    second = replace(first, name="bolt")
+    assert scope_of(first, "team") != scope_of(second, "team")
+
+
+def test_runs_at_the_same_time_keep_a_day_budget_together(tmp_path: Path) -> None:
+    daily = Provider("acme", {"default": "openai/small"}, KEYS, (Rate(100, 1.0), Rate(50, 86400.0)))
+    sent: list[float] = []
+
+    async def one(path: Path) -> None:
+        transport = ScriptedTransport(lambda _call: Answer("fine"))
+        async with Router(Config(Path("x"), (daily,)), transport=transport, memory=StateStore.open(path)) as router:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(30.0):
+                    await asyncio.gather(*(router.outcome(Request.of("?"), deadline=20.0) for _ in range(40)))
+        sent.extend(at for at, _ in transport.calls)
+
+    async def main() -> None:
+        await asyncio.gather(*(one(tmp_path / "state") for _ in range(3)))
+
+    run_virtual(main())
+    assert len(sent) == 50

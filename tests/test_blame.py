@@ -185,7 +185,7 @@ def test_strikes_from_before_are_given_back_as_they_were() -> None:
     for number in (1, 2):
         vendor.calls(number, THROTTLED)
     account = vendor.ring.keys[0].account.health.at(vendor.time)
-    assert (account.strikes, account.share, account.state) == (2, before.share, State.RAMPING)
+    assert (account.strikes, account.share, account.state) == (2, before.at(before.until).share, State.RAMPING)
     assert vendor.ring.keys[1].account.health.strikes == 0
 
 

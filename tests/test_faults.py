@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.faults import OTHER_VENDORS_MAY_TAKE_IT, REACTIONS, Fault, Kind
+from router.faults import REACTIONS, Doubt, Fault, Kind, Proof
 
 TABLE = {
     ("throttle", "account", "slow_down", False): "rate_limit token_limit concurrency",
@@ -27,8 +27,25 @@ def test_every_kind_has_its_row() -> None:
     assert set(REACTIONS) == set(Kind) == {Kind(kind) for kinds in TABLE.values() for kind in kinds.split()}
 
 
-def test_other_vendors_may_take_what_depends_on_the_vendor() -> None:
-    assert {Kind.CONTEXT_LENGTH, Kind.CONTENT_FILTER} == OTHER_VENDORS_MAY_TAKE_IT
+BESIDE = {
+    ("throttled", False, "always", "none"): "rate_limit token_limit concurrency",
+    ("exhausted", False, "never", "none"): "daily_quota no_credit",
+    ("refused", False, "if proven", "none"): "invalid_key revoked_key account_banned",
+    ("neutral", True, "if proven", "none"): "permission model_not_found",
+    ("blocked", True, "never", "none"): "ip_blocked region_blocked",
+    ("failed", True, "never", "none"): "overloaded server_error connection timeout",
+    ("failed", True, "never", "alike elsewhere"): "malformed_reply unknown",
+    ("ok", True, "never", "its words"): "bad_request",
+    ("ok", True, "never", "another vendor"): "context_length content_filter",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"), [pytest.param(kind, row, id=kind) for row, kinds in BESIDE.items() for kind in kinds.split()]
+)
+def test_what_a_fault_says_and_who_else_may_be_the_cause(kind: str, row: tuple[str, bool, Doubt, Proof]) -> None:
+    reaction = REACTIONS[Kind(kind)]
+    assert (reaction.signal, reaction.elsewhere, reaction.doubted, reaction.proof) == row
 
 
 @pytest.mark.parametrize(
@@ -40,3 +57,10 @@ def test_other_vendors_may_take_what_depends_on_the_vendor() -> None:
 )
 def test_a_fault_reads_as_a_sentence(fault: Fault, text: str) -> None:
     assert str(fault) == text
+
+
+@pytest.mark.parametrize("kind", [Kind.TIMEOUT, Kind.CONNECTION])
+def test_what_is_excused_is_charged_to_nobody(kind: Kind) -> None:
+    reaction = Fault(kind, excused=True).reaction
+    assert (reaction.blame, reaction.charged, reaction.signal) == ("nobody", False, "neutral")
+    assert Fault(kind).reaction.charged

@@ -8,26 +8,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.engine.health import (
-    AFTER_REST,
+    AGAIN_S,
     BREAK_AFTER,
     CUT,
+    MAX_CAUTION,
+    MAX_GRANTED,
     MIN_SHARE,
     PAST_CEILING,
+    PRIOR,
     RESTS_S,
     ROUND,
     ROUND_PAST_CEILING,
     ROUNDS,
-    SIGNAL_OF,
     Health,
     Observation,
-    Signal,
     State,
     rest_s,
     told_rest_s,
     told_until,
     transition,
 )
-from router.faults import Family, Fault, Kind
+from router.faults import Fault, Kind, Signal
 
 NOW = 1000.0
 HEALTHS = {
@@ -103,7 +104,7 @@ def test_ladders(signal: Signal, strikes: int, seconds: float) -> None:
     before = replace(HEALTHS["trial"], strikes=strikes)
     health = transition(before, news(signal))
     assert (health.state, health.until, health.strikes) == (State.RESTING, NOW + seconds, strikes + 1)
-    assert health.then is AFTER_REST[signal]
+    assert health.then is (State.RAMPING if signal is Signal.THROTTLED else State.TRIAL)
     assert rest_s(signal, strikes + 1, 1.0) == pytest.approx(1.2 * seconds)
 
 
@@ -141,11 +142,11 @@ def test_a_rest_is_over_when_the_clock_says_so() -> None:
     assert rest.at(rest.until).is_open
 
 
-def test_ten_calls_that_fail_in_one_blip_are_one_strike_and_one_cut() -> None:
+def test_ten_calls_that_fail_in_one_blip_are_one_strike() -> None:
     health = Health()
     for number in range(10):
         health = transition(health, news(Signal.THROTTLED, at=NOW + number / 100, born=0))
-    assert (health.strikes, health.share, health.generation) == (1, CUT, 1)
+    assert (health.strikes, health.share, health.generation) == (1, 1.0, 1)
     assert health.until == NOW + 10
 
 
@@ -206,20 +207,94 @@ def test_the_end_of_the_ramp_forgets_the_strikes() -> None:
     assert transition(health, news(Signal.OK)) == Health(generation=4)
 
 
-def test_after_a_throttle_it_goes_slowly_past_the_share_that_was_too_much() -> None:
-    rest = transition(Health(), news(Signal.THROTTLED, born=0))
-    ramp = rest.at(rest.until)
-    assert (ramp.state, ramp.share, ramp.ceiling) == (State.RAMPING, CUT, CUT)
-    shares = climb(ramp, ROUND_PAST_CEILING * 6)
-    assert shares[ROUND_PAST_CEILING - 2 : ROUND_PAST_CEILING] == [CUT, pytest.approx(CUT + PAST_CEILING)]
-    assert len(set(shares[:-1])) == 6
+def throttled(
+    health: Health, *, at: float | None = None, window_s: float = math.inf, told_s: float | None = None
+) -> Health:
+    """The rest that one more throttle brings."""
+    at = health.until if at is None else at
+    born = health.at(at).generation
+    return transition(health, Observation(Signal.THROTTLED, at, born, told_s=told_s, window_s=window_s))
+
+
+@pytest.mark.parametrize(
+    ("window_s", "told_s", "rest_s_", "strikes"),
+    [
+        pytest.param(1.0, None, 1.0, 0, id="a window of the limit"),
+        pytest.param(60.0, None, 10.0, 1, id="the ladder where a window is longer"),
+        pytest.param(math.inf, None, 10.0, 1, id="the ladder where none is declared"),
+        pytest.param(1.0, 7.0, 7.0, 1, id="the vendor's time"),
+    ],
+)
+def test_one_throttle_rests_and_then_goes_on_as_before(
+    window_s: float, told_s: float | None, rest_s_: float, strikes: int
+) -> None:
+    rest = throttled(Health(), at=NOW, window_s=window_s, told_s=told_s)
+    assert (rest.state, rest.until, rest.strikes) == (State.RESTING, NOW + rest_s_, strikes)
+    after = rest.at(rest.until)
+    assert (after.state, after.share, after.ceiling) == (State.READY, 1.0, 1.0)
+
+
+def test_a_second_one_long_after_the_first_is_one_throttle_again() -> None:
+    rest = throttled(Health(), at=NOW)
+    later = throttled(rest, at=rest.until + AGAIN_S)
+    assert later.at(later.until).share == 1.0
+
+
+@pytest.mark.parametrize(
+    ("answered", "refused", "share"),
+    [
+        pytest.param(0, 1, CUT, id="nothing is known of what is granted"),
+        pytest.param(0, 50, CUT, id="nor by many refusals"),
+        pytest.param(2, 98, (2 + PRIOR) / (100 + PRIOR), id="little is granted"),
+        pytest.param(15, 5, (15 + PRIOR) / (20 + PRIOR), id="most is"),
+        pytest.param(500, 1, MAX_GRANTED, id="nearly all is"),
+    ],
+)
+def test_a_throttle_that_comes_again_cuts_to_what_was_granted(answered: int, refused: int, share: float) -> None:
+    """Answers count whether they come before the throttle or while it rests."""
+    health = throttled(Health(), at=NOW, window_s=1.0)
+    at = health.until + 1
+    born = health.at(at).generation
+    for _ in range(answered // 2):
+        health = transition(health, news(Signal.OK, at=at, born=born))
+    rest = throttled(health, at=at)
+    late = [Signal.OK] * (answered - answered // 2) + [Signal.THROTTLED] * (refused - 1)
+    for signal in late:
+        rest = transition(rest, news(signal, at=at, born=born))
+    after = rest.at(rest.until)
+    assert after.state is State.RAMPING
+    assert after.share == after.ceiling == pytest.approx(share)
+    assert after.strikes == (0 if answered else 1)
+    assert (after.answered, after.refused, after.is_cut) == (0, 0, False)
+
+
+def test_past_the_share_that_is_granted_it_goes_by_small_steps() -> None:
+    ramp = Health(State.RAMPING, 3, share=0.7, ceiling=0.7)
+    shares = climb(ramp, ROUND_PAST_CEILING * 8)
+    assert shares[ROUND_PAST_CEILING - 2 : ROUND_PAST_CEILING] == [0.7, pytest.approx(0.7 * PAST_CEILING)]
+    assert len(set(shares[:-1])) == 8
     assert shares[-1] == 1.0
+
+
+def test_a_step_that_was_too_much_is_taken_back_and_tried_less_often() -> None:
+    health = Health(State.RAMPING, 3, share=0.5, ceiling=0.5, throttled_until=NOW)
+    for tries in range(8):
+        caution = min(MAX_CAUTION, 2**tries)
+        assert health.caution == caution
+        for _ in range(ROUND_PAST_CEILING * caution):
+            health = transition(health, news(Signal.OK, at=NOW + 1, born=health.generation))
+        assert health.share == pytest.approx(0.5 * PAST_CEILING)
+        assert health.ceiling == 0.5
+        rest = throttled(health, at=NOW + 1, window_s=1.0)
+        assert rest.until == NOW + 2
+        health = replace(rest.at(rest.until), throttled_until=NOW)
+        assert (health.state, health.share, health.ceiling) == (State.RAMPING, 0.5, 0.5)
 
 
 def test_a_long_round_at_a_cut_share_ends_the_row_of_strikes() -> None:
     ramp = Health(State.RAMPING, 3, strikes=4, share=0.49, ceiling=0.49, streak=ROUND_PAST_CEILING - 1)
     stepped = transition(ramp, news(Signal.OK))
-    assert stepped.share == pytest.approx(0.54)
+    assert stepped.share == pytest.approx(0.49 * PAST_CEILING)
     assert stepped.strikes == 0
     assert transition(stepped, news(Signal.THROTTLED)).until == NOW + 10
 
@@ -234,29 +309,12 @@ def test_a_break_below_a_ceiling_ramps_up_to_it_by_the_steps() -> None:
     assert sorted(set(climb(health, 1 + 2 * ROUND))) == [0.1, 0.25, 0.4]
 
 
-def test_cuts_multiply_down_to_a_least_share() -> None:
-    health = Health()
+def test_refusals_alone_cut_no_lower_than_a_least_share() -> None:
+    health = throttled(Health(), at=NOW)
     for _ in range(20):
-        health = transition(health, news(Signal.THROTTLED, at=health.until, born=health.at(health.until).generation))
-    assert health.share == health.ceiling == MIN_SHARE
-
-
-@pytest.mark.parametrize(
-    ("family", "signal"),
-    [
-        pytest.param(Family.THROTTLE, Signal.THROTTLED, id="throttle"),
-        pytest.param(Family.QUOTA, Signal.EXHAUSTED, id="quota"),
-        pytest.param(Family.DEAD, Signal.REFUSED, id="dead"),
-        pytest.param(Family.ACCESS, Signal.NEUTRAL, id="access"),
-        pytest.param(Family.PATH, Signal.BLOCKED, id="path"),
-        pytest.param(Family.VENDOR, Signal.FAILED, id="vendor"),
-        pytest.param(Family.ITEM, Signal.OK, id="item"),
-        pytest.param(Family.UNKNOWN, Signal.FAILED, id="unknown"),
-    ],
-)
-def test_what_a_family_says_about_its_target(family: Family, signal: Signal) -> None:
-    assert SIGNAL_OF[family] is signal
-    assert set(SIGNAL_OF) == set(Family)
+        health = throttled(health)
+    after = health.at(health.until)
+    assert after.share == after.ceiling == MIN_SHARE
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pytest
 from conftest import make_provider
 
-from router.engine.dispatch import Selector
 from router.engine.health import BREAK_AFTER, Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.pace import Pace
 from router.engine.provider_state import Change, Leave, ProviderState
+from router.engine.selector import Selector
 from router.faults import Fault, Kind
 from router.types import Answer
 
@@ -121,32 +121,28 @@ def test_a_banned_account_loses_all_its_keys() -> None:
     assert [key.state(0.0) for key in driver.ring] == [State.DROPPED, State.DROPPED, State.READY]
 
 
-WISHES = {
-    "any": Selector(),
-    "big": Selector(model="big"),
-    "no such model": Selector(model="huge"),
-    "elsewhere": Selector(only=frozenset({"bolt"})),
-    "here": Selector(only=frozenset({"acme", "bolt"})),
-}
-
-
 @pytest.mark.parametrize(
     ("faults", "served"),
     [
-        pytest.param([], {"any", "big", "here"}, id="fresh"),
-        pytest.param([(Kind.INVALID_KEY, 1, SMALL)], {"any", "big", "here"}, id="one key dead"),
+        pytest.param([], {SMALL, BIG}, id="fresh"),
+        pytest.param([(Kind.INVALID_KEY, 1, SMALL)], {SMALL, BIG}, id="one key dead"),
         pytest.param([(Kind.INVALID_KEY, 1, SMALL), (Kind.INVALID_KEY, 2, SMALL)], set(), id="all keys dead"),
-        pytest.param([(Kind.PERMISSION, 1, BIG), (Kind.PERMISSION, 2, BIG)], {"any", "here"}, id="a model denied"),
-        pytest.param([(Kind.REGION_BLOCKED, 1, SMALL)], set(), id="region"),
-        pytest.param([(Kind.IP_BLOCKED, 1, SMALL)], {"any", "big", "here"}, id="address: after a rest"),
-        pytest.param([(Kind.NO_CREDIT, 1, SMALL), (Kind.NO_CREDIT, 2, SMALL)], {"any", "big", "here"}, id="no credit"),
+        pytest.param([(Kind.PERMISSION, 1, BIG), (Kind.PERMISSION, 2, BIG)], {SMALL}, id="a model denied"),
+        pytest.param([(Kind.NO_CREDIT, 1, SMALL), (Kind.NO_CREDIT, 2, SMALL)], {SMALL, BIG}, id="no credit"),
     ],
 )
 def test_what_could_ever_be_served(faults: list[tuple[Kind, int, str]], served: set[str]) -> None:
     driver = Driver()
     for kind, key, model in faults:
         driver.call(Fault(kind), key, model)
-    assert {name for name, selector in WISHES.items() if driver.provider_state.could_serve(selector)} == served
+    assert {model for model in (SMALL, BIG) if driver.ring.serves(model)} == served
+
+
+@pytest.mark.parametrize(("kind", "for_good"), [(Kind.REGION_BLOCKED, True), (Kind.IP_BLOCKED, False)])
+def test_a_blocked_region_rests_for_good(kind: Kind, *, for_good: bool) -> None:
+    driver = Driver()
+    driver.call(Fault(kind))
+    assert driver.provider_state.rests_for_good is for_good
 
 
 @pytest.mark.parametrize(
@@ -181,19 +177,23 @@ def test_the_reasons_name_every_key() -> None:
     driver.call(Fault(Kind.INVALID_KEY, "no such key", 401), 1)
     driver.call(Fault(Kind.REVOKED_KEY, "revoked", 401), 2)
     driver.call(Fault(Kind.PERMISSION, "not yours", 403), 3)
-    assert driver.provider_state.reasons(Selector()) == [
+    assert driver.provider_state.reasons(Selector(), driver.time) == [
         "acme#1: invalid_key (HTTP 401): no such key",
         "acme#2: revoked_key (HTTP 401): revoked",
         "acme#3: permission (HTTP 403): not yours",
     ]
-    assert driver.provider_state.reasons(Selector(model="huge")) == ["acme: has no model 'huge' (it has small, big)"]
+    assert driver.provider_state.reasons(Selector(model="huge"), driver.time) == [
+        "acme: has no model 'huge' (it has small, big)"
+    ]
 
 
 def test_a_rest_for_good_is_the_reason() -> None:
     driver = Driver()
     driver.call(Fault(Kind.REGION_BLOCKED, "not in your country", 403))
     assert math.isinf(driver.provider_state.health.until)
-    assert driver.provider_state.reasons(Selector()) == ["acme: region_blocked (HTTP 403): not in your country"]
+    assert driver.provider_state.reasons(Selector(), driver.time) == [
+        "acme: region_blocked (HTTP 403): not in your country"
+    ]
 
 
 def test_a_rest_that_is_over_is_no_reason() -> None:
@@ -202,7 +202,76 @@ def test_a_rest_that_is_over_is_no_reason() -> None:
         driver.call(Fault(Kind.SERVER_ERROR, "oops", 500))
     driver.time = 100.0
     driver.call(Fault(Kind.INVALID_KEY, "no such key", 401))
-    assert driver.provider_state.reasons(Selector()) == ["acme#1: invalid_key (HTTP 401): no such key"]
+    assert driver.provider_state.reasons(Selector(), driver.time) == ["acme#1: invalid_key (HTTP 401): no such key"]
+
+
+@pytest.mark.parametrize(
+    ("faults", "after_s"),
+    [
+        pytest.param([], 0, id="fresh"),
+        pytest.param([(Kind.RATE_LIMIT, 1)], 0, id="one key rests"),
+        pytest.param([(Kind.RATE_LIMIT, 1), (Kind.NO_CREDIT, 2)], 10, id="the first key to come back"),
+        pytest.param([(Kind.NO_CREDIT, 1), (Kind.NO_CREDIT, 2)], 6 * 3600, id="no key has credit"),
+        pytest.param([(Kind.IP_BLOCKED, 1)], 30, id="the provider rests"),
+        pytest.param([(Kind.INVALID_KEY, 1), (Kind.INVALID_KEY, 2)], math.inf, id="no key lives"),
+        pytest.param([(Kind.REGION_BLOCKED, 1)], math.inf, id="region"),
+    ],
+)
+def test_when_it_could_serve(faults: list[tuple[Kind, int]], after_s: float) -> None:
+    driver = Driver()
+    for kind, key in faults:
+        driver.call(Fault(kind), key)
+    state = driver.provider_state
+    assert state.may_serve(SMALL) is not math.isinf(after_s)
+    if state.may_serve(SMALL):
+        assert after_s <= max(0.0, state.rested_at(SMALL, 0.0)) <= 1.2 * after_s
+
+
+def test_a_server_that_is_not_there_is_given_up_after_four_rests_and_tried_again_after_that() -> None:
+    driver = Driver()
+    refused = Fault(Kind.CONNECTION, "Connection refused")
+    rests = 0
+    while not driver.provider_state.is_unreachable(driver.time):
+        assert driver.time < 30
+        driver.time = max(driver.time, driver.provider_state.health.until)
+        driver.call(refused)
+        rests += driver.provider_state.state(driver.time) is State.RESTING
+    assert rests == 4
+    assert driver.provider_state.reasons(Selector(), driver.time) == ["acme: connection: Connection refused"]
+    driver.time = driver.provider_state.health.until
+    assert not driver.provider_state.is_unreachable(driver.time)
+
+
+def test_a_server_that_has_said_anything_is_there() -> None:
+    driver = Driver()
+    driver.call(Fault(Kind.SERVER_ERROR, status=500))
+    for _ in range(20):
+        driver.time = max(driver.time, driver.provider_state.health.until)
+        driver.call(Fault(Kind.CONNECTION))
+    assert not driver.provider_state.is_unreachable(driver.time)
+
+
+BAD = "Unsupported parameter: 'temperature' (request {})"
+
+
+@pytest.mark.parametrize(
+    ("results", "served"),
+    [
+        pytest.param([Fault(Kind.BAD_REQUEST, BAD.format(n), 400) for n in range(4)], True, id="four times"),
+        pytest.param([Fault(Kind.BAD_REQUEST, BAD.format(n), 400) for n in range(5)], False, id="five times"),
+        pytest.param([Fault(Kind.BAD_REQUEST, "no " * n, 400) for n in range(9)], True, id="each in other words"),
+        pytest.param([Answer("7"), *[Fault(Kind.BAD_REQUEST, "no", 400)] * 9], True, id="after an answer"),
+        pytest.param([Fault(Kind.CONTENT_FILTER, "no", 400)] * 9, True, id="another fault"),
+    ],
+)
+def test_a_model_that_refuses_every_request_alike_is_not_asked_again(
+    results: list[Answer | Fault], *, served: bool
+) -> None:
+    driver = Driver()
+    for result in results:
+        driver.call(result)
+    assert driver.provider_state.may_serve(SMALL) is served
+    assert driver.provider_state.may_serve(BIG)
 
 
 def test_every_change_is_told_once_the_clocks_too() -> None:
@@ -216,7 +285,7 @@ def test_every_change_is_told_once_the_clocks_too() -> None:
     assert told == [
         ("acme#1", State.READY, State.RESTING, 1.0),
         (None, State.READY, State.RESTING, 1.0),
-        ("acme#1", State.RESTING, State.RAMPING, 0.7),
+        ("acme#1", State.RESTING, State.READY, 1.0),
         (None, State.RESTING, State.READY, 1.0),
     ]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from dataclasses import replace
@@ -220,8 +221,7 @@ def test_changes_become_lines(told: Change, lines: list[dict[str, object]]) -> N
 def test_loop_times_become_wall_times() -> None:
     async def main() -> str:
         log = StateStore()
-        clock = LoopClock.start()
-        clock = replace(clock, started_wall=1_763_985_600.0)
+        clock = LoopClock(asyncio.get_running_loop(), 0.0, 1_763_985_600.0)
         Reporter(log, clock).change(change(after=State.RESTING, health=replace(RESTING, until=clock.now() + 90)))
         return str(log.lines[0]["until"])
 

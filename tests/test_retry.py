@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from conftest import make_attempt
 
-from router.engine.dispatch import Selector
 from router.engine.retry import MAX_SENT, Job, give_up
+from router.engine.selector import Selector
 from router.errors import AttemptsExhausted, CallError, ItemRefused
 from router.faults import Kind
 from router.types import Attempt, Request
@@ -38,7 +38,37 @@ def attempts(*tries: tuple[str, Kind] | tuple[str, Kind, int]) -> list[Attempt]:
     ],
 )
 def test_when_a_job_is_given_up(tried: list[Attempt], error: type[CallError] | None) -> None:
-    assert give_up(tried, 4) is error
+    assert give_up(tried, 4, proven={A, B}) is error
+
+
+@pytest.mark.parametrize("kind", [Kind.MALFORMED_REPLY, Kind.UNKNOWN])
+@pytest.mark.parametrize(
+    ("proven", "error"),
+    [
+        pytest.param(set(), None, id="none has answered anybody"),
+        pytest.param({A}, None, id="one"),
+        pytest.param({A, B}, ItemRefused, id="both"),
+    ],
+)
+def test_two_vendors_convict_an_item_only_where_both_have_answered_others(
+    kind: Kind, proven: set[str], error: type[CallError] | None
+) -> None:
+    assert give_up(attempts((A, kind), (B, kind)), 4, proven=proven) is error
+
+
+@pytest.mark.parametrize(
+    ("tried", "is_last", "error"),
+    [
+        pytest.param([A], False, None, id="one more vendor"),
+        pytest.param([A], True, ItemRefused, id="there is none"),
+        pytest.param([A, B], False, ItemRefused, id="confirmed"),
+    ],
+)
+def test_a_bad_request_without_the_vendors_words_is_asked_of_another(
+    tried: list[str], error: type[CallError] | None, *, is_last: bool
+) -> None:
+    wordless = [make_attempt(name, Kind.BAD_REQUEST, status=400, message="") for name in tried]
+    assert give_up(wordless, 4, is_last=is_last) is error
 
 
 ELSEWHERE = set(Kind) - {
@@ -55,5 +85,5 @@ ELSEWHERE = set(Kind) - {
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, id=kind) for kind in Kind])
 def test_a_failed_job_avoids_where_it_failed_unless_the_key_was_the_cause(kind: Kind) -> None:
-    job = Job(Request(()), Selector("m", frozenset({A, B}), frozenset({"c"})), 0, 1, 4, (make_attempt(A, kind),))
+    job = Job(Request(()), Selector("m", frozenset({A, B}), frozenset({"c"})), 0, 1, 4, 0, (make_attempt(A, kind),))
     assert job.next_selector == Selector("m", frozenset({A, B}), frozenset({"c", A} if kind in ELSEWHERE else {"c"}))

@@ -7,13 +7,15 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from conftest import make_config, make_provider
 
+from router.clock import LoopClock
 from router.config.models import Provider
-from router.engine.retries import FREE
+from router.engine.health import State
 from router.engine.router import Router
 from router.engine.traffic import RecentTraffic
 from router.errors import (
@@ -27,7 +29,8 @@ from router.errors import (
     Stopped,
 )
 from router.faults import Fault, Kind
-from router.testing import Script, ScriptedTransport, run_virtual
+from router.log.writer import NoLog
+from router.testing import Script, ScriptedTransport, VirtualLoop, run_virtual
 from router.transport import Call
 from router.types import Answer, Completion, Request, Usage
 
@@ -35,6 +38,11 @@ T = TypeVar("T")
 SEVEN = Answer("7", Usage(3, 4), "stop", cost_usd=0.5)
 DOWN = Fault(Kind.SERVER_ERROR, "oops", 500)
 ACME, BOLT = make_provider("acme"), make_provider("bolt")
+FAST = make_provider("acme", rates=["20/s"]), make_provider("bolt", rates=["20/s"])
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Bench:
@@ -112,7 +120,13 @@ def test_a_failed_call_goes_elsewhere_at_once_with_all_attempts_told() -> None:
         pytest.param((ACME, BOLT), Kind.BAD_REQUEST, ["acme"], ItemRefused, id="bad request: one call"),
         pytest.param((ACME, BOLT), Kind.CONTEXT_LENGTH, ["acme", "bolt"], ItemRefused, id="too long: one other vendor"),
         pytest.param((ACME, BOLT), Kind.CONTENT_FILTER, ["acme", "bolt"], ItemRefused, id="filter: one other vendor"),
-        pytest.param((ACME, BOLT), Kind.UNKNOWN, ["acme", "bolt"], ItemRefused, id="unknown alike at two vendors"),
+        pytest.param(
+            (ACME, BOLT),
+            Kind.MALFORMED_REPLY,
+            ["acme", "bolt", "acme", "acme"],
+            AttemptsExhausted,
+            id="malformed alike at two vendors that have answered nobody",
+        ),
         pytest.param(
             (ACME, BOLT), Kind.TIMEOUT, ["acme", "bolt", "acme", "acme"], AttemptsExhausted, id="charged attempts"
         ),
@@ -130,6 +144,20 @@ def test_how_a_hopeless_item_ends(
     assert sorted(bench.asked) == sorted(calls)
     assert [attempt.fault and attempt.fault.kind for attempt in ended.attempts] == [fault] * len(calls)
     assert ended.fault == Fault(fault, "no", 400)
+
+
+def test_an_item_that_is_answered_alike_with_nonsense_by_two_working_vendors_is_at_fault() -> None:
+    nonsense = Fault(Kind.MALFORMED_REPLY, "<html>", 200)
+    bench = Bench(ACME, BOLT, script=lambda call: nonsense if call.request.id == "odd" else SEVEN)
+
+    async def main(router: Router) -> Outcome:
+        for name in ("acme", "bolt"):
+            await router.complete("hi", only={name})
+        return await router.outcome(Request((), id="odd"))
+
+    outcome = bench.run(main)
+    assert isinstance(outcome.error, ItemRefused)
+    assert sorted(attempt.provider for attempt in outcome.attempts) == ["acme", "bolt"]
 
 
 def test_all_keys_dead_names_every_keys_reason_at_once() -> None:
@@ -239,6 +267,30 @@ def test_only_and_avoid() -> None:
 
     bench.run(main)
     assert bench.asked == ["bolt"] * 5 + ["acme"]
+
+
+def test_parameters_of_a_call_go_over_those_of_its_request() -> None:
+    bench = Bench()
+
+    async def main(router: Router) -> None:
+        await router.complete(Request((), params={"seed": 1, "top_p": 1}), params={"seed": 2})
+        await router.complete("hi", params={"seed": 3})
+
+    bench.run(main)
+    assert [call.request.params for _, call in bench.transport.calls] == [{"seed": 2, "top_p": 1}, {"seed": 3}]
+
+
+def test_a_file_with_a_transport_of_ones_own_needs_no_network_and_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "providers.yaml"
+    path.write_text("providers:\n  acme:\n    model: openai/small\n    keys: none\n    rate: 5/s\n", encoding="utf-8")
+    transport = ScriptedTransport(lambda _call: SEVEN)
+
+    async def main() -> str:
+        async with Router.from_file(path, transport=transport) as router:
+            return (await router.complete("hi")).text
+
+    assert run_virtual(main()) == "7"
+    assert transport.counts() == {"acme#1": 1}
 
 
 def test_a_lower_priority_number_goes_first() -> None:
@@ -414,6 +466,170 @@ def test_a_lane_that_fails_is_no_silent_hang() -> None:
     assert raised.group_contains(AttributeError)
 
 
+def test_who_waits_when_a_lane_fails_is_told_though_the_router_was_entered_in_another_task() -> None:
+    bench = Bench()
+    ended: list[Outcome] = []
+
+    async def ask(router: Router) -> None:
+        ended.append(await router.outcome(Request.of("hi")))
+
+    async def main() -> None:
+        async with Router(bench.config, transport=bench.transport) as router:
+            await router.complete("hi")
+            router.lanes[0].provider_state.in_flight = "many"  # type: ignore[assignment]
+            asking = asyncio.create_task(ask(router))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asking
+                await ask(router)
+
+    with pytest.raises(BaseExceptionGroup) as raised:
+        run_virtual(main())
+    assert raised.group_contains(TypeError)
+    assert isinstance(ended[-1].error, Stopped)
+    assert "lane acme has failed: TypeError" in str(ended[-1].error)
+
+
+class FullDisk(NoLog):
+    def event(self, name: str, level: str = "info", **fields: object) -> None:
+        raise OSError(28, "No space left on device", name, level, fields)
+
+
+def test_a_log_that_cannot_be_written_costs_no_answer_and_no_lane() -> None:
+    bench = Bench(ACME, BOLT, script=by_provider(acme=DOWN, bolt=SEVEN))
+    told: list[str] = []
+
+    async def main() -> list[Outcome]:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, said: told.append(said["message"]))
+        async with Router(bench.config, transport=bench.transport, log=FullDisk()) as router:
+            return [outcome async for outcome in router.map("hi" for _ in range(20))]
+
+    assert [outcome.completion is not None for outcome in run_virtual(main())] == [True] * 20
+    assert "No space left on device" in told[0]
+
+
+def test_what_a_transport_raises_is_its_items_error_alone() -> None:
+    def script(call: Call) -> Answer | Fault:
+        if call.request.id == "3":
+            raise ValueError("odd")
+        return SEVEN
+
+    bench = Bench(script=script)
+
+    async def main(router: Router) -> list[Outcome]:
+        return [outcome async for outcome in router.map(Request((), id=str(n)) for n in range(9))]
+
+    outcomes = {outcome.request.id: outcome.error for outcome in bench.run(main)}
+    assert isinstance(outcomes.pop("3"), InternalError)
+    assert set(outcomes.values()) == {None}
+
+
+class Stopped30(ScriptedTransport):
+    """The process is stopped for 30 s while calls are out: some are answered meanwhile, others lost."""
+
+    async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
+        result = await super().send(call, on_sent)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        if call.request.id == "20":
+            loop.virtual_time += 30
+        return result
+
+
+@pytest.mark.parametrize("fault", [None, *(Fault(kind, "lost") for kind in (Kind.CONNECTION, Kind.TIMEOUT))])
+def test_a_process_that_was_stopped_blames_nobody(fault: Fault | None) -> None:
+    def script(_call: Call) -> tuple[float, Answer | Fault]:
+        was_out = 22 < len(bench.asked) < 28
+        return (2.0, fault) if was_out and fault else (1.0, SEVEN)
+
+    bench = Bench(*FAST, script=script, attempts=1)
+    bench.transport = Stopped30(script)
+
+    async def main(router: Router) -> None:
+        requests = (Request((), id=str(number)) for number in range(60))
+        async for outcome in router.map(requests, deadline=20):
+            assert outcome.completion
+        assert [lane.provider_state.health.state for lane in router.lanes] == [State.READY, State.READY]
+        assert now() > 30
+
+    bench.run(main)
+
+
+# No hopeless waiting.
+
+
+REFUSED = Fault(Kind.CONNECTION, "Connection refused")
+
+
+@pytest.mark.parametrize("window", [1, 256])
+def test_servers_that_are_not_there_end_it_within_half_a_minute(window: int) -> None:
+    bench = Bench(*FAST, script=lambda _call: (0.01, REFUSED))
+
+    async def main(router: Router) -> list[Outcome]:
+        return [outcome async for outcome in router.map(("hi" for _ in range(20)), window=window)]
+
+    outcomes = bench.run(main)
+    assert bench.transport.calls[-1][0] < 30
+    assert all("Connection refused" in str(outcome.error) for outcome in outcomes)
+    assert isinstance(outcomes[-1].error, NothingServes | AttemptsExhausted)
+
+
+@pytest.mark.parametrize(
+    ("fault", "max_wait", "until_s"),
+    [
+        pytest.param(Fault(Kind.NO_CREDIT, "Insufficient Balance", 402), 900.0, 6 * 3600, id="no credit"),
+        pytest.param(Fault(Kind.RATE_LIMIT, "come back", 429, retry_after_s=1000), 900.0, 1000, id="a long rest"),
+        pytest.param(Fault(Kind.RATE_LIMIT, "come back", 429, retry_after_s=100), 60.0, 100, id="its own max_wait"),
+    ],
+)
+def test_what_is_too_far_away_is_not_waited_for(fault: Fault, max_wait: float, until_s: float) -> None:
+    bench = Bench(script=lambda _call: fault)
+
+    async def main() -> tuple[RouterError | None, RouterError | None, float]:
+        clock = LoopClock(asyncio.get_running_loop(), 0.0, 1_763_985_600.0)
+        router = Router(bench.config, transport=bench.transport, rng=random.Random(0), clock=clock, max_wait=max_wait)
+        async with router:
+            errors = [(await router.outcome(Request.of("hi"))).error for _ in range(2)]
+            return errors[0], errors[1], now()
+
+    first, second, took_s = run_virtual(main())
+    assert took_s < 1.1
+    assert len(bench.asked) == 1
+    for error in (first, second):
+        assert isinstance(error, NothingServes)
+        assert f"acme#1: {fault}" in str(error)
+        assert "2025-11-24 1" in str(error)
+        assert " UTC" in str(error)
+        assert error.until is not None
+        assert until_s <= error.until - 1_763_985_601.0 <= 1.2 * until_s
+    assert first is not None
+    assert [attempt.fault for attempt in first.attempts] == [fault]
+    assert second is not None
+    assert second.attempts == ()
+
+
+def test_a_rest_within_max_wait_is_waited_for() -> None:
+    slow = Fault(Kind.RATE_LIMIT, "come back", 429, retry_after_s=600)
+    bench = Bench(script=lambda _call: slow if len(bench.asked) == 1 else SEVEN)
+    completion, took_s = bench.ends()
+    assert isinstance(completion, Completion)
+    assert took_s > 600
+
+
+def test_parameters_that_a_vendor_refuses_every_time_end_it_and_are_named() -> None:
+    refused = Fault(Kind.BAD_REQUEST, "Unsupported parameter: 'temperature'", 400)
+    bench = Bench(script=lambda _call: refused)
+
+    async def main(router: Router) -> list[Outcome]:
+        return [outcome async for outcome in router.map(("hi" for _ in range(100)), window=2)]
+
+    outcomes = bench.run(main)
+    assert len(bench.asked) == 6
+    assert isinstance(outcomes[-1].error, NothingServes)
+    assert str(outcomes[-1].error) == f"nothing can serve this: acme#1: {refused}"
+
+
 # Many calls.
 
 
@@ -546,7 +762,108 @@ def test_memory_stays_flat_over_20_000_calls() -> None:
     assert late - early < 500
 
 
-# Retries of a run.
+# Outages.
+
+
+def took(bench: Bench, items: int, window: int = 256) -> float:
+    """The seconds in which so many items are all answered."""
+
+    async def main(router: Router) -> float:
+        async for outcome in router.map(("hi" for _ in range(items)), window=window):
+            assert outcome.completion
+        return now()
+
+    return bench.run(main)
+
+
+def hangs(start: float, end: float, timeout_s: float, latency_s: float = 1.0) -> Script:
+    """Acme never answers a call that it has from `start` to `end`."""
+
+    def script(call: Call) -> tuple[float, Answer | Fault]:
+        hung = call.provider.name == "acme" and now() < end and now() + latency_s > start
+        return (timeout_s, Fault(Kind.TIMEOUT, "silent")) if hung else (latency_s, SEVEN)
+
+    return script
+
+
+def test_a_restart_that_cuts_every_call_costs_each_of_them_once() -> None:
+    def restart(_call: Call) -> tuple[float, Answer | Fault]:
+        cut = now() < 25 < now() + 20
+        return (25 - now(), Fault(Kind.CONNECTION, "reset")) if cut else (20.0, SEVEN)
+
+    bench = Bench(FAST[0], script=restart)
+    assert took(bench, 600) < 125
+    assert len(bench.asked) == 856
+
+
+@pytest.mark.parametrize(
+    ("script", "seconds"),
+    [
+        pytest.param(hangs(0, 30, 30), 64, id="from the start, until they time out"),
+        pytest.param(hangs(0, 30, 120), 64, id="from the start, and long after that"),
+        pytest.param(hangs(10, 40, 30), 50, id="later"),
+        pytest.param(hangs(10, 40, 120), 50, id="later, with a long timeout"),
+        pytest.param(hangs(10, 400, 120), 50, id="for ever"),
+    ],
+)
+def test_a_vendor_that_hangs_costs_the_healthy_ones_time_and_no_more(script: Script, seconds: float) -> None:
+    bench = Bench(*FAST, script=script)
+    assert took(bench, 1000) < seconds
+
+
+@pytest.mark.parametrize("start", [0, 10], ids=["from the start", "later"])
+@pytest.mark.parametrize("lasting_s", [10, 30, 90])
+def test_a_vendor_that_hung_is_used_again_soon_after(start: int, lasting_s: int) -> None:
+    end = start + lasting_s
+    slower = (make_provider(name, rates=["5/s"]) for name in ("acme", "bolt"))
+    bench = Bench(*slower, script=hangs(start, end, 120))
+    took(bench, 10 * (end + 30))
+    times = [at for at, call in bench.transport.calls if call.provider.name == "acme" and at >= end]
+    assert times[0] - end < 6 + lasting_s / 4
+    assert times[50] - end < 25 + lasting_s / 4
+
+
+def grants(per_s: int, told_s: float | None, *, fixed: bool = False) -> Script:
+    """A vendor that takes so many calls in a second, whatever is declared: in any second, or in each."""
+    taken: list[float] = []
+
+    def script(_call: Call) -> tuple[float, Answer | Fault]:
+        since = now() // 1 if fixed else now() - 1 + 1e-9
+        if sum(at >= since for at in taken[-per_s:]) >= per_s:
+            return 0.2, Fault(Kind.RATE_LIMIT, "slow", 429, retry_after_s=told_s)
+        taken.append(now())
+        return 1.0, SEVEN
+
+    return script
+
+
+@pytest.mark.parametrize("fixed", [False, True], ids=["in any second", "in each second"])
+@pytest.mark.parametrize("told_s", [None, 1.0], ids=["no time", "a second"])
+@pytest.mark.parametrize(
+    ("declared", "granted"), [pytest.param("100/s", 2, id="50 times"), pytest.param("20/s", 5, id="4 times")]
+)
+def test_a_rate_declared_too_high_costs_half_of_what_is_granted_at_most(
+    declared: str, granted: int, told_s: float | None, *, fixed: bool
+) -> None:
+    bench = Bench(make_provider(rates=[declared]), script=grants(granted, told_s, fixed=fixed))
+    assert took(bench, 200 * granted) < 1.5 * 200
+
+
+@pytest.mark.parametrize("told_s", [None, 1.0], ids=["no time", "a second"])
+def test_one_stray_throttle_costs_less_than_two_windows(told_s: float | None) -> None:
+    def script(_call: Call) -> Answer | Fault:
+        return Fault(Kind.RATE_LIMIT, "slow", 429, retry_after_s=told_s) if len(bench.asked) == 100 else SEVEN
+
+    bench = Bench(FAST[0])
+    calm = took(bench, 600)
+    bench = Bench(FAST[0], script=script)
+    assert took(bench, 600) < calm + 2
+
+
+def test_a_slow_vendor_alone_is_waited_for() -> None:
+    bench = Bench(make_provider(concurrency=4), script=lambda _call: (300.0 if len(bench.asked) > 12 else 1.0, SEVEN))
+    took(bench, 20)
+    assert len(bench.asked) == 20
 
 
 def test_an_outage_does_not_multiply_calls() -> None:
@@ -556,7 +873,6 @@ def test_an_outage_does_not_multiply_calls() -> None:
     async def main(router: Router) -> None:
         async for _ in router.map(("hi" for _ in range(400)), window=400, deadline=300):
             pass
-        assert router.retries.firsts >= FREE
 
     bench.run(main)
     bursts = Counter(round(at * 2) for at, _ in bench.transport.calls if at > 2)
@@ -579,7 +895,6 @@ def test_a_retry_that_waits_for_a_resting_vendor_holds_up_nobody_else() -> None:
     bench.transport = ScriptedTransport(script)
 
     async def main(router: Router) -> None:
-        router.retries.firsts, router.retries.retries = FREE, FREE
         stuck = asyncio.create_task(router.complete("hi", only={"acme"}))
         await asyncio.sleep(5)
         await router.complete(Request((), id="x"), only={"bolt"}, deadline=60)
@@ -593,5 +908,5 @@ def test_a_router_is_entered_before_it_is_used() -> None:
     async def main() -> None:
         await Router(make_config(ACME)).complete("hi")
 
-    with pytest.raises(AssertionError, match="enter the router"):
+    with pytest.raises(RouterError, match="enter the router"):
         run_virtual(main())

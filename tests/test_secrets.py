@@ -234,7 +234,7 @@ def _read_to_the_end(terminal: int) -> bytes:
     return b"".join(pieces)
 
 
-async def broken_send(_door: DirectDoor, call: Call) -> None:
+async def broken_send(_door: DirectDoor, call: Call, _on_sent: object) -> None:
     assert call.key.secret is not None
     raise RuntimeError("what is wrong with " + call.key.secret.reveal())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.engine.stall import MIN_S, NEEDED, TIMES_SLOWEST, StallDetector
+from router.engine.stall import MIN_S, NEEDED, OVERDUE_S, PROBE_S, TIMES_SLOWEST, UNPROVEN_S, StallDetector
 
 
 def used_to(latency_s: float, answers: int = NEEDED) -> tuple[StallDetector, float]:
@@ -41,15 +41,35 @@ def test_time_without_calls_is_no_silence() -> None:
     assert not silence.lasts(later + 1.0)
 
 
-@pytest.mark.parametrize(
-    ("answers", "out"),
-    [pytest.param(NEEDED, 1, id="one slow call"), pytest.param(NEEDED - 1, 5, id="too little is known")],
-)
-def test_it_takes_two_calls_and_some_knowledge(answers: int, out: int) -> None:
-    silence, now = used_to(1.0, answers)
-    for call in range(100, 100 + out):
-        silence.left(call, now)
+def test_one_slow_call_is_no_silence() -> None:
+    silence, now = used_to(1.0)
+    silence.left(100, now)
     assert not silence.lasts(now + 1000)
+
+
+def test_a_vendor_that_has_hardly_answered_is_silent_after_a_fixed_time_and_never_overdue() -> None:
+    silence, now = used_to(1.0, NEEDED - 1)
+    assert not silence.is_proven
+    for call in range(100, 105):
+        silence.left(call, now)
+    assert not silence.lasts(now + UNPROVEN_S)
+    assert silence.lasts(now + UNPROVEN_S + 0.1)
+    assert silence.overdue_at() == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "probe_s", "overdue_s"),
+    [pytest.param(0.5, PROBE_S, 1.0 + OVERDUE_S, id="quick"), pytest.param(10.0, 20.0, 20.0 + 40.0, id="slow")],
+)
+def test_when_a_probe_may_leave_and_when_what_is_out_is_given_up(
+    latency_s: float, probe_s: float, overdue_s: float
+) -> None:
+    silence, now = used_to(latency_s)
+    silence.left(10, now)
+    assert silence.overdue_at() == float("inf")
+    silence.left(11, now + 0.25)
+    assert silence.probe_at() == now + 0.25 + probe_s
+    assert silence.overdue_at() == now + overdue_s
 
 
 def test_any_sign_of_life_ends_it_and_a_timeout_is_none() -> None:
@@ -61,3 +81,12 @@ def test_any_sign_of_life_ends_it_and_a_timeout_is_none() -> None:
     assert silence.lasts(now + 10)
     silence.back(11, now + 10, alive=True)
     assert not silence.lasts(now + 10)
+
+
+def test_time_in_which_this_process_stood_still_is_no_silence() -> None:
+    silence, now = used_to(1.0)
+    silence.left(10, now)
+    silence.left(11, now)
+    silence.stood_still(100.0)
+    assert not silence.lasts(now + 101)
+    assert silence.lasts(now + 103)

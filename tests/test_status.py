@@ -37,6 +37,7 @@ def test_a_lane_at_rest() -> None:
     assert (view.state, view.keys_ready, view.keys_alive, view.max_in_flight) == (State.READY, 2, 2, 3)
     assert view.declared_per_second == 10
     assert view.sent == view.in_flight == view.answered == 0
+    assert view.because == ""
 
 
 def test_a_lane_at_work() -> None:
@@ -58,8 +59,10 @@ def test_keys_by_state_and_until_when_it_waits() -> None:
     assert (view.state, view.faults, view.throttled) == (State.RESTING, 2, 1)
     assert view.waiting_for == "key rests"
     assert view.waiting_until is not None
+    assert view.because == "rate_limit (HTTP 429)"
 
 
 def test_a_lane_without_a_living_key_is_dropped() -> None:
     view = seen(make_provider(), lambda _call: Fault(Kind.REVOKED_KEY, status=401), calls=1, after_s=5)
     assert (view.state, view.keys_alive, view.sent) == (State.DROPPED, 0, 1)
+    assert view.because == "revoked_key (HTTP 401)"

@@ -13,7 +13,7 @@ import pytest
 
 from router.config.models import Key, Provider, Secret
 from router.config.rates import Rate
-from router.engine.pace import Budget
+from router.engine.budget import Budget
 from router.errors import ConfigError
 from router.faults import Fault, Kind
 from router.store import BUSY_S, LEFT_ALONE_S, MemoryTally, StateStore, default_path, identity, scope_of

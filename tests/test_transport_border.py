@@ -378,7 +378,7 @@ def test_no_part_of_an_answer_holds_a_key(there: Border, model: str, door: Door,
     secret = make_provider(model, None).keys[0].secret
     assert secret is not None
     key = secret.reveal()
-    there.transport._scrub = Scrubber(make_provider(model, None).keys)
+    there.transport._scrub = Scrubber([("openai#1", secret)])
     echo = key if spelt is str else "".join(f"\\u{ord(letter):04x}" for letter in key)
     choice = {"message": {"content": "fine", "extra": ["KEY"]}, "finish_reason": "KEY", "logprobs": {"of": "KEY"}}
     body = chat("", choices=[choice], model="KEY", KEY="KEY").body.replace(b"KEY", echo.encode())

@@ -43,19 +43,6 @@ def test_a_request_is_made_of_what_is_at_hand(prompt: str | list[dict[str, Json]
 
 
 @pytest.mark.parametrize(
-    ("params", "tokens"),
-    [
-        pytest.param({}, 10 + 4 + 256, id="no ceiling"),
-        pytest.param({"max_tokens": 50}, 10 + 4 + 50, id="max_tokens"),
-        pytest.param({"max_completion_tokens": 60}, 10 + 4 + 60, id="max_completion_tokens"),
-        pytest.param({"max_tokens": None}, 10 + 4 + 256, id="not a number"),
-    ],
-)
-def test_tokens_are_estimated_from_bytes_and_ceiling(params: dict[str, Json], tokens: int) -> None:
-    assert Request(({"role": "user", "content": "七" * 10},), params=params).estimated_tokens == tokens
-
-
-@pytest.mark.parametrize(
     ("usage", "total"),
     [
         pytest.param(Usage(3, 4), 7, id="both"),

@@ -120,6 +120,11 @@ class Provider:
             return f"none of its keys is set ({', '.join(self.missing)}{also})"
         return ""
 
+    def account_id(self, account: str) -> str:
+        """The identity of one of its accounts, which other providers may share."""
+        ids = (key.account_id for key in self.keys if key.account == account)
+        return next(ids, "") or f"{self.name}/{account}"
+
     def model_for(self, size: str | None) -> str | None:
         """LiteLLM's name of the model called `size` here, None where it has no such; the first by default."""
         if size is None:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from router.clock import Clock
 from router.config.models import Config, Key, Provider
 from router.config.rates import Rate
+from router.engine.budget import Budget
 from router.engine.congestion import crowd_for
+from router.engine.dispatch import Dispatcher
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
-from router.engine.lane import Lane, Line
-from router.engine.pace import Budget, Pace
+from router.engine.lane import Lane
+from router.engine.pace import Pace
 from router.engine.provider_state import Change, ProviderState
 from router.faults import Family
 from router.store import MemoryTally, StateStore, identity, scope_of
@@ -25,7 +27,7 @@ class Roster:
     """Everything that lanes are made from. `tell` hears of every change; without `memory` nothing is kept."""
 
     config: Config
-    line: Line
+    line: Dispatcher
     clock: Clock
     rng: random.Random
     tell: Callable[[Change], None]
@@ -33,26 +35,38 @@ class Roster:
 
     def lanes(self) -> tuple[Lane, ...]:
         """One lane for each provider that takes part; the file's order is their rank."""
-        return tuple(self._lane(provider, rank) for rank, provider in enumerate(self.config.usable))
+        accounts: dict[str, AccountState] = {}
+        return tuple(self._lane(provider, rank, accounts) for rank, provider in enumerate(self.config.usable))
 
-    def _lane(self, provider: Provider, rank: int) -> Lane:
-        ring = self._ring(provider)
+    def _lane(self, provider: Provider, rank: int, accounts: dict[str, AccountState]) -> Lane:
+        ring = self._ring(provider, accounts)
         provider_state = ProviderState(provider, ring, clock=self.clock, rng=self.rng, on_change=self._changed)
         budgets = self._budgets(provider, provider.rates, None)
         return Lane(provider_state, rank=rank, line=self.line, clock=self.clock, budgets=budgets)
 
-    def _ring(self, provider: Provider) -> KeyRing:
-        rates = provider.key_rates
-        is_paced = provider.paced_rate is not None
+    def _ring(self, provider: Provider, accounts: dict[str, AccountState]) -> KeyRing:
+        """The provider's keys, with the accounts that providers before it may have brought."""
+        for name in dict.fromkeys(key.account for key in provider.keys):
+            if provider.account_id(name) not in accounts:
+                accounts[provider.account_id(name)] = self._account(provider, name)
+        return KeyRing(
+            KeyState(key, accounts[provider.account_id(key.account)], self._remembered(key, provider))
+            for key in provider.keys
+        )
+
+    def _account(self, provider: Provider, name: str) -> AccountState:
+        """One account, under the limits of every provider that it stands under."""
+        id_ = provider.account_id(name)
+        holders = [each for each in self.config.usable if any(each.account_id(key.account) == id_ for key in each.keys)]
+        rates = tuple(dict.fromkeys(rate for holder in holders for rate in holder.key_rates))
+        whole = provider.paced_rate
+        part = (
+            None if whole is None else Rate(whole.amount / len({key.account for key in provider.keys}), whole.period_s)
+        )
+        is_paced = all(holder.paced_rate is not None for holder in holders)
         congestion = None if is_paced else crowd_for(provider.concurrency, provider.max_in_flight)
-        accounts = {
-            name: AccountState(
-                name, Pace(rates, provider.burst), self._budgets(provider, rates, name), congestion=congestion
-            )
-            for name in dict.fromkeys(key.account for key in provider.keys)
-        }
-        states = (KeyState(key, accounts[key.account], self._remembered(key, provider)) for key in provider.keys)
-        return KeyRing(states)
+        pace = Pace.of_calls(rates, min(holder.burst for holder in holders), implied=part)
+        return AccountState(name, pace, self._budgets(provider, rates, name), congestion=congestion)
 
     def _remembered(self, key: Key, provider: Provider) -> Health:
         """How an earlier run left a key: as new, or dropped."""

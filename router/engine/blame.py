@@ -14,14 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from router.engine.health import Health, Signal
+from router.engine.health import Health
 from router.engine.keys import KeyState
-from router.faults import Family, Fault
+from router.faults import Doubt, Family, Fault, Signal
 
 WITHIN_S = 5.0
 MIN_ACCOUNTS = 2
-DOUBTED_IF_PROVEN = frozenset({Family.DEAD, Family.ACCESS})
-DOUBTED = DOUBTED_IF_PROVEN | {Family.THROTTLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,8 @@ class Suspects:
 
     def note(self, fault: Fault, model: str, key: KeyState, siblings: Iterable[KeyState], now: float) -> None:
         """Remember a failure before it is acted upon; `siblings` are the keys of its account, itself included."""
-        family = fault.reaction.family
-        if family in DOUBTED and (key.proven or family not in DOUBTED_IF_PROVEN):
+        doubted = fault.reaction.doubted
+        if doubted is Doubt.ALWAYS or (doubted is Doubt.IF_PROVEN and key.proven):
             before = tuple((each, each.health.at(now)) for each in siblings)
             self._recent.append(Suspect(now, fault, model, key, before, key.account.health.at(now)))
 
@@ -78,7 +76,7 @@ def exonerate(suspects: Iterable[Suspect]) -> None:
             key.health = _back(before, key.health)
         account = suspect.key.account
         account.health = _back(suspect.account_before, account.health)
-        suspect.key.denied.pop(suspect.model, None)
+        suspect.key.allow(suspect.model)
         suspect.key.proven = False
 
 

@@ -1,80 +1,52 @@
-"""The line: tickets wait, lanes offer permits, and `match` pairs them. Synchronous; no I/O; called on every change.
+"""The line: tickets wait, lanes take them. Synchronous; no I/O.
 
 Nothing is bound to a provider before that provider can send, so load spreads in proportion to what each vendor
-really grants, and a ban moves nothing. Tickets with equal selectors wait in one heap, oldest first; a lane is given
-the oldest head among the heaps that it may serve, so nobody scans the line.
+really grants, and a ban moves nothing. Tickets with equal selectors wait in one queue, the oldest first.
 
-A permit never lies on a shelf: a lane makes one when there is a ticket for it, and the two are paired in the same
-turn of the loop. The only mutable state is the dict of waiting tickets by selector.
+The line is told and does not ask. A queue knows the lanes that may ever serve it, and those of them that take from it
+now; both change only when a lane says so by `changed`. Each lane has heaps of the first tickets of its queues; an entry
+may lag behind its queue, on the older side, and is put right when it comes to the top.
+
+A new first ticket wakes one lane: the first that looks out for work. A lane that has looked and leaves tickets behind
+wakes the next. So no ticket waits while a lane that could take it looks out, and no call wakes them all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from router.clock import Clock
+from router.engine.permit import LaneLike, Permit
+from router.engine.selector import Selector
+from router.errors import NothingServes
+
+MAX_TOMBSTONES = 64
+"""So many cancelled tickets are tolerated before the queues are compacted."""
+MAX_REASONS = 8
+MAX_QUEUES = 1024
+"""So many selectors are remembered; beyond that, those for which nobody waits are forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """What a call asks of a lane: a model by its name of `--model`, only these providers, better not those."""
-
-    model: str | None = None
-    only: frozenset[str] | None = None
-    avoid: frozenset[str] = frozenset()
-
-
-class LaneLike(Protocol):
-    """What the line needs to know of a lane."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def rank(self) -> int:
-        """Lower is offered work first where several lanes wait for it."""
-        ...
-
-    @property
-    def is_up(self) -> bool:
-        """Whether it may send now or soon: neither resting nor dropped."""
-        ...
-
-    def could_serve(self, selector: Selector) -> bool:
-        """Whether any living key of it may ever serve this selector, `avoid` left aside."""
-        ...
-
-    def demand_changed(self) -> None:
-        """Look again whether somebody wants a permit."""
-        ...
-
-
-class PermitLike(Protocol):
-    """The right to send once."""
-
-    def serves(self, selector: Selector) -> bool:
-        """Whether the key behind this very permit serves the selector."""
-        ...
-
-
-FEW = 64
-"""So many callers who went away are not worth a tidying."""
-
-LaneT = TypeVar("LaneT", bound=LaneLike)
-PermitT = TypeVar("PermitT", bound=PermitLike)
-
-
-@dataclass(order=True, slots=True)
-class Ticket(Generic[PermitT]):
+@dataclass(slots=True, eq=False)
+class Ticket:
     """A waiting call. Lower priority numbers go first, then the older number."""
 
     priority: int
     number: int
-    selector: Selector = field(compare=False)
-    tokens: int = field(compare=False)
-    paired: asyncio.Future[PermitT] = field(compare=False)
+    selector: Selector
+    tokens: int
+    paired: asyncio.Future[Permit]
+
+    def __lt__(self, other: Ticket) -> bool:
+        return (self.priority, self.number) < (other.priority, other.number)
 
     @property
     def is_waiting(self) -> bool:
@@ -82,123 +54,237 @@ class Ticket(Generic[PermitT]):
         return not self.paired.done()
 
 
-class Dispatcher(Generic[LaneT, PermitT]):
-    """Pairs tickets with permits.
+class _Queue:
+    """The tickets of one selector, and the lanes for them.
 
-    `on_paired(lane, permit, ticket)` is called in the moment of pairing, before the caller resumes, so that a
-    permit counts as in flight from then on. `hopeless(selector)` makes the error for a ticket that no lane could serve.
+    `lanes` are all that it names, in the order of their rank, with the model that it means there. `takers` are those
+    that take from it now, each with the number of the entry that stands for this queue in the lane's heap.
     """
 
-    def __init__(
-        self,
-        on_paired: Callable[[LaneT, PermitT, Ticket[PermitT]], None],
-        hopeless: Callable[[Selector], Exception],
-    ) -> None:
-        self.lanes: tuple[LaneT, ...] = ()
-        self._waiting: dict[Selector, list[Ticket[PermitT]]] = {}
-        self._on_paired = on_paired
-        self._hopeless = hopeless
-        self._number = 0
+    def __init__(self, selector: Selector, lanes: Sequence[LaneLike]) -> None:
+        self.selector = selector
+        named = ((lane, lane.model_of(selector)) for lane in lanes)
+        self.lanes = {lane: model for lane, model in named if model is not None}
+        self.takers: dict[LaneLike, int] = {}
+        self.up: set[LaneLike] = set()
+        self.tickets: list[Ticket] = []
+        self._servers: set[LaneLike] = set()
+
+    def first(self) -> Ticket | None:
+        """The oldest ticket whose caller still waits."""
+        while self.tickets and not self.tickets[0].is_waiting:
+            heapq.heappop(self.tickets)
+        return self.tickets[0] if self.tickets else None
+
+    def heed(self, lane: LaneLike) -> bool:
+        """Note how a lane stands now; whether that changes who takes."""
+        before = bool(self.up), lane in self._servers
+        may = lane.may_serve(self.lanes[lane])
+        is_up = may and lane.provider.name not in self.selector.avoid and lane.is_up(self.lanes[lane])
+        (self._servers.add if may else self._servers.discard)(lane)
+        (self.up.add if is_up else self.up.discard)(lane)
+        return (bool(self.up), may) != before
+
+    def choose(self) -> list[LaneLike]:
+        """Choose the takers: lanes to be avoided take only while no other is up. Returns those who were none before."""
+        avoided = self.selector.avoid if self.up else ()
+        takers = [lane for lane in self.lanes if lane in self._servers and lane.provider.name not in avoided]
+        before, self.takers = self.takers, {lane: self.takers.get(lane, 0) for lane in takers}
+        return [lane for lane in takers if lane not in before]
+
+
+class _Entry(NamedTuple):
+    """A ticket that is, or was, the first of its queue; `number` tells entries of one ticket apart."""
+
+    ticket: Ticket
+    number: int
+    queue: _Queue
+
+
+class Dispatcher:
+    """Pairs tickets with permits; one for which every lane is more than `max_wait` seconds away fails."""
+
+    def __init__(self, max_wait: float = math.inf) -> None:
+        self._max_wait = max_wait
+        self._clock: Clock | None = None
+        self._lanes: tuple[LaneLike, ...] = ()
+        self._queues: dict[Selector, _Queue] = {}
+        self._told: dict[_Queue, None] = {}
+        self._max_queues = MAX_QUEUES
+        self._heads: dict[LaneLike, dict[str, list[_Entry]]] = {}
+        self._woken: dict[LaneLike, list[_Queue]] = {}
+        self._numbers = itertools.count(1)
+        self._entries = itertools.count(1)
         self._gone = 0
         self._closed: Exception | None = None
 
     def __repr__(self) -> str:
-        return f"<Dispatcher waiting={self.waiting} lanes={[lane.name for lane in self.lanes]}>"
+        return f"<Dispatcher waiting={self.waiting} lanes={[lane.provider.name for lane in self._lanes]}>"
 
     @property
     def waiting(self) -> int:
         """How many tickets wait."""
-        return sum(ticket.is_waiting for heap in self._waiting.values() for ticket in heap)
+        return sum(ticket.is_waiting for queue in self._queues.values() for ticket in queue.tickets)
 
     def next_number(self) -> int:
         """A number for a new call; a retried call keeps its own."""
-        self._number += 1
-        return self._number
+        return next(self._numbers)
 
-    def submit(self, ticket: Ticket[PermitT]) -> None:
-        """Put a ticket into the line; it fails at once where no lane could ever serve it."""
-        if self._closed is not None:
-            ticket.paired.set_exception(self._closed)
-            return
-        heapq.heappush(self._waiting.setdefault(ticket.selector, []), ticket)
-        self._fail_hopeless(ticket.selector)
-        self._tell(ticket.selector)
-
-    def withdraw(self, ticket: Ticket[PermitT]) -> None:
-        """Take a cancelled caller's ticket out of the line."""
-        ticket.paired.cancel()
-        self._clear(ticket.selector)
-        self._gone += 1
-        if self._gone > FEW + sum(map(len, self._waiting.values())) // 2:
-            self._tidy()
+    def open(self, lanes: Sequence[LaneLike], clock: Clock) -> None:
+        """Let these lanes serve, in the order of their rank."""
+        self._clock = clock
+        self._lanes = tuple(sorted(lanes, key=lambda lane: lane.rank))
+        self._heads = {lane: defaultdict(list) for lane in self._lanes}
 
     def close(self, error: Exception) -> None:
         """Fail everybody who waits, and everybody who will come."""
         self._closed = error
-        for selector in tuple(self._waiting):
-            self._fail(selector, error)
+        for queue in self._queues.values():
+            _fail(queue, error)
 
-    def changed(self) -> None:
-        """Look again after a lane's health changed: some tickets may be hopeless now, others may go elsewhere."""
-        for selector in tuple(self._waiting):
-            self._fail_hopeless(selector)
-            self._tell(selector)
+    # For those who wait.
 
-    def head(self, lane: LaneT) -> Ticket[PermitT] | None:
-        """The oldest ticket that the lane may serve now."""
-        selectors = (
-            selector for selector in tuple(self._waiting) if self._accepts(lane, selector) and self._clear(selector)
-        )
-        return min((self._waiting[selector][0] for selector in selectors), default=None)
+    def submit(self, ticket: Ticket) -> None:
+        """Put a ticket into the line; it fails at once where no lane could serve it soon enough."""
+        queue = self._queue(ticket.selector)
+        heapq.heappush(queue.tickets, ticket)
+        if (error := self._closed or self._hopeless(queue)) is not None:
+            _fail(queue, error)
+        elif queue.first() is ticket:
+            for lane in queue.takers:
+                self._enter(ticket, queue, lane)
+            self._wake(queue)
 
-    def match(self, lane: LaneT, permit: PermitT) -> Ticket[PermitT] | None:
-        """Give a permit to the oldest ticket that the lane may serve; None, and nothing happens, without one."""
-        ticket = self.head(lane)
-        if ticket is None or not permit.serves(ticket.selector):
-            return None
-        heapq.heappop(self._waiting[ticket.selector])
-        self._clear(ticket.selector)
-        self._on_paired(lane, permit, ticket)
+    def withdraw(self, ticket: Ticket) -> None:
+        """Take a cancelled caller's ticket out of the line; who is behind may need less."""
+        ticket.paired.cancel()
+        queue = self._queue(ticket.selector)
+        if queue.tickets and queue.tickets[0] is ticket and queue.first() is not None:
+            self._wake(queue)
+        self._gone += 1
+        if self._gone > MAX_TOMBSTONES and self._gone > sum(len(queue.tickets) for queue in self._queues.values()) // 2:
+            self._bury()
+
+    # For lanes.
+
+    def heads(self, lane: LaneLike) -> list[Ticket]:
+        """The oldest ticket for each model that the lane may serve now, the oldest first."""
+        heads = (self._head(heap, lane) for heap in self._heads[lane].values())
+        return sorted(ticket for ticket in heads if ticket is not None)
+
+    def match(self, ticket: Ticket, permit: Permit) -> None:
+        """Give a permit to one of the lane's heads."""
+        heapq.heappop(self._queue(ticket.selector).tickets)
         ticket.paired.set_result(permit)
-        return ticket
 
-    def _accepts(self, lane: LaneT, selector: Selector) -> bool:
-        """Whether a lane takes a selector now: one to be avoided does only while no other lane is up for it."""
-        if not lane.could_serve(selector):
-            return False
-        if lane.name not in selector.avoid:
-            return True
-        others = (other for other in self.lanes if other.name not in selector.avoid)
-        return not any(other.is_up and other.could_serve(selector) for other in others)
+    def looked(self, lane: LaneLike) -> None:
+        """Wake the next lane for each ticket that a lane was woken for and has left behind."""
+        for queue in self._woken.pop(lane, ()):
+            if queue.first() is not None:
+                self._wake(queue, after=lane.rank)
 
-    def _clear(self, selector: Selector) -> bool:
-        """Drop callers who went away from the top of a heap; whether anybody is left in it."""
-        heap = self._waiting.get(selector, [])
-        while heap and not heap[0].is_waiting:
+    def changed(self, lane: LaneLike) -> None:
+        """Heed that what a lane may ever serve, or for what it is up, has changed."""
+        for queue in tuple(self._told):
+            ticket = queue.first()
+            if ticket is None:
+                del self._told[queue]
+            elif lane in queue.lanes:
+                self._heed(lane, queue, ticket)
+
+    def has_other(self, lane: LaneLike, selector: Selector) -> bool:
+        """Whether another lane, none of those to be avoided, is up for a selector."""
+        up = self._queue(selector).up
+        return len(up) > (lane in up)
+
+    # Inside.
+
+    def _queue(self, selector: Selector) -> _Queue:
+        """The queue of a selector. One that nobody waits in is not told of changes, and so it asks once it is used."""
+        queue = self._queues.get(selector) or self._new_queue(selector)
+        if queue not in self._told:
+            self._told[queue] = None
+            for lane in queue.lanes:
+                queue.heed(lane)
+            queue.choose()
+        return queue
+
+    def _new_queue(self, selector: Selector) -> _Queue:
+        if len(self._queues) >= self._max_queues:
+            self._queues = {each: queue for each, queue in self._queues.items() if queue.first()}
+            self._told = {queue: None for queue in self._told if queue.first()}
+            self._max_queues = max(MAX_QUEUES, 2 * len(self._queues))
+        queue = self._queues[selector] = _Queue(selector, self._lanes)
+        return queue
+
+    def _heed(self, changed: LaneLike, queue: _Queue, ticket: Ticket) -> None:
+        if queue.heed(changed):
+            for lane in queue.choose():
+                self._enter(ticket, queue, lane)
+                if lane.looks_out:
+                    self._rouse(lane, queue)
+        if (error := self._hopeless(queue)) is not None:
+            _fail(queue, error)
+
+    def _enter(self, ticket: Ticket, queue: _Queue, lane: LaneLike) -> None:
+        entry = _Entry(ticket, next(self._entries), queue)
+        queue.takers[lane] = entry.number
+        heapq.heappush(self._heads[lane][queue.lanes[lane]], entry)
+
+    def _head(self, heap: list[_Entry], lane: LaneLike) -> Ticket | None:
+        while heap:
+            ticket, number, queue = heap[0]
+            first = queue.first()
+            if first is ticket and queue.takers.get(lane) == number:
+                return ticket
             heapq.heappop(heap)
-        if not heap:
-            self._waiting.pop(selector, None)
-        return bool(heap)
+            if first is not None and queue.takers.get(lane) == number:
+                self._enter(first, queue, lane)
+        return None
 
-    def _tidy(self) -> None:
+    def _wake(self, queue: _Queue, *, after: float = -1) -> None:
+        lane = next((lane for lane in queue.takers if lane.rank > after and lane.looks_out), None)
+        if lane is not None:
+            self._rouse(lane, queue)
+
+    def _rouse(self, lane: LaneLike, queue: _Queue) -> None:
+        self._woken.setdefault(lane, []).append(queue)
+        lane.look()
+
+    def _bury(self) -> None:
         """Forget the callers who went away behind one who stays; their tickets would else lie there until he goes."""
         self._gone = 0
-        for selector, heap in tuple(self._waiting.items()):
-            heap[:] = [ticket for ticket in heap if ticket.is_waiting]
-            heapq.heapify(heap)
-            self._clear(selector)
+        for queue in self._queues.values():
+            queue.tickets[:] = [ticket for ticket in queue.tickets if ticket.is_waiting]
+            heapq.heapify(queue.tickets)
 
-    def _fail_hopeless(self, selector: Selector) -> None:
-        if selector not in self._waiting or any(lane.could_serve(selector) for lane in self.lanes):
-            return
-        self._fail(selector, self._hopeless(selector))
+    def _hopeless(self, queue: _Queue) -> NothingServes | None:
+        """The error for those who wait for what nobody can serve soon enough; None where somebody can."""
+        if queue.up:
+            return None
+        earliest = min((lane.serves_at(queue.lanes[lane]) for lane in queue.takers), default=math.inf)
+        if math.isinf(earliest) or self._clock is None:
+            return NothingServes(f"nothing can serve this: {self._reasons(queue.selector)}")
+        away_s = earliest - self._clock.now()
+        if away_s <= self._max_wait:
+            return None
+        until = self._clock.wall() + away_s
+        when = f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        why = self._reasons(queue.selector)
+        return NothingServes(f"nothing can serve this before {when}, which is too far away: {why}", until=until)
 
-    def _fail(self, selector: Selector, error: Exception) -> None:
-        for ticket in self._waiting.pop(selector):
-            if ticket.is_waiting:
-                ticket.paired.set_exception(error)
+    def _reasons(self, selector: Selector) -> str:
+        lanes = [lane for lane in self._lanes if selector.only is None or lane.provider.name in selector.only]
+        reasons = [reason for lane in lanes for reason in lane.reasons(selector)]
+        unknown = sorted((selector.only or set()) - {lane.provider.name for lane in lanes})
+        reasons += [f"{name}: takes no part in this run" for name in unknown]
+        if (more := len(reasons) - MAX_REASONS) > 0:
+            reasons[MAX_REASONS:] = [f"and {more} more"]
+        return "; ".join(reasons) or "no provider takes part"
 
-    def _tell(self, selector: Selector) -> None:
-        for lane in self.lanes:
-            if lane.could_serve(selector):
-                lane.demand_changed()
+
+def _fail(queue: _Queue, error: Exception) -> None:
+    for ticket in queue.tickets:
+        if ticket.is_waiting:
+            ticket.paired.set_exception(error)
+    queue.tickets.clear()

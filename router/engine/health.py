@@ -16,8 +16,12 @@ Two rules hold the table together.
     dropped   same      same       same       same      same         same      same
 
 ¹ resting at the BREAK_AFTER-th failure in a row. ² only where the vendor names a later time.
-A rest ends in `trial` (one call at a time) after a break, a block or a quota, in `ramping` after a throttle.
+A rest ends in `trial` (one call at a time) after a break, a block or a quota, and where it was after a throttle.
 While ramping, calls leave at `share` of the declared rate.
+
+One throttle is news about arrivals, not yet about the limit: after a window's rest it goes on as before, without a
+step that has just been tried. Only where the next one comes within AGAIN_S of that rest is the share cut, to what was
+granted since: the part of the calls that were answered, late ones included.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from router.faults import Family, Fault, Kind
+from router.faults import Fault, Kind, Signal
 
 
 class State(StrEnum):
@@ -40,28 +44,22 @@ class State(StrEnum):
     DROPPED = "dropped"
 
 
-class Signal(StrEnum):
-    """What a finished call says about one target."""
-
-    OK = "ok"
-    THROTTLED = "throttled"
-    EXHAUSTED = "exhausted"
-    REFUSED = "refused"
-    FAILED = "failed"
-    BLOCKED = "blocked"
-    NEUTRAL = "neutral"
-
-
 BREAK_AFTER = 3
 TRUSTED_RETRY_AFTERS = 2
 RAMP = (0.10, 0.25, 0.50, 1.0)
 ROUNDS: Mapping[float, int] = {0.10: 1, 0.25: 2, 0.50: 3}
 """Successes at a share before the next: few where calls are far apart, more as they come faster."""
 ROUND = 3
+AGAIN_S = 60.0
 CUT = 0.7
 MIN_SHARE = 0.05
-PAST_CEILING = 0.05
+"""Refusals alone cut the share no lower; answers beside them show what is granted, however little that is."""
+MAX_GRANTED = 0.95
+PRIOR = 0.5
+"""Half an answer is believed beside those that were counted: a few refusals do not say too much."""
+PAST_CEILING = 1.05
 ROUND_PAST_CEILING = 20
+MAX_CAUTION = 16
 HOURS_6_S = 6 * 3600.0
 
 RESTS_S: Mapping[Signal, tuple[float, ...]] = {
@@ -72,20 +70,15 @@ RESTS_S: Mapping[Signal, tuple[float, ...]] = {
 }
 """How long to rest where the vendor names no time, by strikes in a row."""
 
-AFTER_REST: Mapping[Signal, State] = {
-    Signal.THROTTLED: State.RAMPING,
-    Signal.EXHAUSTED: State.TRIAL,
-    Signal.FAILED: State.TRIAL,
-    Signal.BLOCKED: State.TRIAL,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """The state of one target. Times are seconds of the event loop's clock; `until` is inf for the whole run.
 
-    `share` is the part of the declared rate in use, `ceiling` the share below which the last throttle struck;
-    `streak` counts successes at the present share, or failures in a row while ready.
+    `share` is the part of the declared rate in use, `ceiling` the share that is known to be granted;
+    `streak` counts successes at the present share, or failures in a row while ready. `answered` and `refused` count
+    the calls since the last throttle's rest, which ended at `throttled_until`; `is_cut` says that the share will be
+    what they show. `caution` makes the rounds past the ceiling longer where steps were too much.
     """
 
     state: State = State.READY
@@ -97,12 +90,37 @@ class Health:
     ceiling: float = 1.0
     streak: int = 0
     cause: Fault | None = None
+    throttled_until: float = -math.inf
+    answered: int = 0
+    refused: int = 0
+    is_cut: bool = False
+    caution: int = 1
 
     def at(self, now: float) -> Health:
         """The health as it is at `now`: a rest that is over has become what follows it."""
-        if self.state is State.RESTING and now >= self.until:
-            return replace(self, state=self.then, generation=self.generation + 1, streak=0)
-        return self
+        if self.state is not State.RESTING or now < self.until:
+            return self
+        share = self._granted if self.is_cut else self.share
+        return replace(
+            self,
+            state=self.then,
+            generation=self.generation + 1,
+            streak=0,
+            share=share,
+            ceiling=share if self.is_cut else self.ceiling,
+            strikes=0 if self.is_cut and self.answered else self.strikes,
+            answered=0,
+            refused=0,
+            is_cut=False,
+        )
+
+    @property
+    def _granted(self) -> float:
+        """The share that was granted in the end, of that in use."""
+        if not self.answered:
+            return max(min(MIN_SHARE, self.share), self.share * CUT)
+        believed = self.answered + PRIOR
+        return self.share * min(MAX_GRANTED, believed / (believed + self.refused))
 
     @property
     def is_open(self) -> bool:
@@ -125,7 +143,8 @@ def rest_s(signal: Signal, strikes: int, jitter: float) -> float:
 class Observation:
     """What a finished call says about a target: the signal, and the generation in which the call left.
 
-    `told_s` is a rest that the vendor named, in seconds; `jitter` is a random number in [0, 1].
+    `told_s` is a rest that the vendor named, in seconds, `window_s` that of the declared limit; `jitter` is a random
+    number in [0, 1].
     """
 
     signal: Signal
@@ -134,6 +153,7 @@ class Observation:
     jitter: float = 0.0
     fault: Fault | None = None
     told_s: float | None = None
+    window_s: float = math.inf
 
     def rest_until(self, strikes: int) -> float:
         """The end of the rest that this news calls for.
@@ -158,7 +178,7 @@ def transition(health: Health, news: Observation) -> Health:
     if news.born < current.generation or current.state is State.RESTING:
         return _late(current, news)
     if news.signal is Signal.OK:
-        return _succeeded(current)
+        return _succeeded(current, news.at)
     if news.signal is Signal.FAILED and current.state is State.READY and current.streak + 1 < BREAK_AFTER:
         return replace(current, streak=current.streak + 1)
     return _rested(current, news)
@@ -169,64 +189,81 @@ def _moved(health: Health, state: State, **changes: object) -> Health:
 
 
 def _late(health: Health, news: Observation) -> Health:
-    """Heed a late answer only where it names a time later than the rest under way."""
-    if news.told_s is None or news.signal not in RESTS_S or health.state is not State.RESTING:
+    """Heed a late answer only where it names a time later than the rest under way, or counts for what was granted."""
+    if health.state is not State.RESTING:
+        return health
+    if health.is_cut and news.born == health.generation - 1:
+        health = _counted(health, news)
+    if news.told_s is None or news.signal not in RESTS_S:
         return health
     until = told_until(news.at, news.told_s, news.jitter)
     return replace(health, until=until, cause=news.fault) if until > health.until else health
 
 
+def _counted(health: Health, news: Observation) -> Health:
+    if news.signal is Signal.OK:
+        return replace(health, answered=health.answered + 1)
+    return replace(health, refused=health.refused + (news.signal is Signal.THROTTLED))
+
+
 def _rested(health: Health, news: Observation) -> Health:
-    throttled = news.signal is Signal.THROTTLED
-    cut = max(MIN_SHARE, health.share * CUT)
+    if news.signal is Signal.THROTTLED:
+        return _throttled(health, news)
+    until, strikes = news.rest_until(health.strikes + 1), health.strikes + 1
     return _moved(
-        health,
-        State.RESTING,
-        until=news.rest_until(health.strikes + 1),
-        then=AFTER_REST[news.signal],
-        strikes=health.strikes + 1,
-        share=cut if throttled else RAMP[0],
-        ceiling=cut if throttled else health.ceiling,
-        cause=news.fault,
+        health, State.RESTING, until=until, then=State.TRIAL, strikes=strikes, share=RAMP[0], cause=news.fault
     )
 
 
-def _succeeded(health: Health) -> Health:
+def _throttled(health: Health, news: Observation) -> Health:
+    is_step = health.share > health.ceiling
+    is_again = not is_step and news.at < health.throttled_until + AGAIN_S
+    until, strikes = news.rest_until(health.strikes + 1), health.strikes + 1
+    window_over = news.at + news.window_s * (1 + 0.2 * news.jitter)
+    if not is_again and news.told_s is None and window_over < until:
+        until, strikes = window_over, health.strikes
+    share = min(health.share, health.ceiling)
+    rest = _moved(
+        health,
+        State.RESTING,
+        until=until,
+        throttled_until=until,
+        then=State.RAMPING if is_again or share < 1.0 else State.READY,
+        strikes=strikes,
+        share=share,
+        is_cut=is_again,
+        caution=min(MAX_CAUTION, health.caution * 2) if is_step else health.caution,
+        cause=news.fault,
+    )
+    return _counted(rest, news)
+
+
+def _succeeded(health: Health, at: float) -> Health:
+    if at < health.throttled_until + AGAIN_S:
+        health = replace(health, answered=health.answered + 1)
     if health.state is State.READY:
         return replace(health, streak=0, strikes=0) if health.streak or health.strikes else health
     if health.state is State.TRIAL:
         return _moved(health, State.RAMPING, share=RAMP[0])
     streak = health.streak + 1
-    is_cut = health.share >= health.ceiling
+    is_past = health.share >= health.ceiling
     # A few answers at a cut share end the row of strikes: else each careful step up that is one too many would cost a
     # longer rest than the last, and a rate that is declared too high could never be used well.
-    strikes = 0 if is_cut and streak >= ROUND else health.strikes
-    if streak < (ROUND_PAST_CEILING if is_cut else ROUNDS.get(health.share, ROUND)):
+    strikes = 0 if is_past and streak >= ROUND else health.strikes
+    if streak < (ROUND_PAST_CEILING * health.caution if is_past else ROUNDS.get(health.share, ROUND)):
         return replace(health, streak=streak, strikes=strikes)
     share = next_share(health.share, health.ceiling)
     if share < 1.0:
-        return replace(health, share=share, streak=0, strikes=strikes)
-    return _moved(health, State.READY, share=1.0, ceiling=1.0, strikes=0, cause=None)
+        ceiling = health.share if is_past else health.ceiling
+        return replace(health, share=share, ceiling=ceiling, streak=0, strikes=strikes)
+    return _moved(health, State.READY, share=1.0, ceiling=1.0, strikes=0, caution=1, cause=None)
 
 
 def next_share(share: float, ceiling: float) -> float:
-    """The next step up: along RAMP to the ceiling, then PAST_CEILING at a time, to 1."""
+    """The next step up: along RAMP to the ceiling, then by a twentieth at a time, to 1."""
     if share < ceiling:
         return min(ceiling, next(step for step in RAMP if step > share))
-    return min(1.0, share + PAST_CEILING)
-
-
-SIGNAL_OF: Mapping[Family, Signal] = {
-    Family.THROTTLE: Signal.THROTTLED,
-    Family.QUOTA: Signal.EXHAUSTED,
-    Family.DEAD: Signal.REFUSED,
-    Family.ACCESS: Signal.NEUTRAL,
-    Family.PATH: Signal.BLOCKED,
-    Family.VENDOR: Signal.FAILED,
-    Family.ITEM: Signal.OK,
-    Family.UNKNOWN: Signal.FAILED,
-}
-"""What a fault says about the target that it blames. An item's own fault proves that key and vendor work."""
+    return min(1.0, share * PAST_CEILING)
 
 
 def told_rest_s(fault: Fault, seconds_to_reset: float) -> float | None:

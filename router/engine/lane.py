@@ -1,124 +1,88 @@
 """A lane is one provider: its pace, its ring of keys, its health. It offers permits and never sees a job.
 
-A lane waits until somebody wants a permit that it may serve, until nothing but its pace stands in the way, and until
-its pace allows one more call; then it offers one permit. What stands in the way is one synchronous function,
-`Lane.obstacle`, which the screen shows too.
+A lane waits until somebody wants a permit that it may serve and until nothing stands in the way of one more call; then
+it gives one permit. What stands in the way is one synchronous function, `Lane.obstacle`, which the screen shows too.
+One decision, one clock: it and everything below take the time as an argument.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import suppress
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from router.clock import Clock
 from router.config.models import Provider
-from router.engine.dispatch import Dispatcher, Selector, Ticket
+from router.engine.budget import Budget, take_all
+from router.engine.dispatch import Dispatcher, Ticket
 from router.engine.health import State
-from router.engine.keys import AccountState, KeyState
-from router.engine.pace import Budget, Pace, TokenPace
+from router.engine.keys import KeyState
+from router.engine.pace import Pace
+from router.engine.permit import Permit
 from router.engine.provider_state import Leave, ProviderState
+from router.engine.selector import Selector
 from router.faults import Action, Blame, Fault
 from router.types import Answer
 
 
 class Obstacle(NamedTuple):
-    """What a lane waits for, in words, and the loop time when that is over: `inf` where it depends on others."""
+    """What a lane waits for, in words, and the loop time when that is over: `inf` where it depends on others.
+
+    `for_all` where it stands in the way of every call of this lane, whatever is asked for.
+    """
 
     what: str
     until: float = math.inf
+    for_all: bool = True
 
 
-IDLE = Obstacle("idle")
+class Opening(NamedTuple):
+    """Nothing stands between a ticket and its call, with this key and model, at `now`."""
+
+    ticket: Ticket
+    key: KeyState
+    model: str
+    now: float
+
+
+class Standing(NamedTuple):
+    """Whether a lane may ever serve a model, whether it may do so now or soon, and when its rests are over."""
+
+    may_serve: bool
+    is_up: bool
+    serves_at: float
+
+
+IDLE = Obstacle("idle", for_all=False)
 NOTHING = Obstacle("nothing")
-FOLLOWED_S = 1.0
-"""A call that is not on the wire by then is not waited for any longer."""
-
-
-@dataclass(slots=True)
-class Permit:
-    """The right to send one call with one key; leaving its context gives the slot back and reports.
-
-    `left_at` is the loop time at which it was paired.
-    """
-
-    lane: Lane
-    leave: Leave
-    waited_for: str
-    left_at: float
-    tokens: float = 0.0
-    result: Answer | Fault | None = None
-    is_sent: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def provider(self) -> Provider:
-        """Where it may send."""
-        return self.lane.provider
-
-    @property
-    def key(self) -> KeyState:
-        """With which key."""
-        return self.leave.key
-
-    @property
-    def model(self) -> str:
-        """LiteLLM's name of the model to ask."""
-        return self.leave.model
-
-    def serves(self, selector: Selector) -> bool:
-        """Whether its key may be asked for the model of a selector."""
-        model = self.provider.model_for(selector.model)
-        return model is not None and self.key.serves(model)
-
-    def sent(self) -> None:
-        """Say that the request is on the wire."""
-        if not self.is_sent.is_set():
-            self.is_sent.set()
-            self.lane.on_wire(self)
-
-    def settle(self, result: Answer | Fault) -> None:
-        """Say what came back; without it, leaving the context counts as cancelled."""
-        self.result = result
-
-    def action(self, fault: Fault) -> Action:
-        """What will be done about a fault of this call: a model that no other key serves drops the provider."""
-        others = (key for key in self.lane.provider_state.ring if key is not self.key)
-        if fault.reaction.blame is Blame.KEY_AND_MODEL and not any(key.serves(self.model) for key in others):
-            return Action.DROP_PROVIDER
-        return fault.reaction.action
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.lane.release(self)
-
-
-Line = Dispatcher["Lane", Permit]
 
 
 class Lane:
     """One provider at work. Its mutable state: the provider_state, the paces, and what it waits for."""
 
     def __init__(
-        self, provider_state: ProviderState, *, rank: int, line: Line, clock: Clock, budgets: tuple[Budget, ...] = ()
+        self,
+        provider_state: ProviderState,
+        *,
+        rank: int,
+        line: Dispatcher,
+        clock: Clock,
+        budgets: tuple[Budget, ...] = (),
     ) -> None:
         self.provider_state = provider_state
-        self.provider = provider_state.provider
+        self.provider: Provider = provider_state.provider
         self.rank = rank
         self.waiting = IDLE
-        self._spaced_until = 0.0
-        self._pace = Pace(self.provider.rates, self.provider.burst)
-        self._tokens = TokenPace(self.provider.tokens)
+        self._pace = Pace.of_calls(self.provider.rates, self.provider.burst, implied=self.provider.paced_rate)
+        self._tokens = Pace.of_tokens(self.provider.tokens)
         self._budgets = budgets
         self._line = line
         self._clock = clock
         self._look = asyncio.Event()
+        self._out: dict[int, Permit] = {}
+        self._unseen: set[str] = set()
+        self._standings: dict[str, Standing] = {}
+        self._changes_at = math.inf
 
     def __repr__(self) -> str:
         state = self.provider_state.state(self._clock.now())
@@ -132,100 +96,183 @@ class Lane:
         return self.provider.name
 
     @property
-    def is_up(self) -> bool:
-        """Whether it may send now or soon: it and one of its keys neither rest nor are dropped nor out of budget."""
-        is_open = self.provider_state.state(self._clock.now()) not in {State.RESTING, State.DROPPED}
-        return is_open and all(budget.left for budget in self._budgets) and self.provider_state.ring.has_budget
+    def looks_out(self) -> bool:
+        """Whether it sleeps, and a new ticket could be one that it can serve now."""
+        return not self.waiting.for_all and not self._look.is_set()
 
-    def could_serve(self, selector: Selector) -> bool:
-        """Whether any key of it may ever serve this selector in this run."""
-        return self.provider_state.could_serve(selector)
-
-    def demand_changed(self) -> None:
-        """Look again whether somebody wants a permit."""
+    def look(self) -> None:
+        """Look again whether there is something to do."""
         self._look.set()
 
+    def model_of(self, selector: Selector) -> str | None:
+        """LiteLLM's name of the model that a selector means here; None where it means other providers."""
+        if selector.only is not None and self.name not in selector.only:
+            return None
+        return self.provider.model_for(selector.model)
+
+    def may_serve(self, model: str) -> bool:
+        """Whether any living key may ever serve a model in this run."""
+        return self._standing(model).may_serve
+
+    def is_up(self, model: str) -> bool:
+        """Whether it may serve a model now or soon: neither it nor all its keys rest, are silent or out of budget."""
+        return self._standing(model).is_up
+
+    def could_serve(self, selector: Selector) -> bool:
+        """Whether any key may ever serve a selector in this run, `avoid` left aside."""
+        model = self.model_of(selector)
+        return model is not None and self.may_serve(model)
+
+    def serves_at(self, model: str) -> float:
+        """The loop time from which rests and budgets let it serve a model; `inf` where they do not in this run."""
+        return self._standing(model).serves_at
+
+    def reasons(self, selector: Selector) -> list[str]:
+        """Why nothing here can serve a selector now, in the vendor's words."""
+        used_up = [f"{self.name}: {budget.rate} is used up" for budget in self._budgets if not budget.left]
+        return used_up + self.provider_state.reasons(selector, self._clock.now())
+
+    def action(self, permit: Permit, fault: Fault) -> Action:
+        """What will be done about a fault of a call: a model that no other key serves drops the provider."""
+        is_last = not self.provider_state.ring.has_other(permit.key, permit.model)
+        return (
+            Action.DROP_PROVIDER if fault.reaction.blame is Blame.KEY_AND_MODEL and is_last else fault.reaction.action
+        )
+
     def max_in_flight(self, now: float) -> int:
-        """How many calls may be out: all of `concurrency`, one on trial, a share while ramping."""
+        """How many calls may be out: all of `concurrency`, one on trial, a share while ramping.
+
+        Calls that hang do not keep a trial from leaving: a vendor is tried again when it is well, and not when they
+        have timed out.
+        """
         health = self.provider_state.health.at(now)
         if health.state is State.TRIAL:
-            return 1
+            return 1 if now < self.provider_state.silence.probe_at() else self.provider_state.in_flight + 1
         return max(1, math.ceil(self.provider.max_in_flight * health.share))
 
-    def obstacle(self, now: float) -> Obstacle | KeyState:
-        """What stands between this lane and the next call, the pace left aside; or the key for it."""
-        ticket = self._line.head(self)
-        if ticket is None:
+    # What stands in the way.
+
+    def obstacle(self, now: float) -> Obstacle | Opening:
+        """What stands between this lane and the next call, or the next call.
+
+        The oldest ticket for each model is looked at in its turn, so none waits for a key of another model.
+        """
+        tickets = self._line.heads(self)
+        if not tickets:
             return IDLE
-        health = self.provider_state.health.at(now)
+        if (for_all := self._obstacle_for_all(now)) is not None:
+            return for_all
+        obstacles: list[Obstacle] = []
+        for ticket in tickets:
+            found = self._obstacle_for(ticket, now)
+            if isinstance(found, Opening):
+                return self._lack_of_tokens(ticket, now) or found
+            obstacles.append(found)
+        return min(obstacles, key=lambda obstacle: obstacle.until)
+
+    def _obstacle_for_all(self, now: float) -> Obstacle | None:
+        health, silence = self.provider_state.health.at(now), self.provider_state.silence
         if health.state in {State.RESTING, State.DROPPED}:
             return Obstacle("provider rests", health.until)
         if self.provider_state.in_flight >= self.max_in_flight(now):
-            return Obstacle("one trial" if health.state is State.TRIAL else "in flight full")
-        if self.provider_state.silence.lasts(now):
-            return Obstacle("vendor is silent")
-        if self._spaced_until > now:
-            return Obstacle("ramp", self._spaced_until)
+            is_trial = health.state is State.TRIAL
+            return Obstacle("one trial", silence.probe_at()) if is_trial else Obstacle("in flight full")
+        if now < silence.probe_at() and silence.is_proven and silence.lasts(now):
+            return Obstacle("vendor is silent", silence.probe_at())
+        self._pace.share = health.share
+        if (ready_at := self._pace.ready_at()) > now:
+            return Obstacle("pace" if health.share >= 1.0 else "ramp", ready_at)
         if resets := [budget.seconds_to_reset for budget in self._budgets if not budget.left]:
             return Obstacle("budget used up", now + max(resets))
-        model = self._model(ticket.selector)
-        return self.provider_state.ring.pick(model, now) or self._key_obstacle(model, now)
+        return None
 
-    def _key_obstacle(self, model: str, now: float) -> Obstacle:
-        ring = self.provider_state.ring
-        resting = any(key.state(now) is State.RESTING for key in ring if key.serves(model))
-        return Obstacle("key rests" if resting else "key pace", ring.ready_at(model, now))
+    def _obstacle_for(self, ticket: Ticket, now: float) -> Obstacle | Opening:
+        silence, ring = self.provider_state.silence, self.provider_state.ring
+        if now < silence.probe_at() and silence.lasts(now) and self._line.has_other(self, ticket.selector):
+            return Obstacle("vendor is silent", silence.probe_at(), for_all=False)
+        model = self._model(ticket.selector)
+        if (key := ring.pick(model, now)) is not None:
+            return Opening(ticket, key, model, now)
+        resting = ring.up_at(model, now) > now
+        return Obstacle("key rests" if resting else "key pace", ring.ready_at(model, now), for_all=False)
+
+    def _lack_of_tokens(self, ticket: Ticket, now: float) -> Obstacle | None:
+        """What the oldest ticket waits for, and all behind it: if small ones went first, a large one never would."""
+        ready_at = self._tokens.ready_at(max(1, ticket.tokens))
+        return Obstacle("tokens", ready_at, for_all=False) if ready_at > now else None
 
     def _model(self, selector: Selector) -> str:
         return self.provider.model_for(selector.model) or self.provider_state.default_model
 
+    # How it stands, for the line.
+
+    def _standing(self, model: str) -> Standing:
+        if model not in self._standings:
+            self._standings[model] = self._judge(model, self._clock.now())
+        return self._standings[model]
+
+    def _judge(self, model: str, now: float) -> Standing:
+        state = self.provider_state
+        if not state.may_serve(model):
+            return Standing(may_serve=False, is_up=False, serves_at=math.inf)
+        resets = [now + budget.seconds_to_reset for budget in self._budgets if not budget.left]
+        serves_at = max(state.rested_at(model, now), *resets, 0.0)
+        is_rested = serves_at <= now
+        if not is_rested:
+            self._changes_at = min(self._changes_at, serves_at)
+        is_up = is_rested and not state.silence.lasts(now)
+        serves_at = math.inf if state.is_unreachable(now) else 0.0 if is_rested else serves_at
+        return Standing(may_serve=True, is_up=is_up, serves_at=serves_at)
+
+    def _stand(self, now: float) -> None:
+        """Tell the line where this lane may now serve what it could not, or the other way round."""
+        self._changes_at = math.inf
+        before = self._standings
+        self._standings = {model: self._judge(model, now) for model in before}
+        if self._standings != before:
+            self._line.changed(self)
+
+    def _note_silence(self, now: float) -> float:
+        """When it may stand otherwise than now, a silence that may begin included."""
+        begins_at = self.provider_state.silence.begins_at()
+        if begins_at > now:
+            self._changes_at = min(self._changes_at, begins_at)
+        return self._changes_at
+
     # The lane's own task.
 
     async def run(self) -> None:
-        """Offer permits for ever.
-
-        A turn of the loop does one thing that may take time and then looks again, since anything may have changed.
-        What was bought for a call that is not wanted any more is kept, and renewed before it is used.
-        """
-        bought_at: float | None = None
-        tokens = 0.0
-        last: Permit | None = None
+        """Give permits for ever."""
         while True:
-            key = await self._opening()
-            ticket = self._line.head(self)
-            if self._tokens.is_limited and ticket is not None and tokens < max(1, ticket.tokens):
-                more = max(1, ticket.tokens) - tokens  # the first to come may not be who it was charged for
-                self.waiting = Obstacle("tokens")
-                await self._tokens.charge(more)
-                tokens += more
-            elif bought_at is None:
-                await self._buy()
-                bought_at = self._clock.now()
-            elif last is not None and not last.is_sent.is_set():
-                await self._follow(last)
-                last = None
-            else:
-                await self._pace.renew(self._clock.now() - bought_at)
-                self._tokens.renew()
-                await key.account.pace.acquire()
-                bought_at = self._clock.now()
-                if (permit := self._offer(key, tokens)) is not None:
-                    last, bought_at, tokens = permit, None, 0.0
+            self._give(await self._opening())
 
-    async def _opening(self) -> KeyState:
-        """Wait until nothing but the pace stands in the way; the key whose turn it is."""
+    async def _opening(self) -> Opening:
+        """Wait until nothing stands in the way of a call."""
         while True:
             self._look.clear()
             now = self._clock.now()
             self.provider_state.announce(now)
+            if now >= self._changes_at:
+                self._stand(now)
             found = self.obstacle(now)
-            if isinstance(found, KeyState):
+            if isinstance(found, Opening):
                 return found
             self.waiting = found
-            await self._wake(found.until)
+            self._line.looked(self)
+            await self._wake(min(found.until, self._note_silence(now), self._overdue_at(now)))
+
+    def _overdue_at(self, now: float) -> float:
+        """When the calls that are out must be looked after; those that are overdue are taken back at once."""
+        overdue_at = self.provider_state.silence.overdue_at()
+        if overdue_at > now:
+            return overdue_at
+        for permit in tuple(self._out.values()):
+            if self._line.has_other(self, permit.selector):
+                permit.take_back()
+        return math.inf
 
     async def _wake(self, until: float) -> None:
-        """Wait for a change or for a moment. A timer only says «look again»; the state is read from the clock."""
+        """Wait for a change or for a moment. A timer only says "look again"; the state is read from the clock."""
         timer = None if math.isinf(until) else asyncio.get_running_loop().call_at(until + 1e-6, self._look.set)
         try:
             await self._look.wait()
@@ -233,69 +280,58 @@ class Lane:
             if timer is not None:
                 timer.cancel()
 
-    async def _buy(self) -> None:
-        ready_at = self._pace.ready_at()
-        if ready_at > self._clock.now():
-            self.waiting = Obstacle("pace", ready_at)
-        await self._pace.acquire()
-
-    async def _follow(self, permit: Permit) -> None:
-        """Wait until a call is on the wire, where a limit's window is so short that a late one matters.
-
-        The vendor counts arrivals. A call that has to connect first arrives late, and the next one, over a ready
-        connection, would arrive too close behind it.
-        """
-        if self._pace.is_short or permit.key.account.pace.is_short:
-            with suppress(TimeoutError):  # wait_for would swallow a cancellation that comes together with the call
-                async with asyncio.timeout(FOLLOWED_S):
-                    await permit.is_sent.wait()
-
-    def on_wire(self, permit: Permit) -> None:
-        """Count a call from when it is on the wire, not from when it left."""
-        late_s = self._clock.now() - permit.left_at
-        self._pace.owe(late_s)
-        permit.key.account.pace.owe(late_s)
-
-    def _offer(self, key: KeyState, tokens: float) -> Permit | None:
-        """Make a permit and have it paired in this same turn of the loop."""
-        ticket = self._line.head(self)
-        if ticket is None or not key.serves(self._model(ticket.selector)):
-            return None
-        now = self._clock.now()
+    def _give(self, opening: Opening) -> None:
+        """Give a ticket its permit in this same turn of the loop, unless another run has used up a budget."""
+        ticket, key, model, now = opening
+        if not take_all((*self._budgets, *key.account.budgets)):
+            return
         born = self.provider_state.health.at(now).generation
         account_born = key.account.health.at(now).generation
-        leave = Leave(self.provider_state.sent + 1, key, self._model(ticket.selector), born, account_born)
-        permit = Permit(self, leave, self.waiting.what, now, tokens)
+        leave = Leave(self.provider_state.sent + 1, key, model, born, account_born)
+        permit = Permit(self, leave, ticket.selector, self.waiting.what, now)
         self.waiting = NOTHING
-        return permit if self._line.match(self, permit) is not None else None
+        self._line.match(ticket, permit)
+        self._left(permit, max(1, ticket.tokens))
 
-    def paired(self, permit: Permit, _ticket: Ticket[Permit]) -> None:
-        """Count a permit as out; called in the moment of pairing."""
-        now = self._clock.now()
-        account = permit.key.account
+    def _left(self, permit: Permit, tokens: int) -> None:
+        """Count a permit as out."""
+        now, account = permit.left_at, permit.key.account
+        self._out[permit.leave.number] = permit
         self.provider_state.left(permit.leave, now)
-        for budget in (*self._budgets, *account.budgets):
-            budget.take()
-        self._space(account, now)
+        permit.charges = (self._tokens.take(now, tokens), self._pace.take(now), account.pace.take(now))
+        if permit.model in self._unseen:
+            permit.sent()
+
+    # What becomes of a permit.
+
+    def on_wire(self, permit: Permit) -> None:
+        """Count a call from when it is on the wire: that is when the vendor will count it."""
+        now = self._clock.now()
+        for charge in permit.charges:
+            charge.arrive(now)
+        if math.isinf(self.waiting.until) and self.waiting is not IDLE:
+            permit.key.account.changed(permit.key.account)
+            self._look.set()
 
     def release(self, permit: Permit) -> None:
         """Take a permit back and report its result."""
-        permit.is_sent.set()
-        usage = permit.result.usage.total if isinstance(permit.result, Answer) else None
-        self._tokens.correct(permit.tokens, usage)
-        self.provider_state.returned(permit.leave, permit.result)
+        del self._out[permit.leave.number]
+        now = self._clock.now()
+        if not permit.is_sent:
+            self._was_not_seen(permit)
+        if isinstance(permit.result, Answer) and (used := permit.result.usage.total) is not None:
+            permit.charges[0].correct(now, used)
         self._look.set()
-        self._line.changed()
+        self.provider_state.returned(permit.leave, permit.result)
+        permit.key.account.changed(permit.key.account)
+        self._stand(now)
 
-    def _space(self, account: AccountState, now: float) -> None:
-        """While ramping, keep calls apart by the share of the declared rate in use."""
-        rate = self.provider.paced_rate
-        if rate is None:
-            return
-        accounts = len({key.account.name for key in self.provider_state.ring})
-        self._spaced_until = _spaced(now, rate.per_second, self.provider_state.health.at(now).share)
-        account.spaced_until = _spaced(now, rate.per_second / accounts, account.health.at(now).share)
+    def _was_not_seen(self, permit: Permit) -> None:
+        """Count a call that nobody saw on the wire as late as can be.
 
-
-def _spaced(now: float, per_second: float, share: float) -> float:
-    return now + 1 / (per_second * share) if share < 1.0 else 0.0
+        Where it was answered all the same, the vendor's client is one that cannot be watched: its calls count from when
+        they leave, since else each would hold up the next for as long as it takes.
+        """
+        if isinstance(permit.result, Answer) or (permit.result and permit.result.status is not None):
+            self._unseen.add(permit.model)
+        permit.sent()

@@ -13,16 +13,19 @@ from typing import NamedTuple
 
 from router.clock import Clock
 from router.config.models import Provider
-from router.engine.blame import DOUBTED, Suspect, Suspects, exonerate, instead, told_left_s
-from router.engine.dispatch import Selector
-from router.engine.health import SIGNAL_OF, Health, Observation, Signal, State, told_rest_s, transition
+from router.engine.blame import Suspect, Suspects, exonerate, instead, told_left_s
+from router.engine.health import Health, Observation, State, told_rest_s, transition
 from router.engine.keys import KeyRing, KeyState
+from router.engine.selector import Selector
 from router.engine.stall import StallDetector
 from router.engine.traffic import RecentTraffic
-from router.faults import Blame, Fault, Kind
+from router.faults import Blame, Doubt, Fault, Kind, Signal
 from router.types import Answer
 
 DAY_S = 86400.0
+UNREACHABLE_STRIKES = 4
+"""After the tries of so many rests, half a minute in all, a server that never took a connection is not there."""
+REFUSED_ALIKE = 5
 
 
 class Change(NamedTuple):
@@ -78,6 +81,9 @@ class ProviderState:
         self._suspects = Suspects()
         self._asked: set[str] = set()
         self._forgiven = 0
+        self._was_heard = False
+        self._answering: set[str] = set()
+        self._refusals: dict[str, tuple[str, int]] = {}
         self._announced: dict[str | None, tuple[State, float]] = {}
 
     @property
@@ -110,26 +116,43 @@ class ProviderState:
         """The state of `effective`."""
         return self.effective(now).state
 
-    def could_serve(self, selector: Selector) -> bool:
-        """Whether any key may ever serve this selector in this run."""
-        if selector.only is not None and self.provider.name not in selector.only:
-            return False
-        model = self.provider.model_for(selector.model)
-        return model is not None and not self._rests_for_good and self.ring.serves(model)
-
     @property
-    def _rests_for_good(self) -> bool:
+    def rests_for_good(self) -> bool:
+        """Whether it rests for the whole run, as for a region that is blocked."""
         return self.health.state is State.RESTING and math.isinf(self.health.until)
 
-    def reasons(self, selector: Selector) -> list[str]:
-        """Why nothing here can serve a selector, key by key."""
+    def may_serve(self, model: str) -> bool:
+        """Whether any key may ever be asked for a model in this run."""
+        return not self.rests_for_good and self.ring.serves(model)
+
+    def rested_at(self, model: str, now: float) -> float:
+        """The loop time at which rests, and the budgets of accounts, let it serve a model; the past where they do."""
+        own = self.health.at(now)
+        return max(own.until if own.state is State.RESTING else 0.0, self.ring.up_at(model, now))
+
+    def is_unreachable(self, now: float) -> bool:
+        """Whether nobody is there: so many tries in a row, far apart, of which no connection has come about."""
+        own = self.health.at(now)
+        refused = own.cause is not None and own.cause.kind is Kind.CONNECTION
+        return refused and not self._was_heard and own.state is State.RESTING and own.strikes >= UNREACHABLE_STRIKES
+
+    def reasons(self, selector: Selector, now: float) -> list[str]:
+        """Why nothing here can serve a selector now, key by key, in the vendor's words."""
         name, model = self.provider.name, self.provider.model_for(selector.model)
         if model is None:
             return [f"{name}: has no model {selector.model!r} (it has {', '.join(self.provider.models)})"]
-        if self._rests_for_good:
-            return [f"{name}: {self.health.cause}"]
-        faults = ((key.key.name, key.denied.get(model) or key.health.cause) for key in self.ring)
-        return [f"{key}: {fault}" for key, fault in faults if fault]
+        own = self.health.at(now)
+        if own.state is State.RESTING:
+            return [f"{name}: {own.cause}"]
+        return [f"{key.key.name}: {why}" for key in self.ring if (why := self._why_not(key, model, now))]
+
+    def _why_not(self, key: KeyState, model: str, now: float) -> Fault | str | None:
+        account = key.account.health.at(now)
+        if (fault := key.denied.get(model) or key.health.cause) is not None:
+            return fault
+        if account.state is State.RESTING:
+            return account.cause
+        return next((f"{budget.rate} is used up" for budget in key.account.budgets if not budget.left), None)
 
     def left(self, leave: Leave, now: float) -> None:
         """Count a call that leaves now."""
@@ -139,7 +162,7 @@ class ProviderState:
         self.in_flight += 1
         self.sent += 1
         key.account.in_flight += 1
-        self.ring.took(key)
+        self.ring.took(key, leave.model)
         self.history.sent(now, key.key.name, key.account.name)
 
     def returned(self, leave: Leave, result: Answer | Fault | None) -> None:
@@ -147,6 +170,7 @@ class ProviderState:
         self.in_flight -= 1
         leave.key.account.in_flight -= 1
         alive = isinstance(result, Answer) or (result is not None and result.status is not None)
+        self._was_heard |= alive
         self.silence.back(leave.number, self._clock.now(), alive=alive)
         if result is not None:
             self.report(leave, result)
@@ -158,6 +182,7 @@ class ProviderState:
         if isinstance(result, Answer):
             self.answered += 1
             leave.key.proven = True
+            self._answering.add(leave.model)
             if leave.key.account.congestion is not None:
                 leave.key.account.congestion = leave.key.account.congestion.answered()
             self.history.answered(name, "200")
@@ -170,26 +195,38 @@ class ProviderState:
         self.announce(now)
 
     def _blame(self, leave: Leave, fault: Fault, now: float) -> None:
-        family = fault.reaction.family
-        if family in DOUBTED and leave.born < self._forgiven:
+        family, signal = fault.reaction.family, fault.reaction.signal
+        if fault.reaction.doubted is not Doubt.NEVER and leave.born < self._forgiven:
             # It was out when its like were forgiven, and is one of them: only a time that the vendor names is heard.
             self._signal_provider(leave, instead(family), now, fault)
             return
         self._suspects.note(fault, leave.model, leave.key, self.ring.of_account(leave.key.account), now)
         match fault.reaction.blame:
             case Blame.ITEM:
-                self._signal_both(leave, SIGNAL_OF[family], now)
+                self._signal_both(leave, signal, now)
+                self._doubt_parameters(leave.model, fault)
             case Blame.PROVIDER:
-                self._signal_provider(leave, SIGNAL_OF[family], now, fault)
+                self._signal_provider(leave, signal, now, fault)
             case Blame.ACCOUNT:
                 self._thin_out(leave)
-                self._signal_account(leave, SIGNAL_OF[family], now, fault)
+                self._signal_account(leave, signal, now, fault)
             case Blame.KEY_AND_MODEL:
-                leave.key.denied[leave.model] = fault
+                leave.key.deny(leave.model, fault)
             case Blame.KEY:
                 self._refuse(leave, fault, now)
         if alike := self._suspects.alike(family, self.ring, now):
             self._rest_instead(alike, fault, now)
+
+    def _doubt_parameters(self, model: str, fault: Fault) -> None:
+        """Where a model refuses one request after the other in the same words, it is not the items that it refuses."""
+        if fault.kind is not Kind.BAD_REQUEST or model in self._answering:
+            return
+        words = _gist(fault)
+        before, times = self._refusals.get(model, ("", 0))
+        self._refusals[model] = words, times + 1 if words == before else 1
+        if self._refusals[model][1] >= REFUSED_ALIKE:
+            for key in self.ring:
+                key.deny(model, fault)
 
     def _rest_instead(self, alike: tuple[Suspect, ...], fault: Fault, now: float) -> None:
         """Rest the provider in the place of its keys, for as long as any of the failures asked for."""
@@ -197,7 +234,13 @@ class ProviderState:
         self._suspects.cleared()
         born = self.health.at(now).generation
         news = Observation(
-            instead(fault.reaction.family), now, born, self._rng.random(), fault, told_left_s(alike, now)
+            instead(fault.reaction.family),
+            now,
+            born,
+            self._rng.random(),
+            fault,
+            told_left_s(alike, now),
+            self._window_s,
         )
         self.health = transition(self.health, news)
         self._forgiven = self.health.generation
@@ -229,7 +272,12 @@ class ProviderState:
 
     def _news(self, signal: Signal, now: float, born: int, fault: Fault | None) -> Observation:
         told_s = told_rest_s(fault, DAY_S - self._clock.wall() % DAY_S) if fault else None
-        return Observation(signal, now, born, self._rng.random(), fault, told_s)
+        return Observation(signal, now, born, self._rng.random(), fault, told_s, self._window_s)
+
+    @property
+    def _window_s(self) -> float:
+        rate = self.provider.paced_rate
+        return math.inf if rate is None else max(1.0, rate.period_s)
 
     def announce(self, now: float) -> None:
         """Tell of every state or share that is not what it was when last told."""
@@ -260,3 +308,8 @@ class ProviderState:
         """The limits declared for the provider, or for each account where the file has them."""
         rates = self.provider.key_rates if key and self.provider.key_rates else self.provider.rates
         return ", ".join(str(rate) for rate in rates) or None
+
+
+def _gist(fault: Fault) -> str:
+    """What a vendor said, without the words that differ from call to call: numbers and identifiers."""
+    return " ".join(word for word in fault.message.split() if not any(letter.isdigit() for letter in word))

@@ -6,7 +6,7 @@ import math
 
 from router.clock import Clock
 from router.engine.health import State
-from router.engine.lane import Permit
+from router.engine.permit import Permit
 from router.engine.provider_state import Change
 from router.faults import Fault
 from router.log.writer import EventLog, iso

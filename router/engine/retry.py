@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from router.engine.dispatch import Selector
+from router.engine.selector import Selector
 from router.errors import AttemptsExhausted, CallError, ItemRefused
-from router.faults import OTHER_VENDORS_MAY_TAKE_IT, Family, Fault, Kind
+from router.faults import Family, Fault, Kind, Proof
 from router.types import Attempt, Request
 
 MAX_SENT = 50
 """An item that was denied so often (throttled, dead keys) is given up, whatever its charged attempts say."""
-ITEM_IF_ALIKE = frozenset({Kind.UNKNOWN, Kind.MALFORMED_REPLY})
-"""Faults of a vendor which, met alike at two vendors that otherwise work, are the item's."""
 
 
 @dataclass(slots=True)
 class Job:
-    """A request under way; `attempts` grows, everything else stays."""
+    """A request under way; `attempts` grows, and `verdict` is the error that ends it.
+
+    `tokens` are estimated, 0 where nobody counts.
+    """
 
     request: Request
     selector: Selector
     priority: int
     number: int
     max_charged: int
+    tokens: int = 0
     attempts: tuple[Attempt, ...] = ()
+    verdict: type[CallError] | None = None
 
     @property
     def next_selector(self) -> Selector:
@@ -35,27 +39,20 @@ class Job:
 
 
 def _elsewhere(fault: Fault | None) -> bool:
-    """Whether another provider is the better next try: not after a throttle or a dead key, where keys rotate."""
-    return fault is not None and fault.reaction.family in {
-        Family.VENDOR,
-        Family.UNKNOWN,
-        Family.ITEM,
-        Family.PATH,
-        Family.ACCESS,
-    }
+    return fault is not None and fault.reaction.elsewhere
 
 
-def give_up(attempts: Sequence[Attempt], max_charged: int, *, is_last: bool = False) -> type[CallError] | None:
+def give_up(
+    attempts: Sequence[Attempt], max_charged: int, *, proven: Container[str] = (), is_last: bool = False
+) -> type[CallError] | None:
     """The error that ends a job after these attempts, or None where it may try again.
 
-    `is_last` says that no other provider is left to try.
+    `proven` are the providers that have answered others, `is_last` says that none is left to try.
     """
     faults = [attempt.fault for attempt in attempts if attempt.fault]
     if not faults:
         return None
-    if faults[-1].reaction.family is Family.ITEM and (is_last or _refused(faults)):
-        return ItemRefused
-    if _alike_at_two(attempts):
+    if _is_refused(faults, is_last=is_last) or _is_alike_at_two(attempts, proven):
         return ItemRefused
     charged = sum(fault.reaction.charged for fault in faults)
     if charged >= max_charged or len(attempts) >= MAX_SENT:
@@ -63,18 +60,20 @@ def give_up(attempts: Sequence[Attempt], max_charged: int, *, is_last: bool = Fa
     return None
 
 
-def _refused(faults: Sequence[Fault]) -> bool:
-    """Whether the item's own fault is final: at once, or at the second vendor where vendors differ."""
-    by_item = [fault for fault in faults if fault.reaction.family is Family.ITEM]
-    return len(by_item) > 1 or by_item[0].kind not in OTHER_VENDORS_MAY_TAKE_IT
+def _is_refused(faults: Sequence[Fault], *, is_last: bool) -> bool:
+    """Whether the item's own fault is final: by a vendor's own words, by a second vendor, or since nobody is left."""
+    last = faults[-1]
+    if last.reaction.family is not Family.ITEM:
+        return False
+    said = last.reaction.proof is Proof.ITS_WORDS and bool(last.message)
+    return said or is_last or sum(fault.reaction.family is Family.ITEM for fault in faults) > 1
 
 
-def _alike_at_two(attempts: Sequence[Attempt]) -> bool:
-    """Whether two providers have failed it in the same way, and in a way that an item can cause."""
-    seen = {(attempt.fault.kind, attempt.fault.status): attempt.provider for attempt in attempts if attempt.fault}
-    return any(
-        attempt.fault
-        and attempt.fault.kind in ITEM_IF_ALIKE
-        and seen[attempt.fault.kind, attempt.fault.status] != attempt.provider
-        for attempt in attempts
-    )
+def _is_alike_at_two(attempts: Sequence[Attempt], proven: Container[str]) -> bool:
+    """Whether two providers that answer others have failed it alike, and in a way that an item can cause."""
+    alike: defaultdict[tuple[Kind, int | None], set[str]] = defaultdict(set)
+    for attempt in attempts:
+        fault = attempt.fault
+        if fault and fault.reaction.proof is Proof.ALIKE_ELSEWHERE and attempt.provider in proven:
+            alike[fault.kind, fault.status].add(attempt.provider)
+    return any(len(providers) > 1 for providers in alike.values())

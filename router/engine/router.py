@@ -6,35 +6,40 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ParamSpec, Self
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_none
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_none
 
-from router.clock import Clock, LoopClock
+from router.clock import Clock, Heartbeat, LoopClock
 from router.config.loading import load
 from router.config.models import Config
 from router.config.parameters import first_refusal
+from router.config.rates import Rate
 from router.engine.amap import amap
 from router.engine.assembly import Roster
-from router.engine.dispatch import Dispatcher, Selector, Ticket
-from router.engine.lane import Lane, Permit
+from router.engine.dispatch import Dispatcher, Ticket
+from router.engine.lane import Lane
+from router.engine.permit import Permit
+from router.engine.provider_state import Change
 from router.engine.reporter import Reporter
-from router.engine.retries import RetryBudget
 from router.engine.retry import Job, give_up
+from router.engine.selector import Selector
 from router.engine.status import LaneStatus, view
+from router.engine.tokens import UNCOUNTED, Estimate, estimate
 from router.errors import (
     AttemptsExhausted,
     CallError,
     DeadlineExceeded,
     InternalError,
     ItemRefused,
-    NothingServes,
     Outcome,
+    RouterError,
     Stopped,
 )
 from router.faults import Fault, Kind
@@ -44,12 +49,15 @@ from router.simulator.stage import rehearsal
 from router.store import StateStore
 from router.transport import Call, Transport
 from router.transport.litellm_transport import LiteLLMTransport
-from router.types import Answer, Attempt, Completion, Message, Request
+from router.types import Answer, Attempt, Completion, Json, Message, Request
 
+MAX_WAIT_S = 900.0
+UNHEARD = frozenset({Kind.TIMEOUT, Kind.CONNECTION})
+"""What becomes of calls to which nobody listens, because this process stood still."""
+NOT_ENTERED = "enter the router with `async with` before it is used"
+SILENT = "taken back: nothing has come back from this vendor for far longer than usual"
 
-class _Failed(Exception):
-    """One attempt failed; what the retry ring sees and nobody else."""
-
+P = ParamSpec("P")
 
 Vendors = Callable[[Config], AbstractAsyncContextManager[Config]]
 """Puts other vendors in the place of the declared ones for a while, as a rehearsal does."""
@@ -69,10 +77,15 @@ class Router:
         clock: Clock | None = None,
         memory: StateStore | None = None,
         scrub: Scrubber | None = None,
+        max_wait: float = MAX_WAIT_S,
     ) -> None:
+        """Nothing is opened before the router is entered.
+
+        `max_wait` is in seconds: where the earliest provider that could serve a call is further away, it fails.
+        """
         self.config = config
         self.lanes: tuple[Lane, ...] = ()
-        self.retries = RetryBudget()
+        self._tightest: tuple[Rate, ...] = ()
         self._vendors = vendors
         self._transport = transport
         self._log = log or NoLog()
@@ -80,26 +93,31 @@ class Router:
         self._clock = clock
         self._memory = memory
         self._scrub = scrub
-        self._line: Dispatcher[Lane, Permit] = Dispatcher(
-            on_paired=lambda lane, permit, ticket: lane.paired(permit, ticket), hopeless=self._hopeless
-        )
-        # One ring for all jobs: one for each would leave a cycle behind, and collecting those holds the loop up.
+        self._line = Dispatcher(max_wait)
+        # Shared: one for each job would leave a cycle behind, whose collection holds the loop up. It keeps its state
+        # for each thread, so nothing that it calls here may await.
         self._ring = AsyncRetrying(
-            retry=retry_if_exception_type(_Failed),
+            retry=retry_if_result(lambda completion: completion is None),
             stop=self._must_stop,
             wait=wait_none(),
             sleep=asyncio.sleep,
-            reraise=True,
+            retry_error_callback=lambda _state: None,
         )
+        self._heartbeat: Heartbeat | None = None
         self._owned = AsyncExitStack()
 
     @classmethod
-    def from_file(cls, path: str | Path | None = None, *, rehearse: bool | None = None) -> Router:
+    def from_file(
+        cls, path: str | Path | None = None, *, rehearse: bool | None = None, transport: Transport | None = None
+    ) -> Router:
         """Read `providers.yaml`; raises ConfigError.
 
-        Where the file says so (or `rehearse` does), the calls go to simulated vendors.
+        Where the file says so (or `rehearse` does), the calls go to simulated vendors. With a `transport`, such as
+        `router.testing.ScriptedTransport`, they go there, and nothing is remembered: tests need no network.
         """
         config = load(Path(path) if path else None, os.environ)
+        if transport is not None:
+            return cls(config, transport=transport)
         simulated = config.wants_rehearsal if rehearse is None else rehearse
         return cls(config, vendors=rehearsal) if simulated else cls(config, memory=StateStore.open())
 
@@ -114,20 +132,44 @@ class Router:
 
     async def _open(self) -> None:
         self._clock = clock = self._clock or LoopClock.start()
+        self._heartbeat = Heartbeat.start(self._stood_still)
         self._reporter = Reporter(self._log, clock)
         if self._vendors is not None:
             self.config = await self._owned.enter_async_context(self._vendors(self.config))
-        self._transport = transport = self._transport or LiteLLMTransport(self.config, clock.wall, self._scrub)
+        transport = self._transport or LiteLLMTransport(
+            self.config, clock.wall, self._scrub, timeout=self._heartbeat.timeout
+        )
+        self._transport = transport
         self._owned.push_async_callback(transport.aclose)
         if self._memory is not None:
             self._owned.callback(self._memory.close)
         await transport.prepare()
         group = await self._owned.enter_async_context(asyncio.TaskGroup())
-        roster = Roster(self.config, self._line, clock, self._rng, self._reporter.change, self._memory)
-        self.lanes = self._line.lanes = roster.lanes()
-        tasks = [group.create_task(lane.run(), name=f"lane {lane.name}") for lane in self.lanes]
+        roster = Roster(self.config, self._line, clock, self._rng, self._told, self._memory)
+        self.lanes = roster.lanes()
+        self._line.open(self.lanes, clock)
+        limits = sorted(
+            (limit for lane in self.lanes for limit in lane.provider.tokens), key=lambda limit: limit.amount
+        )
+        self._tightest = tuple(limits[:1])
+        tasks = [group.create_task(self._run(lane), name=f"lane {lane.name}") for lane in self.lanes]
         self._owned.callback(lambda: [task.cancel() for task in tasks])
         self._owned.callback(self.stop)
+
+    def _stood_still(self, seconds: float) -> None:
+        for lane in self.lanes:
+            lane.provider_state.silence.stood_still(seconds)
+
+    def _told(self, change: Change) -> None:
+        _tell(self._reporter.change, change)
+
+    async def _run(self, lane: Lane) -> None:
+        """Run a lane; where it ends by a defect, everybody who waits is told, and the block ends with its error."""
+        try:
+            await lane.run()
+        except Exception as error:
+            self._line.close(Stopped(f"lane {lane.name} has failed: {type(error).__name__}: {error}"))
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -156,23 +198,30 @@ class Router:
         model: str | None = None,
         priority: int = 0,
         deadline: float | None = None,
+        params: Mapping[str, Json] | None = None,
     ) -> Completion:
         """Ask one question and return its answer, from whichever provider can send first.
 
         `only` and `avoid` name providers, `model` is a name under `models:`, lower `priority` goes first, `deadline`
-        is in seconds from now. Raises ItemRefused, AttemptsExhausted, DeadlineExceeded or NothingServes, each with
-        all `attempts` and the last `fault`.
+        is in seconds from now, `params` go over those of the request. Raises ItemRefused, AttemptsExhausted,
+        DeadlineExceeded, NothingServes, Stopped or InternalError, each with all `attempts` and the last `fault`.
         """
         request = Request.of(prompt)
+        if params:
+            request = replace(request, params={**request.params, **params})
         if why := first_refusal(request.params):
             raise ItemRefused(why, fault=Fault(Kind.BAD_REQUEST, why))
         selector = Selector(model, request.only if only is None else frozenset(only), frozenset(avoid))
-        job = Job(request, selector, priority, self._line.next_number(), self.config.attempts)
+        tokens = estimate(request) if self._tightest else UNCOUNTED
+        if tokens.never_fits(self._tightest):
+            selector = self._fitting(selector, tokens)
+        job = Job(request, selector, priority, self._line.next_number(), self.config.attempts, tokens.total)
+        patience = self._pulse.timeout(deadline)
         try:
-            async with asyncio.timeout(deadline):
+            async with patience:
                 return await self._retry_ring(job)
         except TimeoutError:
-            if deadline is None:
+            if not patience.expired():
                 raise
             raise DeadlineExceeded(f"no answer within {deadline:g} s", job.attempts) from None
 
@@ -205,53 +254,79 @@ class Router:
         except Exception as error:  # noqa: BLE001 - one request must not end all others
             return Outcome(request, error=InternalError.of(error))
 
+    def _fitting(self, selector: Selector, tokens: Estimate) -> Selector:
+        """Leave out providers under whose limit a request will never fit; raises ItemRefused where none is left."""
+        able = {lane.name: tokens.never_fits(lane.provider.tokens) for lane in self.lanes if lane.could_serve(selector)}
+        tight = {name: limit for name, limit in able.items() if limit is not None}
+        if not tight:
+            return selector
+        if len(tight) == len(able):
+            limits = ", ".join(f"`tokens: {limit}` of {name}" for name, limit in tight.items())
+            why = f"about {tokens.text:,} tokens of text never fit under {limits}"
+            raise ItemRefused(why, fault=Fault(Kind.CONTEXT_LENGTH, why))
+        return replace(selector, only=frozenset(able.keys() - tight.keys()))
+
     # The rings.
 
     async def _retry_ring(self, job: Job) -> Completion:
         """Try again, at once: it is the lane that waits."""
-        try:
-            return await self._ring(self._attempt, job)
-        except _Failed:
-            error = self._verdict(job) or AttemptsExhausted
-            raise error(_why(job.attempts), job.attempts) from None
+        completion: Completion | None = await self._ring(self._attempt, job)
+        if completion is None:
+            raise (job.verdict or AttemptsExhausted)(_why(job.attempts), job.attempts)
+        return completion
 
     def _must_stop(self, state: RetryCallState) -> bool:
         (job,) = state.args
-        return self._verdict(job) is not None
+        job.verdict = self._verdict(job)
+        return job.verdict is not None
 
     def _verdict(self, job: Job) -> type[CallError] | None:
-        return give_up(job.attempts, job.max_charged, is_last=self._is_last(job))
+        proven = {lane.name for lane in self.lanes if lane.provider_state.answered}
+        return give_up(job.attempts, job.max_charged, proven=proven, is_last=self._is_last(job))
 
     def _is_last(self, job: Job) -> bool:
         """Whether no provider is left that this job has not been at."""
         tried = {attempt.provider for attempt in job.attempts}
         return not any(lane.name not in tried and lane.could_serve(job.selector) for lane in self.lanes)
 
-    async def _attempt(self, job: Job) -> Completion:
-        async with self.retries.passing(job.next_selector, first=not job.attempts):
-            asked_at = self._time.now()
-            async with await self._permit(job) as permit:
-                sent_at = self._time.now()
-                result = await self._sends.send(
-                    Call(permit.provider, permit.key.key, permit.model, job.request), permit.sent
-                )
-                permit.settle(result)
-                attempt = self._attempted(job, permit, result, sent_at - asked_at, self._time.now() - sent_at)
-                job.attempts = (*job.attempts, attempt)
-                self._reporter.attempt(job.request.id, attempt, permit, result)
+    async def _attempt(self, job: Job) -> Completion | None:
+        """Send once; None where that failed."""
+        asked_at = self._time.now()
+        async with await self._permit(job) as permit:
+            sent_at = self._time.now()
+            stops = self._pulse.stops
+            result = await self._send(job, permit)
+            if isinstance(result, Fault) and result.kind in UNHEARD and self._pulse.stops != stops:
+                result = replace(result, excused=True)
+            permit.settle(result)
+            attempt = self._attempted(job, permit, result, sent_at - asked_at, self._time.now() - sent_at)
+            job.attempts = (*job.attempts, attempt)
+            _tell(self._reporter.attempt, job.request.id, attempt, permit, result)
         if isinstance(result, Fault):
-            raise _Failed
+            return None
         return _completion(attempt, result, job.attempts)
+
+    async def _send(self, job: Job, permit: Permit) -> Answer | Fault:
+        """Send once, and wait for as long as the lane does; a transport that raises has cost this job and no other."""
+        call = Call(permit.provider, permit.key.key, permit.model, job.request)
+        permit.patience = patience = self._pulse.timeout(None)
+        try:
+            async with patience:
+                return await self._sends.send(call, permit.sent)
+        except Exception as error:
+            if patience.expired() and isinstance(error, TimeoutError):
+                return Fault(Kind.TIMEOUT, SILENT)
+            raise InternalError.of(error).after(job.attempts) from error
 
     async def _permit(self, job: Job) -> Permit:
         """Wait in the line, with the old number."""
         paired: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
-        ticket = Ticket(job.priority, job.number, job.next_selector, job.request.estimated_tokens, paired)
+        ticket = Ticket(job.priority, job.number, job.next_selector, job.tokens, paired)
         self._line.submit(ticket)
         try:
             return await paired
         except CallError as error:
-            raise type(error)(str(error), job.attempts, error.fault) from None
+            raise error.after(job.attempts) from None
         except asyncio.CancelledError:
             # Paired in the same turn as the caller was cancelled: the permit is ours to give back.
             if paired.done() and not paired.cancelled() and paired.exception() is None:
@@ -263,12 +338,20 @@ class Router:
 
     @property
     def _time(self) -> Clock:
-        assert self._clock is not None, "enter the router with `async with` first"  # noqa: S101
+        if self._clock is None:
+            raise RouterError(NOT_ENTERED)
         return self._clock
 
     @property
+    def _pulse(self) -> Heartbeat:
+        if self._heartbeat is None:
+            raise RouterError(NOT_ENTERED)
+        return self._heartbeat
+
+    @property
     def _sends(self) -> Transport:
-        assert self._transport is not None, "enter the router with `async with` first"  # noqa: S101
+        if self._transport is None:
+            raise RouterError(NOT_ENTERED)
         return self._transport
 
     def _attempted(
@@ -286,12 +369,14 @@ class Router:
             fault=result if isinstance(result, Fault) else None,
         )
 
-    def _hopeless(self, selector: Selector) -> NothingServes:
-        lanes = [lane for lane in self.lanes if selector.only is None or lane.name in selector.only]
-        reasons = [reason for lane in lanes for reason in lane.provider_state.reasons(selector)]
-        unknown = sorted((selector.only or set()) - {lane.name for lane in self.lanes})
-        reasons += [f"{name}: takes no part in this run" for name in unknown]
-        return NothingServes("nothing can serve this: " + ("; ".join(reasons) or "no provider takes part"))
+
+def _tell(tell: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Tell the log or the store; one that fails costs no answer and ends no lane, and is the event loop's news."""
+    try:
+        tell(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - whatever a log or store may raise
+        said = {"message": f"router: what happened could not be recorded ({error})", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(said)
 
 
 def _completion(attempt: Attempt, answer: Answer, attempts: tuple[Attempt, ...]) -> Completion:

@@ -14,7 +14,7 @@ from router.engine.lane import Lane
 class LaneStatus:
     """One provider at one moment. `waiting_until` is wall time in seconds, None where nobody knows.
 
-    `because` is the fault for which it rests or is dropped, in the vendor's words; else empty.
+    `because` is why it, or all that is left of its keys, rests or is dropped: the fault in the vendor's words.
     """
 
     name: str
@@ -43,6 +43,7 @@ def view(lane: Lane, clock: Clock) -> LaneStatus:
     """Look at a lane."""
     now = clock.now()
     provider_state = lane.provider_state
+    health = provider_state.effective(now)
     states = [provider_state.health_of(key, now).state for key in provider_state.ring]
     rate = lane.provider.paced_rate
     until = lane.waiting.until

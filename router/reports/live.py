@@ -36,6 +36,7 @@ ROOMY_WIDTH = 100
 ROOMY_LINES = 12
 """From this many lines on there is air above the providers, and a legend below."""
 
+
 MIN_LANES = 4
 """Lines that notes leave to the providers."""
 

@@ -28,6 +28,7 @@ EVERY_S = 10.0
 MAX_LANES = 8
 """Providers that a plain line names."""
 
+
 NORMAL = PACED | {"idle", "awaits answers", "in flight full"}
 
 

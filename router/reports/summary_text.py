@@ -10,13 +10,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from router.analysis.wording import clean
 from router.engine.health import State
 from router.evals.results import VERDICTS
 from router.evals.stats import format_hms
 from router.reports.paper import printed
 from router.reports.tables import Column, grid
 from router.reports.wording import DASH, count_text, figure_text, percent_text, seconds_text
+from router.text import clean
 
 SIMULATED = "SIMULATED vendors: the accuracy says nothing about any prompt or model."
 STYLES = {"right": "green", "wrong": "yellow", "unparsable": "magenta", "unscored": "cyan", "error": "red"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 
-from router.analysis.wording import clean
 from router.engine.health import State
 from router.engine.status import LaneStatus
 from router.evals.progress import Snapshot
+from router.text import clean
 
 DASH = "–"
 PACED = frozenset({"pace", "key pace", "ramp", "tokens"})

@@ -15,8 +15,9 @@ from router.simulator.spec import SpecJson, VendorSpec
 
 def main() -> None:
     """Read one JSON line of vendors, write one of endpoints, serve until stdin ends or SIGTERM comes."""
-    # A terminal's Ctrl-C goes to the whole group; the parent decides when the vendors may go.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal tells its whole group of Ctrl-C and of its end; the parent decides when the vendors may go.
+    for name in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
     line = sys.stdin.buffer.readline()
     if not line:
         sys.exit("expected one JSON line of vendors on standard input")

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -36,9 +37,16 @@ NO_KEY = Key("nobody#1", Secret("warming-up"), "nobody")
 class LiteLLMTransport:
     """Sends calls through LiteLLM's knowledge of each vendor; opens its session in `prepare`."""
 
-    def __init__(self, config: Config, wall: Callable[[], float] = time.time, scrub: Scrubber | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        wall: Callable[[], float] = time.time,
+        scrub: Scrubber | None = None,
+        timeout: Callable[[float], AbstractAsyncContextManager[object]] = asyncio.timeout,
+    ) -> None:
         self._config = config
         self._wall = wall
+        self._timeout = timeout
         self._scrub = scrub or Scrubber(secrets(config))
 
     async def prepare(self) -> None:
@@ -95,7 +103,7 @@ class LiteLLMTransport:
         """Send once: an Answer, or the Fault that says what its failure means."""
         sent = _Sent(on_sent)
         try:
-            async with asyncio.timeout(call.provider.timeout_s):
+            async with self._timeout(call.provider.timeout_s):
                 return self._clean(self._read(call, *await self._through(call, sent)))
         except TimeoutError:
             silent = Reply(None, error="timeout", body=f"no whole reply within {call.provider.timeout_s:g} s")

@@ -1,0 +1,125 @@
+"""The right to send one call with one key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from router.clock import Patience
+from router.config.models import Provider
+from router.engine.keys import KeyState
+from router.engine.pace import Charge
+from router.engine.provider_state import Leave
+from router.engine.selector import Selector
+from router.faults import Action, Fault
+from router.types import Answer
+
+
+class LaneLike(Protocol):
+    """What a permit and the line need to know of a lane."""
+
+    provider: Provider
+    rank: int
+    """Lower is offered work first where several lanes wait for it."""
+
+    @property
+    def looks_out(self) -> bool:
+        """Whether it sleeps, and a new ticket could be one that it can serve now."""
+        ...
+
+    def look(self) -> None:
+        """Look again whether there is something to do."""
+        ...
+
+    def model_of(self, selector: Selector) -> str | None:
+        """LiteLLM's name of the model that a selector means here; None where it means other providers."""
+        ...
+
+    def may_serve(self, model: str) -> bool:
+        """Whether any living key may ever serve a model."""
+        ...
+
+    def is_up(self, model: str) -> bool:
+        """Whether it may serve a model now or soon."""
+        ...
+
+    def serves_at(self, model: str) -> float:
+        """The loop time from which rests let it serve a model; `inf` where it will not in this run."""
+        ...
+
+    def reasons(self, selector: Selector) -> list[str]:
+        """Why nothing here can serve a selector."""
+        ...
+
+    def action(self, permit: Permit, fault: Fault) -> Action:
+        """What will be done about a fault of a call."""
+        ...
+
+    def on_wire(self, permit: Permit) -> None:
+        """Count a call from when it is on the wire."""
+        ...
+
+    def release(self, permit: Permit) -> None:
+        """Take a permit back and report its result."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Permit:
+    """Leaving its context gives the slot back and reports.
+
+    `left_at` is the loop time at which it was paired. `charges` is what it took of the paces, tokens first.
+    """
+
+    lane: LaneLike
+    leave: Leave
+    selector: Selector
+    waited_for: str
+    left_at: float
+    charges: tuple[Charge, ...] = ()
+    result: Answer | Fault | None = None
+    patience: Patience | None = None
+    is_sent: bool = False
+
+    @property
+    def provider(self) -> Provider:
+        """Where it may send."""
+        return self.lane.provider
+
+    @property
+    def key(self) -> KeyState:
+        """With which key."""
+        return self.leave.key
+
+    @property
+    def model(self) -> str:
+        """LiteLLM's name of the model to ask."""
+        return self.leave.model
+
+    def sent(self) -> None:
+        """Say that the request is on the wire."""
+        if not self.is_sent:
+            self.is_sent = True
+            self.lane.on_wire(self)
+
+    def take_back(self) -> None:
+        """End the call: its vendor is silent, and another one could serve it."""
+        if self.patience is not None:
+            self.patience.end()
+
+    def settle(self, result: Answer | Fault) -> None:
+        """Say what came back; without it, leaving the context counts as cancelled."""
+        self.result = result
+
+    def action(self, fault: Fault) -> Action:
+        """What will be done about a fault of this call."""
+        return self.lane.action(self, fault)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.lane.release(self)

@@ -22,7 +22,7 @@ from router.evals import Evaluation, Plan, Task, evaluate
 from router.evals.plan import Across
 from router.evals.progress import Screen, Snapshot
 from router.evals.prompts import load
-from router.evals.scorers import SCORERS
+from router.evals.scorers import PLAIN, TextScorer
 from router.evals.tasks import arithmetic_task, file_task
 from router.faults import Fault, Kind
 from router.jsonl import decode, encode, read
@@ -197,7 +197,7 @@ def test_a_scorer_that_breaks_costs_the_verdict_and_not_the_answer(
     def broken(_text: str, expected: str) -> None:
         raise ZeroDivisionError(expected)
 
-    monkeypatch.setitem(SCORERS, "broken", broken)
+    monkeypatch.setitem(PLAIN, "broken", TextScorer("broken", broken))
     ran = Bench(tmp_path, scorer="broken").run(3)
     assert [(row["outcome"], row["reason"], row["response"]) for row in ran.rows] == [
         ("error", "internal_error", "7")

@@ -15,7 +15,7 @@ from router.errors import ConfigError
 from router.evals import formats
 from router.evals.data_paths import STDIN, data_paths
 from router.evals.files import open_bytes
-from router.evals.formats.stream import Rows, Stream
+from router.evals.formats.stream import CHUNK, Rows, Stream
 from router.evals.item_store import ItemStore
 from router.evals.items import NO_MAP, BadRow, FieldMap, Item, item_of
 
@@ -116,7 +116,7 @@ def _opened(path: Path, digest: _Hash) -> Iterator[Stream]:
         if not path.is_file():
             yield Stream(path, _hashed(file, digest), is_file=False)
             return
-        while piece := file.read(1 << 20):
+        while piece := file.read(CHUNK):
             digest.update(piece)
         file.seek(0)
         yield Stream(path, file, is_file=True)

@@ -194,7 +194,7 @@ def _split(text: str, path: Path) -> tuple[str, str, int]:
 
 
 def _turns(body: str, path: Path, first_line: int) -> Iterator[Turn]:
-    """The blocks under `--- user`, `--- assistant` and `--- system` lines; what stands above the first is the user's."""
+    """The blocks under `--- user` and `--- assistant` lines; what stands above the first is the user's."""
     marks = list(_TURN.finditer(body))
     starts = [0, *(mark.end() + 1 for mark in marks)]
     ends = [*(mark.start() for mark in marks), len(body) + 1]

@@ -11,7 +11,6 @@ from router.errors import CallError, ConfigError, InternalError, ItemRefused, Ou
 from router.evals.answers import parted
 from router.evals.items import Item
 from router.evals.marks import FILTERED, Mark
-from router.evals.items import Item
 from router.evals.plan import Plan
 from router.evals.prompts import Prompt
 from router.evals.results import Row

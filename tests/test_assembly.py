@@ -13,7 +13,7 @@ from conftest import max_in_any_window
 from router.config.models import Config, Key, Provider, Secret
 from router.config.rates import Rate
 from router.engine.router import Router
-from router.errors import NothingServes
+from router.errors import NothingServes, Outcome, Stopped
 from router.faults import Fault, Kind
 from router.store import StateStore, scope_of
 from router.testing import ScriptedTransport, run_virtual
@@ -165,3 +165,30 @@ def test_runs_at_the_same_time_keep_a_day_budget_together(tmp_path: Path) -> Non
 
     run_virtual(main())
     assert len(sent) == 50
+
+
+class Broken(StateStore):
+    """A store with a defect in the middle of giving a permit."""
+
+    def take(self, scope: str, period_s: float, window: int, limit: int) -> bool:
+        raise ValueError("a defect", scope, period_s, window, limit)
+
+
+def test_a_defect_while_a_permit_is_given_loses_nobody(tmp_path: Path) -> None:
+    daily = Provider("acme", {"default": "openai/small"}, KEYS, (Rate(5, 86400.0),))
+    transport = ScriptedTransport(lambda _call: Answer("fine"))
+    ended: list[Outcome] = []
+
+    async def main() -> None:
+        async with Router(
+            Config(Path("x"), (daily,)), transport=transport, memory=Broken.open(tmp_path / "s")
+        ) as router:
+            callers = [asyncio.ensure_future(router.outcome(Request.of("?"))) for _ in range(3)]
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait(callers)
+            ended.extend([await caller for caller in callers])
+
+    with pytest.raises(ExceptionGroup):
+        run_virtual(main())
+    assert [type(outcome.error) for outcome in ended] == [Stopped] * 3
+    assert transport.calls == []

@@ -1,53 +1,26 @@
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 
 import pytest
-from conftest import make_provider
+from drivers import SMALL, Driver
 
 from router.engine.health import Health, State
-from router.engine.keys import AccountState, KeyRing, KeyState
-from router.engine.pace import Pace
-from router.engine.provider_state import Change, Leave, ProviderState
 from router.faults import Fault, Kind
 from router.types import Answer
 
-MODEL = "openai/acme-small"
 INVALID = Fault(Kind.INVALID_KEY, "no such key", 401)
 THROTTLED = Fault(Kind.RATE_LIMIT, "slow down", 429)
 
 
-class Vendor:
-    """One provider's provider_state, driven by hand: calls leave, time passes, results come."""
+class Vendor(Driver):
+    """Of three keys, each an account of its own."""
 
     def __init__(self, keys: int = 3, accounts: Sequence[str] = ()) -> None:
-        provider = make_provider(keys=keys, accounts=accounts)
-        states = {name: AccountState(name, Pace([])) for name in {key.account for key in provider.keys}}
-        self.time = 1000.0
-        self.changes: list[Change] = []
-        self.ring = KeyRing(KeyState(key, states[key.account]) for key in provider.keys)
-        self.provider_state = ProviderState(
-            provider, self.ring, clock=self, rng=random.Random(0), on_change=self.changes.append
-        )
-
-    def now(self) -> float:
-        return self.time
-
-    def wall(self) -> float:
-        return 1_763_985_600.0 + self.time
-
-    def leaves(self, key: int) -> Leave:
-        state = self.ring.keys[key - 1]
-        born = self.provider_state.health.at(self.time).generation
-        account_born = state.account.health.at(self.time).generation
-        leave = Leave(self.provider_state.sent + 1, state, MODEL, born, account_born)
-        self.provider_state.left(leave, self.time)
-        return leave
+        super().__init__(keys, accounts, time=1000.0)
 
     def calls(self, key: int, result: Answer | Fault, *, after_s: float = 0.0) -> None:
-        self.time += after_s
-        self.provider_state.returned(self.leaves(key), result)
+        self.call(result, key, after_s=after_s)
 
     def prove(self) -> None:
         for number in range(1, len(self.ring.keys) + 1):
@@ -76,7 +49,7 @@ def test_all_keys_failing_alike_within_seconds_is_the_address(fault: Fault, keys
         vendor.time += 0.2
         vendor.provider_state.returned(leave, fault)
     assert vendor.states == [State.READY] * keys
-    assert all(key.serves(MODEL) and key.account.health.strikes == 0 for key in vendor.ring)
+    assert all(key.serves(SMALL) and key.account.health.strikes == 0 for key in vendor.ring)
     assert vendor.provider_state.health.at(vendor.time).state is State.RESTING
     assert vendor.provider_state.health.strikes == 1
 

@@ -6,20 +6,18 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from conftest import make_provider
+from drivers import NOON, FakeLane
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from router.clock import LoopClock
-from router.config.models import Provider
 from router.engine.dispatch import MAX_QUEUES, Dispatcher, Ticket
 from router.engine.keys import AccountState, KeyState
 from router.engine.pace import Pace
 from router.engine.permit import Permit
-from router.engine.provider_state import Leave
 from router.engine.selector import Selector
 from router.errors import NothingServes, Stopped
-from router.faults import Action, Fault
 
 NAMES = ("acme", "bolt", "cask")
 SELECTORS = (
@@ -33,57 +31,19 @@ SELECTORS = (
 )
 
 
-NOON = 1_763_985_600.0
-
-
-class Slots:
-    """A lane with so many slots; it takes no notice of time. `told` says how often it was woken."""
+class Slots(FakeLane):
+    """A lane with so many slots."""
 
     def __init__(self, name: str, rank: int = 0, models: Sequence[str] = ("small", "big"), slots: float = 2) -> None:
-        self.provider: Provider = make_provider(name, models=models)
-        self.rank = rank
+        super().__init__(make_provider(name, models=models), rank)
         self.slots = slots
-        self.up = self.alive = self.looks_out = True
         self.out: list[Ticket] = []
-        self.told = 0
-        self.back_at = 0.0
-
-    @property
-    def name(self) -> str:
-        return self.provider.name
-
-    def look(self) -> None:
-        self.told += 1
-        self.looks_out = False
-
-    def model_of(self, selector: Selector) -> str | None:
-        named = selector.only is None or self.name in selector.only
-        return self.provider.model_for(selector.model) if named else None
-
-    def may_serve(self, _model: str) -> bool:
-        return self.alive
-
-    def is_up(self, _model: str) -> bool:
-        return self.up
-
-    def serves_at(self, _model: str) -> float:
-        return self.back_at if self.alive else math.inf
-
-    def reasons(self, _selector: Selector) -> list[str]:
-        return [f"{self.name}: no more"]
-
-    def action(self, _permit: Permit, fault: Fault) -> Action:
-        return fault.reaction.action
-
-    def on_wire(self, permit: Permit) -> None: ...
-
-    def release(self, permit: Permit) -> None: ...
 
 
 def make_permit(lane: Slots, ticket: Ticket) -> Permit:
     key = lane.provider.keys[0]
-    leave = Leave(1, KeyState(key, AccountState(key.account, Pace())), "openai/m", 0, 0)
-    return Permit(lane, leave, ticket.selector, "idle", 0.0)
+    state = KeyState(key, AccountState(key.account, Pace()))
+    return Permit(lane, 1, state, "openai/m", ticket.selector, left_at=0.0, generation=0, account_generation=0)
 
 
 class Line(Dispatcher):

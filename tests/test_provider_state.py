@@ -1,58 +1,14 @@
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Sequence
 
 import pytest
-from conftest import make_provider
+from drivers import BIG, SMALL, Driver
 
 from router.engine.health import BREAK_AFTER, Health, State
-from router.engine.keys import AccountState, KeyRing, KeyState
-from router.engine.pace import Pace
-from router.engine.provider_state import Change, Leave, ProviderState
 from router.engine.selector import Selector
 from router.faults import Fault, Kind
 from router.types import Answer
-
-SMALL, BIG = "openai/acme-small", "openai/acme-big"
-WALL = 1_763_985_600.0  # 12:00 UTC
-
-
-class Driver:
-    """A provider_state and a clock that is set by hand."""
-
-    def __init__(self, keys: int = 2, accounts: Sequence[str] = (), rates: Sequence[str] = ()) -> None:
-        provider = make_provider(keys=keys, accounts=accounts, models=["small", "big"], rates=rates)
-        states = {name: AccountState(name, Pace([])) for name in {key.account for key in provider.keys}}
-        self.time = 0.0
-        self.changes: list[Change] = []
-        self.ring = KeyRing(KeyState(key, states[key.account]) for key in provider.keys)
-        self.provider_state = ProviderState(
-            provider, self.ring, clock=self, rng=random.Random(0), on_change=self.changes.append
-        )
-
-    def now(self) -> float:
-        return self.time
-
-    def wall(self) -> float:
-        return WALL + self.time
-
-    def leaves(self, key: int = 1, model: str = SMALL) -> Leave:
-        state = self.ring.keys[key - 1]
-        born = self.provider_state.health.at(self.time).generation
-        account_born = state.account.health.at(self.time).generation
-        leave = Leave(self.provider_state.sent + 1, state, model, born, account_born)
-        self.provider_state.left(leave, self.time)
-        return leave
-
-    def call(self, result: Answer | Fault | None, key: int = 1, model: str = SMALL) -> None:
-        self.provider_state.returned(self.leaves(key, model), result)
-
-    @property
-    def healths(self) -> tuple[Health, Health, Health]:
-        key = self.ring.keys[0]
-        return (key.health, key.account.health, self.provider_state.health)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -74,7 +75,7 @@ class Price:
     output: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Provider:
     """One vendor as declared. `models` maps the names of `--model` to LiteLLM's; the first is the default.
 
@@ -131,13 +132,18 @@ class Provider:
             return next(iter(self.models.values()))
         return self.models.get(size) or next((m for m in self.models.values() if m == size), None)
 
-    @property
+    @cached_property
     def paced_rate(self) -> Rate | None:
         """The tightest declared limit on calls that is paced, over all its accounts; None without one."""
         accounts = len({key.account for key in self.keys}) or 1
         paced = [rate for rate in self.rates if rate.is_paced]
         paced += [Rate(rate.amount * accounts, rate.period_s) for rate in self.key_rates if rate.is_paced]
         return min(paced, key=lambda rate: rate.per_second, default=None)
+
+    @property
+    def window_s(self) -> float:
+        """The window of that limit, a second at least; `inf` without one."""
+        return math.inf if self.paced_rate is None else max(1.0, self.paced_rate.period_s)
 
     @property
     def max_in_flight(self) -> int:

@@ -61,6 +61,7 @@ PAST_CEILING = 1.05
 ROUND_PAST_CEILING = 20
 MAX_CAUTION = 16
 HOURS_6_S = 6 * 3600.0
+DAY_S = 86400.0
 
 RESTS_S: Mapping[Signal, tuple[float, ...]] = {
     Signal.THROTTLED: (10, 30, 60, 120, 300),

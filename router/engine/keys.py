@@ -82,7 +82,6 @@ class KeyState:
         self.account = account
         self.denied: dict[str, Fault] = {}
         self.sent = 0
-        self.proven = False
         self.changed: Callable[[KeyState], None] = _nobody_is_told
         self._health = health or Health()
 

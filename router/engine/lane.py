@@ -19,7 +19,7 @@ from router.engine.health import State
 from router.engine.keys import KeyState
 from router.engine.pace import Pace
 from router.engine.permit import Permit
-from router.engine.provider_state import Leave, ProviderState
+from router.engine.provider_state import ProviderState
 from router.engine.selector import Selector
 from router.faults import Action, Blame, Fault
 from router.types import Answer
@@ -285,20 +285,27 @@ class Lane:
         ticket, key, model, now = opening
         if not take_all((*self._budgets, *key.account.budgets)):
             return
-        born = self.provider_state.health.at(now).generation
-        account_born = key.account.health.at(now).generation
-        leave = Leave(self.provider_state.sent + 1, key, model, born, account_born)
-        permit = Permit(self, leave, ticket.selector, self.waiting.what, now)
+        permit = Permit(
+            lane=self,
+            number=self.provider_state.sent + 1,
+            key=key,
+            model=model,
+            selector=ticket.selector,
+            left_at=now,
+            generation=self.provider_state.health.at(now).generation,
+            account_generation=key.account.health.at(now).generation,
+            waited_for=self.waiting.what,
+        )
         self.waiting = NOTHING
         self._line.match(ticket, permit)
         self._left(permit, max(1, ticket.tokens))
 
     def _left(self, permit: Permit, tokens: int) -> None:
         """Count a permit as out."""
-        now, account = permit.left_at, permit.key.account
-        self._out[permit.leave.number] = permit
-        self.provider_state.left(permit.leave, now)
-        permit.charges = (self._tokens.take(now, tokens), self._pace.take(now), account.pace.take(now))
+        now = permit.left_at
+        self._out[permit.number] = permit
+        self.provider_state.left(permit, now)
+        permit.charges = (self._tokens.take(now, tokens), self._pace.take(now), permit.key.account.pace.take(now))
         if permit.model in self._unseen:
             permit.sent()
 
@@ -315,14 +322,14 @@ class Lane:
 
     def release(self, permit: Permit) -> None:
         """Take a permit back and report its result."""
-        del self._out[permit.leave.number]
+        del self._out[permit.number]
         now = self._clock.now()
         if not permit.is_sent:
             self._was_not_seen(permit)
         if isinstance(permit.result, Answer) and (used := permit.result.usage.total) is not None:
             permit.charges[0].correct(now, used)
         self._look.set()
-        self.provider_state.returned(permit.leave, permit.result)
+        self.provider_state.returned(permit, permit.result)
         permit.key.account.changed(permit.key.account)
         self._stand(now)
 

@@ -1,4 +1,8 @@
-"""The right to send one call with one key."""
+"""The right to send one call with one key, and with what it left.
+
+Who judges what came back needs `number`, `key`, `model`, and the generations in which it left: `generation` of the
+provider's health, `account_generation` of the account's.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from router.clock import Patience
 from router.config.models import Provider
 from router.engine.keys import KeyState
 from router.engine.pace import Charge
-from router.engine.provider_state import Leave
 from router.engine.selector import Selector
 from router.faults import Action, Fault
 from router.types import Answer
@@ -69,14 +72,19 @@ class LaneLike(Protocol):
 class Permit:
     """Leaving its context gives the slot back and reports.
 
-    `left_at` is the loop time at which it was paired. `charges` is what it took of the paces, tokens first.
+    `number` counts the calls of its provider, `model` is LiteLLM's name of it, `left_at` the loop time at which it was
+    paired. `charges` is what it took of the paces, tokens first.
     """
 
     lane: LaneLike
-    leave: Leave
+    number: int
+    key: KeyState
+    model: str
     selector: Selector
-    waited_for: str
     left_at: float
+    generation: int
+    account_generation: int
+    waited_for: str = ""
     charges: tuple[Charge, ...] = ()
     result: Answer | Fault | None = None
     patience: Patience | None = None
@@ -86,16 +94,6 @@ class Permit:
     def provider(self) -> Provider:
         """Where it may send."""
         return self.lane.provider
-
-    @property
-    def key(self) -> KeyState:
-        """With which key."""
-        return self.leave.key
-
-    @property
-    def model(self) -> str:
-        """LiteLLM's name of the model to ask."""
-        return self.leave.model
 
     def sent(self) -> None:
         """Say that the request is on the wire."""

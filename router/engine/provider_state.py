@@ -1,31 +1,34 @@
-"""How one provider stands: its health, its keys' and accounts', what was sent, and who is to blame for a failure.
+"""How one provider stands: its health, its keys' and accounts', and what was sent.
 
-What a finished call means is `ProviderState.report`; a state that has changed is noticed in one place, `announce`,
-whoever changed it, the clock included.
+Facts and accounts; who is to blame for a failure is `blame.Judge`'s decision. Every health is written by `move`, which
+notes whose state may have changed. So `announce`, which tells of each change, visits those keys alone, and those whose
+rest is over by the clock: what it costs does not depend on how many keys there are.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
 from router.clock import Clock
 from router.config.models import Provider
-from router.engine.blame import Suspect, Suspects, exonerate, instead, told_left_s
-from router.engine.health import Health, Observation, State, told_rest_s, transition
-from router.engine.keys import KeyRing, KeyState
+from router.engine.blame import Judge, Move, Step, Target
+from router.engine.health import Health, State
+from router.engine.keys import AccountState, KeyRing, KeyState
+from router.engine.permit import Permit
 from router.engine.selector import Selector
 from router.engine.stall import StallDetector
 from router.engine.traffic import RecentTraffic
-from router.faults import Blame, Doubt, Fault, Kind, Signal
+from router.faults import Blame, Fault, Kind
 from router.types import Answer
 
-DAY_S = 86400.0
 UNREACHABLE_STRIKES = 4
 """After the tries of so many rests, half a minute in all, a server that never took a connection is not there."""
-REFUSED_ALIKE = 5
 
 
 class Change(NamedTuple):
@@ -43,18 +46,66 @@ class Change(NamedTuple):
     account: str | None = None
 
 
-class Leave(NamedTuple):
-    """With what a call left: its number here, its key and model, and the generations of the healths that let it go."""
+class KeyStates:
+    """How the keys of one provider stand, counted: kept up to date by what is told, and by the clock."""
 
-    number: int
-    key: KeyState
-    model: str
-    born: int
-    account_born: int
+    def __init__(self, health_of: Callable[[KeyState, float], Health]) -> None:
+        self._health_of = health_of
+        self._healths: dict[KeyState, Health] = {}
+        self._count: Counter[State] = Counter()
+        self._moved: dict[KeyState, None] = {}
+        self._back: list[tuple[float, int, KeyState]] = []
+        self._number = itertools.count()
+        self._last_dropped: Health | None = None
+
+    def moved(self, *keys: KeyState) -> None:
+        """Note that these keys may stand otherwise than before."""
+        self._moved.update(dict.fromkeys(keys))
+
+    def look(self, now: float) -> tuple[KeyState, ...]:
+        """Look at those that may have changed since the last look, and return them."""
+        while self._back and self._back[0][0] <= now:
+            self.moved(heapq.heappop(self._back)[2])
+        moved, self._moved = tuple(self._moved), {}
+        for key in moved:
+            self._look_at(key, now)
+        return moved
+
+    def _look_at(self, key: KeyState, now: float) -> None:
+        health = self._health_of(key, now)
+        if (before := self._healths.get(key)) is not None:
+            self._count[before.state] -= 1
+        self._count[health.state] += 1
+        self._healths[key] = health
+        if health.state is State.RESTING:
+            heapq.heappush(self._back, (health.until, next(self._number), key))
+        elif health.state is State.DROPPED:
+            self._last_dropped = health
+
+    def __getitem__(self, key: KeyState) -> Health:
+        return self._healths[key]
+
+    @property
+    def all_dropped(self) -> Health | None:
+        """How the last key was dropped, where none is left."""
+        return self._last_dropped if self._count[State.DROPPED] == len(self._healths) else None
+
+    @property
+    def all_resting(self) -> Health | None:
+        """The rest that is over first, where all that are left rest."""
+        if self._count[State.RESTING] + self._count[State.DROPPED] < len(self._healths):
+            return None
+        while self._back:
+            until, _, key = self._back[0]
+            health = self._healths[key]
+            if health.state is State.RESTING and health.until == until:
+                return health
+            heapq.heappop(self._back)
+        return None
 
 
 class ProviderState:
-    """One provider's provider_state. Its mutable state: `health`, the ring, the counts, and what it announced last."""
+    """One provider as it stands. Its mutable state: `health`, the ring, the counts, and what it announced last."""
 
     def __init__(
         self,
@@ -76,14 +127,12 @@ class ProviderState:
         self.faults = 0
         self.throttled = 0
         self._clock = clock
-        self._rng = rng
         self._on_change = on_change
-        self._suspects = Suspects()
-        self._asked: set[str] = set()
-        self._forgiven = 0
+        self._judge = Judge(self, rng, clock.wall)
         self._was_heard = False
-        self._answering: set[str] = set()
-        self._refusals: dict[str, tuple[str, int]] = {}
+        self._asked: set[str] = set()
+        self._keys = KeyStates(self.health_of)
+        self._keys.moved(*ring)
         self._announced: dict[str | None, tuple[State, float]] = {}
 
     @property
@@ -103,14 +152,15 @@ class ProviderState:
 
     def effective(self, now: float) -> Health:
         """How the provider stands: dropped without a living key, resting while all living keys rest, else itself."""
+        self.announce(now)
+        return self._effective(now)
+
+    def _effective(self, now: float) -> Health:
         own = self.health.at(now)
-        keys = [self.health_of(key, now) for key in self.ring]
-        living = [health for health in keys if health.state is not State.DROPPED]
-        if not living:
-            return keys[-1]
-        if own.is_open and all(health.state is State.RESTING for health in living):
-            return min(living, key=lambda health: health.until)
-        return own
+        if (dropped := self._keys.all_dropped) is not None:
+            return dropped
+        resting = self._keys.all_resting if own.is_open else None
+        return own if resting is None else resting
 
     def state(self, now: float) -> State:
         """The state of `effective`."""
@@ -154,136 +204,86 @@ class ProviderState:
             return account.cause
         return next((f"{budget.rate} is used up" for budget in key.account.budgets if not budget.left), None)
 
-    def left(self, leave: Leave, now: float) -> None:
+    def left(self, permit: Permit, now: float) -> None:
         """Count a call that leaves now."""
-        key = leave.key
-        self._asked.add(leave.model)
-        self.silence.left(leave.number, now)
+        key = permit.key
+        if permit.model not in self._asked:
+            self._asked.add(permit.model)
+            self._keys.moved(*self.ring)
+        self.silence.left(permit.number, now)
         self.in_flight += 1
         self.sent += 1
         key.account.in_flight += 1
-        self.ring.took(key, leave.model)
+        self.ring.took(key, permit.model)
         self.history.sent(now, key.key.name, key.account.name)
 
-    def returned(self, leave: Leave, result: Answer | Fault | None) -> None:
+    def returned(self, permit: Permit, result: Answer | Fault | None) -> None:
         """Count a call that is back, and report its result; None where its caller went away."""
         self.in_flight -= 1
-        leave.key.account.in_flight -= 1
+        permit.key.account.in_flight -= 1
         alive = isinstance(result, Answer) or (result is not None and result.status is not None)
         self._was_heard |= alive
-        self.silence.back(leave.number, self._clock.now(), alive=alive)
+        self.silence.back(permit.number, self._clock.now(), alive=alive)
         if result is not None:
-            self.report(leave, result)
+            self.report(permit, result)
 
-    def report(self, leave: Leave, result: Answer | Fault) -> None:
+    def report(self, permit: Permit, result: Answer | Fault) -> None:
         """Move the health of whoever is to blame, or of everybody who has just proved to work."""
         now = self._clock.now()
-        name = leave.key.key.name
         if isinstance(result, Answer):
-            self.answered += 1
-            leave.key.proven = True
-            self._answering.add(leave.model)
-            if leave.key.account.congestion is not None:
-                leave.key.account.congestion = leave.key.account.congestion.answered()
-            self.history.answered(name, "200")
-            self._signal_both(leave, Signal.OK, now)
+            self._count_answer(permit)
         else:
-            self.faults += 1
-            self.throttled += result.status == 429  # noqa: PLR2004 - HTTP's own number
-            self.history.answered(name, str(result.status or result.kind))
-            self._blame(leave, result, now)
+            self._count_fault(permit, result, now)
+        for step in self._judge.judge(permit, result, now):
+            self._do(step)
         self.announce(now)
 
-    def _blame(self, leave: Leave, fault: Fault, now: float) -> None:
-        family, signal = fault.reaction.family, fault.reaction.signal
-        if fault.reaction.doubted is not Doubt.NEVER and leave.born < self._forgiven:
-            # It was out when its like were forgiven, and is one of them: only a time that the vendor names is heard.
-            self._signal_provider(leave, instead(family), now, fault)
+    def _count_answer(self, permit: Permit) -> None:
+        self.answered += 1
+        self.history.answered(permit.key.key.name, "200")
+        account = permit.key.account
+        if account.congestion is not None:
+            account.congestion = account.congestion.answered()
+
+    def _count_fault(self, permit: Permit, fault: Fault, now: float) -> None:
+        self.faults += 1
+        self.throttled += fault.status == 429  # noqa: PLR2004 - HTTP's own number
+        self.history.answered(permit.key.key.name, str(fault.status or fault.kind))
+        if fault.reaction.blame is Blame.ACCOUNT:
+            self._thin_out(permit, now)
+
+    def _do(self, step: Step) -> None:
+        if isinstance(step, Move):
+            self.move(step.target, step.health)
+        elif step.fault is not None:
+            self._keys.moved(step.key)
+            step.key.deny(step.model, step.fault)
+        else:
+            self._keys.moved(step.key)
+            step.key.allow(step.model)
+
+    def move(self, target: Target, health: Health) -> None:
+        """Let somebody's health be another: the one place that writes it."""
+        if health is target.health:
             return
-        self._suspects.note(fault, leave.model, leave.key, self.ring.of_account(leave.key.account), now)
-        match fault.reaction.blame:
-            case Blame.ITEM:
-                self._signal_both(leave, signal, now)
-                self._doubt_parameters(leave.model, fault)
-            case Blame.PROVIDER:
-                self._signal_provider(leave, signal, now, fault)
-            case Blame.ACCOUNT:
-                self._thin_out(leave)
-                self._signal_account(leave, signal, now, fault)
-            case Blame.KEY_AND_MODEL:
-                leave.key.deny(leave.model, fault)
-            case Blame.KEY:
-                self._refuse(leave, fault, now)
-        if alike := self._suspects.alike(family, self.ring, now):
-            self._rest_instead(alike, fault, now)
+        target.health = health
+        if isinstance(target, AccountState):
+            self._keys.moved(*self.ring.of_account(target))
+        elif isinstance(target, KeyState):
+            self._keys.moved(target)
 
-    def _doubt_parameters(self, model: str, fault: Fault) -> None:
-        """Where a model refuses one request after the other in the same words, it is not the items that it refuses."""
-        if fault.kind is not Kind.BAD_REQUEST or model in self._answering:
-            return
-        words = _gist(fault)
-        before, times = self._refusals.get(model, ("", 0))
-        self._refusals[model] = words, times + 1 if words == before else 1
-        if self._refusals[model][1] >= REFUSED_ALIKE:
-            for key in self.ring:
-                key.deny(model, fault)
-
-    def _rest_instead(self, alike: tuple[Suspect, ...], fault: Fault, now: float) -> None:
-        """Rest the provider in the place of its keys, for as long as any of the failures asked for."""
-        exonerate(alike)
-        self._suspects.cleared()
-        born = self.health.at(now).generation
-        news = Observation(
-            instead(fault.reaction.family),
-            now,
-            born,
-            self._rng.random(),
-            fault,
-            told_left_s(alike, now),
-            self._window_s,
-        )
-        self.health = transition(self.health, news)
-        self._forgiven = self.health.generation
-
-    def _thin_out(self, leave: Leave) -> None:
+    def _thin_out(self, permit: Permit, now: float) -> None:
         """Where no rate is declared, send fewer calls at once to an account that objects; one cut a burst."""
-        account = leave.key.account
-        is_news = leave.account_born == account.health.at(self._clock.now()).generation
+        account = permit.key.account
+        is_news = permit.account_generation == account.health.at(now).generation
         if account.congestion is not None and is_news:
             account.congestion = account.congestion.throttled(account.in_flight + 1)
 
-    def _refuse(self, leave: Leave, fault: Fault, now: float) -> None:
-        banned = fault.kind is Kind.ACCOUNT_BANNED
-        dead = self.ring.of_account(leave.key.account) if banned else (leave.key,)
-        for key in dead:
-            key.health = transition(key.health, Observation(Signal.REFUSED, now, born=0, fault=fault))
-
-    def _signal_both(self, leave: Leave, signal: Signal, now: float) -> None:
-        self._signal_provider(leave, signal, now, None)
-        self._signal_account(leave, signal, now, None)
-        self._suspects.cleared()
-
-    def _signal_provider(self, leave: Leave, signal: Signal, now: float, fault: Fault | None) -> None:
-        self.health = transition(self.health, self._news(signal, now, leave.born, fault))
-
-    def _signal_account(self, leave: Leave, signal: Signal, now: float, fault: Fault | None) -> None:
-        account = leave.key.account
-        account.health = transition(account.health, self._news(signal, now, leave.account_born, fault))
-
-    def _news(self, signal: Signal, now: float, born: int, fault: Fault | None) -> Observation:
-        told_s = told_rest_s(fault, DAY_S - self._clock.wall() % DAY_S) if fault else None
-        return Observation(signal, now, born, self._rng.random(), fault, told_s, self._window_s)
-
-    @property
-    def _window_s(self) -> float:
-        rate = self.provider.paced_rate
-        return math.inf if rate is None else max(1.0, rate.period_s)
-
     def announce(self, now: float) -> None:
         """Tell of every state or share that is not what it was when last told."""
-        for key in self.ring:
-            self._tell(key, self.health_of(key, now), now)
-        self._tell(None, self.effective(now), now)
+        for key in self._keys.look(now):
+            self._tell(key, self._keys[key], now)
+        self._tell(None, self._effective(now), now)
 
     def _tell(self, key: KeyState | None, health: Health, now: float) -> None:
         name, state = key.key.name if key else None, health.state
@@ -308,8 +308,3 @@ class ProviderState:
         """The limits declared for the provider, or for each account where the file has them."""
         rates = self.provider.key_rates if key and self.provider.key_rates else self.provider.rates
         return ", ".join(str(rate) for rate in rates) or None
-
-
-def _gist(fault: Fault) -> str:
-    """What a vendor said, without the words that differ from call to call: numbers and identifiers."""
-    return " ".join(word for word in fault.message.split() if not any(letter.isdigit() for letter in word))

@@ -315,7 +315,7 @@ def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float
     if evaluation.interrupted:
         return 130
     if evaluation.errors > fail_on_error * evaluation.items:
-        lost = f"{evaluation.errors} of {evaluation.items} items got no answer"
+        lost = f"{evaluation.errors} of {evaluation.items} items got no answer, or no mark"
         say(f"router: {lost}; the first of them: {evaluation.why}\n`router logs {evaluation.directory}` explains it")
         return 2
     if min_accuracy is not None and (evaluation.accuracy or 0.0) < min_accuracy:

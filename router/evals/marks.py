@@ -93,10 +93,10 @@ class Marker:
         try:
             score = await self.scorer.score(item, completion, ask)
         except ScorerFailed as failed:
-            return Mark("error", reason=failed.reason, error=failed)
+            return Mark("error", reason=failed.reason, why=str(failed), error=failed)
         except Exception as defect:  # noqa: BLE001 - the answer is paid for and kept
             met = InternalError.of(defect)
-            return Mark("error", reason=met.reason, error=met)
+            return Mark("error", reason=met.reason, why=str(met), error=met)
         return self._verdict(score, shortfall)
 
     def _verdict(self, score: Score, shortfall: str | None) -> Mark:

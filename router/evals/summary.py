@@ -54,7 +54,7 @@ class Counts:
     def add(self, row: Row) -> None:
         """Count one row; the latency of a call that failed is not an answer's and stays out."""
         self.verdicts[row.outcome] += 1
-        self.score += row.score or 0.0
+        self.score += float(row.outcome == "right") if row.score is None else row.score
         if row.reason is not None:
             self.reasons[row.reason] += 1
         if row.latency_s is not None and row.outcome != "error":

@@ -96,7 +96,7 @@ async def _asked(trial: Trial, plan: Plan, router: Router) -> Outcome:
 
 
 def _row(trial: Trial, outcome: Outcome, mark: Mark, *, simulated: bool) -> Row:
-    completion, attempts, error = outcome.completion, outcome.attempts, outcome.error
+    completion, attempts, error = outcome.completion, outcome.attempts, mark.error
     last = attempts[-1] if attempts else None
     said = completion or _nothing(last.provider if last else trial.provider or "", last)
     return Row(

@@ -116,7 +116,7 @@ def _accuracy_lines(summary: Summary) -> Iterator[tuple[str, Text]]:
     yield "accuracy", accuracy
     mean, share = _number(summary, "mean_score"), _number(summary, "accuracy")
     if mean is not None and share is not None and abs(mean - share) > SAME:
-        yield "mean score", Text(f"{mean:.3f} of 1")
+        yield "score", Text(f"{mean:.3f} of 1 in the mean")
     if errors:
         noun = "the error" if errors == 1 else f"all {count_text(errors)} errors"
         yield "", Text(f"in brackets: had {noun} been wrong, or right", style="dim")

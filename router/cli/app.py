@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from router.cli import check, logs, simulate, streams
+from router.cli import check, logs, score, simulate, streams
 from router.cli import eval as evaluation
 from router.errors import ConfigError, RouterError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command("eval")(evaluation.evaluate)
 app.command("check")(check.check)
 app.command("logs")(logs.logs)
+app.command("score")(score.score)
 app.command("simulate")(simulate.simulate)
 
 _UserMistake = typer.BadParameter.__mro__[2]

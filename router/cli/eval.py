@@ -36,6 +36,18 @@ class Across(StrEnum):
     EVERY = "every"
 
 
+class Level(StrEnum):
+    """How much to think."""
+
+    NONE = "none"
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+    MAX = "max"
+
+
 class BadRows(StrEnum):
     """What becomes of rows that are no items."""
 
@@ -93,6 +105,8 @@ def evaluate(
         str | None,
         _option("--scorer", "json:FIELD, exact, number, choice, contains, set, regex:…, python:…, judge:… [prompt's]"),
     ] = None,
+    reasoning: Annotated[Level | None, _option("--reasoning", "How much to think, in each vendor's own way.")] = None,
+    schema: Annotated[Path | None, _option("--schema", "A JSON Schema that answers must keep.")] = None,
     max_samples: Annotated[int, _option("--max-samples", "Items under way at once.", least=1, most=100_000)] = 256,
     attempts: Annotated[
         int | None, _option("--attempts", "Charged attempts an item. [the file's]", least=1, most=1000)
@@ -124,9 +138,9 @@ def evaluate(
     from router.config.loading import load
     from router.evals import Plan
 
-    file = load(config, _environment())
+    file = _overridden(load(config, _environment()), attempts, timeout)
     plan = Plan(
-        _overridden(file, attempts, timeout),
+        file,
         _prompts(prompts or [], data),
         _task(data, mapped or [], limit, ops, seed, bad_rows, shuffle=shuffle),
         log_dir=log_dir,
@@ -141,6 +155,8 @@ def evaluate(
     )
     if providers:
         plan = plan.with_providers(tuple(name.strip() for name in providers.split(",")))
+    if reasoning or schema:
+        plan = _adapted(plan, reasoning, schema)
     rehearses = plan.config.wants_rehearsal if rehearse is None else rehearse
     if trouble and not rehearses:
         raise ConfigError("--trouble is for simulated vendors; add --rehearse")
@@ -197,6 +213,16 @@ def _task(
     return arithmetic_task(limit or 100, ops, seed)
 
 
+def _adapted(plan: Plan, reasoning: Level | None, schema_path: Path | None) -> Plan:
+    from router.evals.adapting import adapted
+    from router.evals.schemas import load_schema
+
+    schema = load_schema(schema_path) if schema_path else None
+    made = adapted(plan.config, plan.model, reasoning=reasoning.value if reasoning else None, schema=schema)
+    notes = (*plan.notes, *made.notes)
+    return replace(plan, config=made.config, schema=schema, in_words=made.in_words, sent=made.sent, notes=notes)
+
+
 def _prompts(paths: list[Path], data: str | None) -> tuple[Prompt, ...]:
     from router.evals.prompts import VERBATIM, load
 
@@ -208,9 +234,10 @@ def _prompts(paths: list[Path], data: str | None) -> tuple[Prompt, ...]:
 def _show_first(plan: Plan, first: Mapping[str, Sequence[Message]], *, rehearses: bool) -> int:
     from router.evals.fit import tried
 
+    notes = (*plan.task.notes, *plan.notes, *asyncio.run(tried(plan)))
     where = "simulated vendors" if rehearses else ", ".join(plan.asked) or "nobody"
     say(f"nothing was sent; {plan.task.total or 'all'} items would go to {where}.")
-    for note in (*plan.task.notes, *plan.notes, *asyncio.run(tried(plan))):
+    for note in notes:
         say(note)
     say("The first one:")
     put("".join(f"[{each['role']}]\n{_shown(each['content'])}\n" for messages in first.values() for each in messages))

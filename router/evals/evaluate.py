@@ -111,7 +111,7 @@ async def _open(
     memory = None if plan.config.simulated else _memory(files.log)
     rng = random.Random(plan.seed)
     router = open_router(plan.config, log=files.log, clock=clock, rng=rng, memory=memory, scrub=files.scrub)
-    run = _Run(plan, files, clock, router, Waiting(plan.max_wait_s), Refusals(plan), Fit(plan))
+    run = _Run(plan, files, clock, router, Waiting(plan.max_wait_s), Refusals(plan), Fit(plan.scorers))
     files.on_failure = router.stop
     if handle_signals:
         opening.enter_context(_stopping_on_signals(run))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -119,9 +119,9 @@ class _Seen:
 
 @dataclass(slots=True)
 class Fit:
-    """Watches whether anything is ever right, and keeps a few answers to say why not."""
+    """Watches whether anything is ever right, and keeps a few answers to say why not; `scorers` are by prompt."""
 
-    plan: Plan
+    scorers: Mapping[str, Scorer]
     _prompts: dict[str, _Seen] = field(default_factory=dict)
 
     def add(self, item: Item, row: Row) -> None:
@@ -139,10 +139,9 @@ class Fit:
         return tuple([await self._misfit(name, seen, run) for name, seen in self._prompts.items() if _is_odd(seen)])
 
     async def _misfit(self, name: str, seen: _Seen, run: str) -> str:
-        prompt = next(each for each in self.plan.prompts if each.name == name)
-        scorer = self.plan.marker_of(prompt).scorer
+        scorer = self.scorers[name]
         item, row = next(((i, r) for i, r in seen.kept if r.reason), seen.kept[0])
-        of_prompt = f"{name}: " if len(self.plan.prompts) > 1 else ""
+        of_prompt = f"{name}: " if len(self.scorers) > 1 else ""
         if seen.without:
             what = f"{seen.without} of {seen.marked} answers had no {scorer.lacks}; the first was {shown(row.response)}"
         else:

@@ -12,8 +12,9 @@ from router.errors import ConfigError
 from router.evals.items import Item
 from router.evals.judge import VARIABLES, JudgeScorer
 from router.evals.marks import Marker, scorer_of
-from router.evals.prompts import Prompt, ask_in_time
+from router.evals.prompts import Prompt, ask_in_time, with_words
 from router.evals.schemas import Schema
+from router.evals.scores import Scorer
 from router.types import Json, Message
 
 Across = Literal["spread", "every"]
@@ -40,7 +41,8 @@ class Plan:
     """One evaluation. Times in seconds; `notes` are sentences that screens and the summary are to show.
 
     A run ends where nothing can be sent for longer than `max_wait_s`. `only` names the providers that items go to,
-    None for all; the others may be asked to judge.
+    None for all; the others may be asked to judge. Answers must keep `schema`, which stands in the messages, too, where
+    `in_words` says so. `sent` is what providers are sent for such wishes, for run.json.
     """
 
     config: Config
@@ -56,6 +58,8 @@ class Plan:
     max_wait_s: float = 900.0
     seed: int = 0
     schema: Schema | None = None
+    in_words: bool = False
+    sent: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     only: frozenset[str] | None = None
     notes: tuple[str, ...] = ()
 
@@ -102,6 +106,11 @@ class Plan:
         return Marker(scorer_of(prompt, self.scorer), self.schema)
 
     @property
+    def scorers(self) -> Mapping[str, Scorer]:
+        """Every prompt's scorer by the prompt's name."""
+        return {prompt.name: self.marker_of(prompt).scorer for prompt in self.prompts}
+
+    @property
     def total(self) -> int | None:
         """How many trials there will be, None where nobody counted the items."""
         providers = len(self.asked) if self.across == "every" else 1
@@ -111,7 +120,9 @@ class Plan:
     def try_out(self) -> Mapping[str, tuple[Message, ...]]:
         """The messages of the first item by prompt; raises ConfigError where it cannot be rendered, or not in time."""
         first = next(self.task.items(), None)
-        return {prompt.name: ask_in_time(prompt, first) for prompt in self.prompts} if first else {}
+        words = self.schema.instructions if self.schema and self.in_words else ""
+        asked = {prompt.name: ask_in_time(prompt, first) for prompt in self.prompts} if first else {}
+        return {name: with_words(messages, words) if words else messages for name, messages in asked.items()}
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -124,8 +135,7 @@ class Plan:
         A provider that only judges stays, and is asked for nothing else.
         """
         self._check_providers(names, "--providers")
-        scorers = (self.marker_of(prompt).scorer for prompt in self.prompts)
-        judges = {scorer.prompt.provider for scorer in scorers if isinstance(scorer, JudgeScorer)}
+        judges = {scorer.prompt.provider for scorer in self.scorers.values() if isinstance(scorer, JudgeScorer)}
         providers = tuple(each for each in self.config.providers if each.name in names or each.name in judges)
         only = None if judges <= {*names, None} else frozenset(names)
         return replace(self, config=replace(self.config, providers=providers), only=only)

@@ -16,7 +16,7 @@ from router.errors import ConfigError
 from router.evals import templates
 from router.evals.files import decode, open_bytes
 from router.evals.images import part
-from router.evals.items import Item, text_of
+from router.evals.items import Item
 from router.evals.templates import Text
 from router.suggest import did_you_mean
 from router.types import Json, Message
@@ -119,12 +119,22 @@ def _worded(content: Json, text: Json) -> Json:
 
 
 def _with_images(messages: tuple[Message, ...], item: Item) -> tuple[Message, ...]:
-    if not item.images:
-        return messages
+    return _with_parts(messages, list(map(part, item.images))) if item.images else messages
+
+
+def with_words(messages: tuple[Message, ...], words: str) -> tuple[Message, ...]:
+    """The messages with words of the tool's own behind the question."""
+    return _with_parts(messages, [{"type": "text", "text": f"\n\n{words}"}])
+
+
+def _with_parts(messages: tuple[Message, ...], parts: list[Json]) -> tuple[Message, ...]:
+    """More parts beside the last of the user's messages; texts alone stay a text."""
     place = max((n for n, message in enumerate(messages) if message["role"] == "user"), default=len(messages) - 1)
-    asked = messages[place]
-    content: list[Json] = [{"type": "text", "text": text_of(asked)}, *map(part, item.images)]
-    return (*messages[:place], {**asked, "content": content}, *messages[place + 1 :])
+    said = messages[place]["content"]
+    content: list[Json] = [*(said if isinstance(said, list) else [{"type": "text", "text": said}]), *parts]
+    texts = [each["text"] for each in content if isinstance(each, Mapping) and each.get("type") == "text"]
+    whole: Json = "".join(map(str, texts)) if len(texts) == len(content) else content
+    return (*messages[:place], {**messages[place], "content": whole}, *messages[place + 1 :])
 
 
 def ask_in_time(prompt: Prompt, item: Item) -> tuple[Message, ...]:

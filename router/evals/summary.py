@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
 from router.engine.status import LaneStatus
 from router.evals.plan import Plan
+from router.evals.quantiles import Quantiles
 from router.evals.results import VERDICTS, Row, Verdict
-from router.evals.stats import bounds, percentile, wilson
+from router.evals.stats import bounds, wilson
 
 
 @dataclass(slots=True)
 class Counts:
-    """What some rows add up to; 8 bytes a row, for the percentiles."""
+    """What some rows add up to, in memory that does not grow with them."""
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     score: float = 0.0
-    latencies_s: array[float] = field(default_factory=lambda: array("d"))
+    latencies_s: Quantiles = field(default_factory=Quantiles)
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: float = 0.0
@@ -58,7 +58,7 @@ class Counts:
         if row.reason is not None:
             self.reasons[row.reason] += 1
         if row.latency_s is not None and row.outcome != "error":
-            self.latencies_s.append(row.latency_s)
+            self.latencies_s.add(row.latency_s)
         self.tokens_in += row.tokens_in or 0
         self.tokens_out += row.tokens_out or 0
         if row.cost_usd is not None:
@@ -72,7 +72,6 @@ class Counts:
         Latencies are in seconds, None without answers; `cost_usd` is None where no row had a price.
         """
         right, marked = self.verdicts["right"], self.marked
-        latencies = sorted(self.latencies_s)
         return {
             "items": self.items,
             "answered": self.answered,
@@ -83,8 +82,8 @@ class Counts:
             "mean_score": None if self.mean_score is None else round(self.mean_score, 6),
             "interval": dataclasses.asdict(wilson(right, marked)),
             "bounds": dataclasses.asdict(bounds(right, marked, self.verdicts["error"])),
-            "latency_p50_s": percentile(latencies, 50) if latencies else None,
-            "latency_p95_s": percentile(latencies, 95) if latencies else None,
+            "latency_p50_s": self.latencies_s.percentile(50),
+            "latency_p95_s": self.latencies_s.percentile(95),
             "tokens_in": self.tokens_in,
             "tokens_out": self.tokens_out,
             # Rounded, so that rows in another order (a resumed run) give the same sum.

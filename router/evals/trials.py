@@ -12,7 +12,7 @@ from router.evals.answers import parted
 from router.evals.items import Item
 from router.evals.marks import FILTERED, Mark
 from router.evals.plan import Plan
-from router.evals.prompts import Prompt
+from router.evals.prompts import Prompt, with_words
 from router.evals.results import Row
 from router.faults import Fault, Kind
 from router.types import Attempt, Completion, Request, Usage
@@ -21,7 +21,7 @@ from router.types import Attempt, Completion, Request, Usage
 class Trial(NamedTuple):
     """What is asked: item, prompt, epoch and, where every provider is asked, which one. `id` names all of it.
 
-    `only` names the providers that may be asked, None for any.
+    `only` names the providers that may be asked, None for any; `words` are said behind the question.
     """
 
     id: str
@@ -30,23 +30,27 @@ class Trial(NamedTuple):
     epoch: int
     provider: str | None = None
     only: frozenset[str] | None = None
+    words: str = ""
 
     def request(self) -> Request:
         """What is sent; raises ConfigError where the prompt cannot take the item."""
-        return Request(self.prompt.ask(self.item), self.id, self.only, {**self.item.params, **self.prompt.params})
+        messages = self.prompt.ask(self.item)
+        messages = with_words(messages, self.words) if self.words else messages
+        return Request(messages, self.id, self.only, {**self.item.params, **self.prompt.params})
 
 
 def trials(plan: Plan) -> Iterator[Trial]:
     """All trials in order: prompts and providers interleave, so that the time of day hits them alike."""
     one_prompt, one_epoch = len(plan.prompts) == 1, plan.epochs == 1
     whom: tuple[str | None, ...] = plan.asked if plan.across == "every" else (None,)
+    words = plan.schema.instructions if plan.schema and plan.in_words else ""
     for item in plan.task.items():
         for epoch in range(1, plan.epochs + 1):
             for prompt in plan.prompts:
                 for name in whom:
                     parts = ("" if one_prompt else f"/{prompt.name}", "" if one_epoch else f"@{epoch}")
                     id_ = item.id + "".join(parts) + (f"/{name}" if name else "")
-                    yield Trial(id_, item, prompt, epoch, name, frozenset({name}) if name else plan.only)
+                    yield Trial(id_, item, prompt, epoch, name, frozenset({name}) if name else plan.only, words)
 
 
 class Settled(NamedTuple):

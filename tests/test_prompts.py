@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from router.errors import ConfigError
 from router.evals.arithmetic import arithmetic
 from router.evals.fit import nobody
-from router.evals.prompts import Prompt, load
-from router.types import Completion, Message, Usage
 from router.evals.items import Item
 from router.evals.marks import Marker, scorer_of
+from router.evals.prompts import Prompt, load
+from router.types import Completion, Message, Usage
 
 SHIPPED = Path(__file__).parents[1] / "prompts"
 

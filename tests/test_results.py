@@ -32,8 +32,8 @@ LOST = dataclasses.replace(
     ROW, outcome="error", answer=None, response="", fault="timeout", tokens_in=None, tokens_out=None, cost_usd=None
 )
 UNSENT = dataclasses.replace(
-    LOST, trial="x", id="x", provider="", key="", model="", expected="1", reason="deadline", fault="deadline", attempts=0,
-    latency_s=None, waited_s=0.0, finish_reason="", simulated=False,
+    LOST, trial="x", id="x", provider="", key="", model="", expected="1", reason="deadline", fault="deadline",
+    attempts=0, latency_s=None, waited_s=0.0, finish_reason="", simulated=False,
 )  # fmt: skip
 
 

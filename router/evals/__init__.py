@@ -4,6 +4,8 @@ evaluation = await evaluate(Plan(config, prompts=(load_prompt(path),), task=arit
 """
 
 from router.evals.evaluate import Evaluation, evaluate
+from router.evals.items import Item
 from router.evals.plan import Plan, Task
+from router.evals.scores import Score
 
-__all__ = ["Evaluation", "Plan", "Task", "evaluate"]
+__all__ = ["Evaluation", "Item", "Plan", "Score", "Task", "evaluate"]

@@ -19,7 +19,7 @@ from typing import TypedDict, cast
 
 import lab
 
-from router.config.rates import Rate
+from router.rates import Rate
 from router.simulator.client import stats_of
 from router.simulator.endpoint import Endpoint
 from router.simulator.process import SimulatorProcess

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Generic, Literal, TypedDict, TypeVar, cast
 
 from router.config.models import Config, Key, Provider, Secret
-from router.config.rates import parse_rate
 from router.jsonl import decode, encode
+from router.rates import parse_rate
 from router.simulator.endpoint import Endpoint
 from router.simulator.process import LINE_LIMIT
 

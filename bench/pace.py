@@ -15,8 +15,8 @@ from typing import TypedDict, cast
 
 import lab
 
-from router.config.rates import Rate, parse_rate
 from router.engine.pace import Pace
+from router.rates import Rate, parse_rate
 from router.simulator.client import stats_of
 from router.simulator.process import SimulatorProcess
 from router.simulator.spec import VendorSpec

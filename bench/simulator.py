@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from router.config.rates import Rate
 from router.jsonl import encode
+from router.rates import Rate
 from router.simulator.endpoint import Endpoint
 from router.simulator.process import SimulatorProcess
 from router.simulator.spec import VendorSpec

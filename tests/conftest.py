@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import settings
 
 from router.config.models import Config, Key, Provider, Secret
-from router.config.rates import parse_rate
 from router.faults import Fault, Kind
+from router.rates import parse_rate
 from router.types import Attempt, Json
 
 settings.register_profile("router", deadline=None)

@@ -11,10 +11,11 @@ import pytest
 from conftest import max_in_any_window
 
 from router.config.models import Config, Key, Provider, Secret
-from router.config.rates import Rate
 from router.engine.router import Router
 from router.errors import NothingServes, Outcome, Stopped
 from router.faults import Fault, Kind
+from router.log.writer import NoLog
+from router.rates import Rate
 from router.store import StateStore, scope_of
 from router.testing import ScriptedTransport, run_virtual
 from router.transport import Call
@@ -85,14 +86,24 @@ def test_a_day_budget_is_one_for_all_runs(tmp_path: Path) -> None:
         run_virtual(main())
 
 
+class Lines(NoLog):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, object]] = []
+
+    def event(self, name: str, level: str = "info", **fields: object) -> None:
+        self.lines.append({"event": name, "level": level, **fields})
+
+
 # One account under two providers.
 
 ONE = replace(KEYS[0], account_id="the-one", account="mini#1")
 
 
-def sharing(**more: object) -> Config:
+def sharing(rates: tuple[Rate, ...] = (Rate(100, 1.0),), key_rates: tuple[Rate, ...] = ()) -> Config:
     """Two providers with one key, as two models of one vendor."""
-    mini = Provider("mini", {"default": "openai/mini"}, (ONE,), (Rate(100, 1.0),), **more)  # type: ignore[arg-type]
+    mini = Provider("mini", {"default": "openai/mini"}, (ONE,), rates, key_rates=key_rates)
     big = replace(mini, name="big", models={"default": "openai/big"}, keys=(replace(ONE, name="big#1", account="b"),))
     return Config(Path("x"), (mini, big))
 
@@ -140,6 +151,36 @@ def test_the_daily_count_of_a_shared_account_is_one(tmp_path: Path) -> None:
 
     assert run_virtual(main()) == 4
     assert {scope_of(provider, provider.keys[0].account) for provider in config.providers} == {"account the-one"}
+
+
+@pytest.mark.parametrize("names", [("mini", "big"), ("big", "mini")])
+def test_who_waits_for_a_shared_account_is_told_whoever_lets_it_go(names: tuple[str, str]) -> None:
+    """Without a rate the calls in flight are counted over both: each provider waits for calls of the other."""
+    mini, big = (replace(provider, rates=(), concurrency=1) for provider in sharing().providers)
+    transport = ScriptedTransport(lambda _call: Answer("fine"))
+    events = Lines()
+
+    async def main() -> float:
+        async with Router(Config(Path("x"), (mini, big)), transport=transport, log=events) as router:
+            asks = [router.complete("?", only={name}, deadline=60) for name in names * 3]
+            await asyncio.gather(*asks)
+            return asyncio.get_running_loop().time()
+
+    assert run_virtual(main()) < 7
+
+
+def test_a_rest_of_a_shared_account_is_told_of_both_providers_keys() -> None:
+    throttled = Fault(Kind.RATE_LIMIT, "slow down", 429, retry_after_s=30.0)
+    transport = ScriptedTransport(lambda _call: throttled)
+    events = Lines()
+
+    async def main() -> list[object]:
+        async with Router(sharing(), transport=transport, log=events) as router:
+            await router.outcome(Request.of("?"), deadline=5)
+            return [view.state for view in router.status()]
+
+    assert run_virtual(main()) == ["resting", "resting"]
+    assert {line["key"] for line in events.lines if line["event"] == "key.state"} == {"acme#1", "big#1"}
 
 
 def test_the_same_name_in_two_providers_is_two_accounts() -> None:
@@ -192,3 +233,22 @@ def test_a_defect_while_a_permit_is_given_loses_nobody(tmp_path: Path) -> None:
         run_virtual(main())
     assert [type(outcome.error) for outcome in ended] == [Stopped] * 3
     assert transport.calls == []
+
+
+@pytest.mark.parametrize("order", [("mini", "big"), ("big", "mini")])
+def test_a_lane_is_told_what_the_other_lane_of_its_account_lets_go(order: tuple[str, str]) -> None:
+    """Without a rate the account has a few calls in flight; with all of them out at one provider the other waits."""
+    transport = ScriptedTransport(lambda _call: Answer("fine"), latency_s=10.0)
+    first, second = order
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        async with Router(sharing(rates=()), transport=transport) as router:
+            full = [asyncio.create_task(router.complete("?", only={first})) for _ in range(8)]
+            await asyncio.sleep(1)
+            await router.complete("?", only={second})
+            took = loop.time()
+            await asyncio.gather(*full)
+        return took
+
+    assert run_virtual(main()) == pytest.approx(20.0, abs=0.5)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.config.rates import Rate
 from router.engine.budget import Budget, take_all
+from router.rates import Rate
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from router.check import Checkup, Level, examine, live, verdicts
 from router.check.findings import Heard, Verdict
 from router.check.offline import Installation
 from router.config.models import Config, Key, Provider, Secret
-from router.config.rates import Rate
 from router.faults import Fault, Kind
 from router.jsonl import encode
+from router.rates import Rate
 from router.reports.check_text import checkup_text
 from router.simulator.rehearsal import rehearsed
 from router.simulator.server import serve

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from router.config.loading import load, schema
 from router.config.models import Config, Key, Price, Provider, Secret
-from router.config.rates import Rate
 from router.config.schema import IN_DEFAULTS, OF_FILE, OF_PROVIDER
 from router.errors import ConfigError
+from router.rates import Rate
 
 KEY = "sk-planted-0123456789abcdef"
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.config.models import Config, Key, Provider
-from router.config.rates import Rate
 from router.engine.congestion import ROUNDS, START, CongestionWindow, crowd_for
 from router.engine.router import Router
 from router.faults import Fault, Kind
+from router.rates import Rate
 from router.simulator.window import Window
 from router.testing import ScriptedTransport, run_virtual
 from router.transport import Call

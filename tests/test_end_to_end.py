@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from router.config.models import Config, Key, Provider
-from router.config.rates import parse_rate
 from router.engine.router import Router
 from router.evals import Evaluation, Plan, evaluate
 from router.evals.prompts import load as load_prompt
 from router.evals.tasks import arithmetic_task
 from router.jsonl import read
 from router.log.writer import JsonLog
+from router.rates import parse_rate
 from router.simulator.process import SimulatorProcess
 from router.simulator.rehearsal import rehearsed, specs_for
 from router.simulator.stage import rehearsal

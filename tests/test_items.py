@@ -204,10 +204,9 @@ def test_an_image_goes_beside_the_question(tmp_path: Path, field: object) -> Non
     (tmp_path / "cat.png").write_bytes(PNG)
     (message,) = VERBATIM.ask(item({"question": "What is it?", "image": field}, directory=tmp_path))
     held = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
-    text, image = message["content"]  # type: ignore[misc]
-    assert text == {"type": "text", "text": "What is it?"}
     url = field if isinstance(field, str) and ":" in field else held
-    assert image == {"type": "image_url", "image_url": {"url": url}}
+    text, image = {"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}
+    assert message["content"] == [text, image]
 
 
 def test_an_image_that_has_gone_is_an_error_of_its_item(tmp_path: Path) -> None:

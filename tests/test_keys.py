@@ -9,12 +9,12 @@ from conftest import make_provider
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.config.rates import Rate
 from router.engine.budget import Budget
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.pace import Pace
 from router.faults import Fault, Kind
+from router.rates import Rate
 
 MODEL, OTHER = "openai/acme-small", "openai/acme-big"
 NOW = 100.0
@@ -110,7 +110,7 @@ def test_an_account_on_trial_lets_one_call_out() -> None:
     assert ring.pick(MODEL, NOW + 50) is None
     assert ring.ready_at(MODEL, NOW + 50) == math.inf
     account.in_flight = 0
-    account.changed(account)
+    account.changed()
     assert ring.pick(MODEL, NOW + 50) is ring.keys[0]
 
 
@@ -221,7 +221,7 @@ def test_a_ring_picks_as_if_it_looked_at_every_key(accounts: str, steps: list[tu
             account.health, account.in_flight = Health(State.TRIAL), 1
         elif what == "back":
             account.in_flight = 0
-            account.changed(account)
+            account.changed()
         elif what == "pass":
             now += index
         elif (chosen := ring.pick(MODEL, now)) is not None:

@@ -8,7 +8,7 @@ from test_logs import Line, call, line, state
 from router.analysis import analyse_rows
 from router.analysis.advice import Advice
 from router.analysis.suggestions import rate_line, tidy, timeout_line
-from router.config.rates import parse_rate
+from router.rates import parse_rate
 
 START = line("run.started", 0, rates={"a": ["60/min"]})
 END = line("run.finished", 200)

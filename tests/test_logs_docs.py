@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from conftest import make_provider
 from test_reporter import Fixed, StateStore
 
 import router
@@ -58,10 +59,11 @@ def test_what_is_written_by_name_is_documented() -> None:
 def test_a_change_of_state_has_every_field_that_is_documented() -> None:
     log, history = StateStore(), RecentTraffic()
     history.sent(99.0, "a#1", "a#1")
-    for key, account in (("a#1", "a#1"), (None, None)):
-        fields = {**history.before(100.0, key=key, account=account), "in_flight": 0, "declared_rate": "60/min"}
+    provider = make_provider("a")
+    for name, key in (("a#1", provider.keys[0]), (None, None)):
+        fields = {**history.before(100.0, key=name, account=name), "in_flight": 0, "declared_rate": "60/min"}
         health = Health(State.RESTING, until=110.0, cause=Fault(Kind.RATE_LIMIT))
-        Reporter(log, Fixed()).change(Change("a", key, None, State.READY, State.RESTING, 1, 1, health, fields))
+        Reporter(log, Fixed()).change(Change(provider, key, State.READY, State.RESTING, 1, 1, health, fields))
     for name in ("key.state", "provider.state"):
         (state,) = log.named(name)
         assert tuple(state)[2:] == FIELDS[name]
@@ -78,7 +80,8 @@ def test_every_line_begins_with_the_head(tmp_path: Path) -> None:
 def test_everything_that_a_call_can_wait_for_has_words() -> None:
     tree = ast.parse((ROOT / "engine" / "lane.py").read_text(encoding="utf-8"))
     obstacles = [node.args[0] for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_obstacle(node)]
-    said = {text.value for each in obstacles for text in ast.walk(each) if isinstance(text, ast.Constant)}
+    constants = [each for obstacle in obstacles for each in ast.walk(obstacle) if isinstance(each, ast.Constant)]
+    said = {each.value for each in constants if isinstance(each.value, str)}
     assert said == set(WAITS)
     waited_for = next(
         row for row in DOCS.read_text(encoding="utf-8").splitlines() if row.startswith("| `waited_for` |")

@@ -12,8 +12,8 @@ from conftest import max_in_any_window
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from router.config.rates import Rate
 from router.engine.pace import Bucket, Charge, Limit, Pace
+from router.rates import Rate
 from router.testing import run_virtual
 
 ON_TIME = 0.0005

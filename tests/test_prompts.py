@@ -15,7 +15,7 @@ from router.evals.fit import nobody
 from router.evals.items import Item
 from router.evals.marks import Marker, scorer_of
 from router.evals.prompts import Prompt, load
-from router.types import Completion, Message, Usage
+from router.types import Completion, Json, Message, Usage
 
 SHIPPED = Path(__file__).parents[1] / "prompts"
 
@@ -305,7 +305,7 @@ def test_an_items_conversation_and_a_prompt(path: Path, text: str, roles: list[s
 
 
 def test_an_image_in_a_conversation_stays_beside_its_question(path: Path) -> None:
-    image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    image: Json = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
     asked: Message = {"role": "user", "content": [{"type": "text", "text": "<Q>"}, image]}
     item = Item("a", "<Q>", None, {"question": "<Q>"}, messages=(asked,))
     (message,) = prompt_of(path, "Say: {{ question }}").ask(item)

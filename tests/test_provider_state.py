@@ -237,7 +237,9 @@ def test_every_change_is_told_once_the_clocks_too() -> None:
     driver.time = 20.0
     driver.provider_state.announce(driver.time)
     driver.provider_state.announce(driver.time)
-    told = [(change.key, change.before, change.after, change.share_after) for change in driver.changes]
+    told = [
+        (change.key and change.key.name, change.before, change.after, change.share_after) for change in driver.changes
+    ]
     assert told == [
         ("acme#1", State.READY, State.RESTING, 1.0),
         (None, State.READY, State.RESTING, 1.0),

@@ -7,7 +7,7 @@ import pytest
 from conftest import make_config, make_provider
 
 from router.config.models import MAX_IN_FLIGHT, Config, Key, Provider
-from router.config.rates import Rate
+from router.rates import Rate
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.config.rates import Rate, parse_duration, parse_rate
+from router.rates import Rate, parse_duration, parse_rate
 
 
 @pytest.mark.parametrize(

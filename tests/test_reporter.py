@@ -151,8 +151,11 @@ def test_a_model_that_no_other_key_serves_drops_the_provider() -> None:
     assert log.lines[0]["action"] == "drop_provider"
 
 
+ACME = make_provider("acme")
+
+
 def change(**changes: object) -> Change:
-    base = Change("acme", "acme#1", "0" * 8, State.READY, State.READY, 1.0, 1.0, Health(), {})
+    base = Change(ACME, ACME.keys[0], State.READY, State.READY, 1.0, 1.0, Health(), {})
     return base._replace(**changes)  # type: ignore[arg-type]
 
 
@@ -171,7 +174,7 @@ RESTING = replace(Health(), state=State.RESTING, until=160.0, strikes=2, cause=F
                     "level": "warning",
                     "provider": "acme",
                     "key": "acme#1",
-                    "key_hash": "0" * 8,
+                    "key_hash": ACME.keys[0].fingerprint,
                     "before": State.READY,
                     "after": State.RESTING,
                     "fault": Kind.RATE_LIMIT,

@@ -131,11 +131,9 @@ def test_no_key_survives_anywhere_in_a_text(secret: str, before: str, after: str
     assert not shows(scrubber(secret)(f"{before} {shown} {after}"), secret)
 
 
-@given(secrets, st.text(string.ascii_lowercase + " ,;:!?\n"))
+@given(st.text(string.digits + "_-./+=", min_size=17, max_size=60), st.text(string.ascii_letters + " ,;:!?\n"))
 def test_text_that_shares_nothing_with_a_key_is_untouched(secret: str, text: str) -> None:
-    upper = secret.upper()
-    if upper[0].isalpha() and upper[-1].isalpha():
-        assert scrubber(upper)(text) == text
+    assert scrubber(secret)(text) == text
 
 
 @given(secrets, st.text())

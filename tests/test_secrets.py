@@ -23,7 +23,7 @@ from vendors import HTML, JSON, Says, ScriptedVendor, Seen, chat, make_config, m
 
 from router.cli import app
 from router.config.models import Door, Key, Secret
-from router.config.rates import Rate
+from router.rates import Rate
 from router.simulator.dialects import DialectName
 from router.simulator.server import serve
 from router.simulator.spec import VendorSpec

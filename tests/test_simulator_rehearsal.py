@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from router.config.models import Config, Key, Provider, Secret
-from router.config.rates import Rate, parse_rate
+from router.rates import Rate, parse_rate
 from router.simulator.endpoint import Endpoint
 from router.simulator.rehearsal import as_yaml, rehearsed, rewritten, specs_for
 from router.simulator.spec import VendorSpec
@@ -71,6 +71,13 @@ def test_no_real_key_is_left_in_a_rehearsal() -> None:
     assert len(revealed) == 2
     assert all(secret.startswith("sim-a-") for secret in revealed)
     assert [(k.name, k.account) for k in again.keys] == [("a#1", "x"), ("a#2", "y")]
+
+
+def test_a_rehearsal_sends_neither_credentials_nor_headers() -> None:
+    params = {"temperature": 0, "aws_secret_access_key": "real"}
+    (again,) = rehearse(provider("a", "bedrock/m", key("a#1", "x", None), params=params, headers={"X-A": "real"}))
+    assert again.params == {"temperature": 0}
+    assert again.headers == {}
 
 
 def test_a_provider_without_its_keys_is_rehearsed_with_as_many() -> None:

@@ -6,8 +6,8 @@ from io import BytesIO
 import aiohttp
 import pytest
 
-from router.config.rates import Rate
 from router.jsonl import encode
+from router.rates import Rate
 from router.simulator.client import stats_of, trouble
 from router.simulator.endpoint import Endpoint
 from router.simulator.server import serve

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.config.rates import Rate
 from router.jsonl import decode, encode
+from router.rates import Rate
 from router.simulator.dialects import DialectName
 from router.simulator.dialects.base import Call
 from router.simulator.spec import VendorSpec

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from router.config.models import Key, Provider, Secret
-from router.config.rates import Rate
 from router.engine.budget import Budget
 from router.errors import ConfigError
 from router.faults import Fault, Kind
+from router.rates import Rate
 from router.store import BUSY_S, LEFT_ALONE_S, MemoryTally, StateStore, default_path, identity, scope_of
 
 SECRET = "sk-planted-0123456789abcdef"

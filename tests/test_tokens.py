@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
-from router.config.rates import Rate
 from router.engine.tokens import IMAGE_TOKENS, LOW_DETAIL_IMAGE_TOKENS, estimate
+from router.rates import Rate
 from router.types import Json, Request
 
 PICTURE = "data:image/png;base64," + base64.b64encode(bytes(150_000)).decode()

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from vendors import Border, Came, Says, border, chat, refusal, said
 
+from router.catalog.vendors import vendors
 from router.config.loading import load
 from router.config.models import Door
 from router.faults import Kind
-from router.transport.direct import PREFIXES
 from router.types import Json
+
+PREFIXES = frozenset(prefix for vendor in vendors() for prefix in vendor.direct)
 
 SHIPPED = load(Path(__file__).parent.parent / "providers.yaml", {})
 SHIPPED_MODELS = tuple(model for provider in SHIPPED.providers for model in provider.models.values())

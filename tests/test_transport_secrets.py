@@ -15,22 +15,22 @@ import pytest
 from test_transport_contract import MODELS, OTHERS
 from vendors import Border, Came, ScriptedVendor, Seen, border, chat, make_provider, scripted
 
+from router.catalog.vendors import vendors
 from router.config.models import Door, Key, Provider
 from router.faults import Fault, Kind
 from router.transport.base import Call
-from router.transport.direct import PREFIXES
 from router.types import Answer, Json, Request
 
 pytestmark = pytest.mark.filterwarnings("ignore:Items? .* on TypedDict:UserWarning")
 DOORS: tuple[Door, ...] = ("auto", "litellm")
 MARK = "marker-of-the-environment"
 _NAME = re.compile(rb'"([A-Z][A-Z0-9_]*(?:KEY|TOKEN|ORGANIZATION|ORG_ID|PROJECT(?:_ID)?|_BASE|_URL|_SECRET|_HEADERS))"')
-_NOT_VENDORS = ("AWS_", "GOOGLE_", "SSL_")
+_NOT_VENDORS = ("AWS_", "GOOGLE_APPLICATION_", "GOOGLE_CLOUD_", "SSL_")
 
 
 def names_of_variables() -> frozenset[str]:
     """Every variable of this kind that LiteLLM and OpenAI's SDK look up, found in their sources."""
-    found = {"AWS_BEARER_TOKEN_BEDROCK"}
+    found = {"AWS_BEARER_TOKEN_BEDROCK", "AWS_BEDROCK_RUNTIME_ENDPOINT", "AWS_ENDPOINT_URL"}
     for package in ("litellm", "openai"):
         spec = find_spec(package)
         assert spec is not None
@@ -52,7 +52,7 @@ def there() -> Iterator[tuple[Border, ScriptedVendor]]:
         stack.callback(lambda: opened.runner.run(other.__aexit__(None, None, None)))
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name in names_of_variables():
-            is_address = name.endswith(("_BASE", "_URL"))
+            is_address = name.endswith(("_BASE", "_URL", "_ENDPOINT"))
             patch.setenv(name, f"{elsewhere.url}/{MARK}" if is_address else f"X-{MARK}: {MARK}")
         resolve = socket.getaddrinfo
 
@@ -155,6 +155,8 @@ def test_every_direct_prefix_was_asked() -> None:
     assert {model.partition("/")[0] for model in MODELS} >= PREFIXES
 
 
+PREFIXES = frozenset(prefix for vendor in vendors() for prefix in vendor.direct)
+
 AWS: dict[str, Json] = {
     "aws_access_key_id": "AKIAPLANTED",
     "aws_secret_access_key": "planted-secret-of-aws",
@@ -171,6 +173,13 @@ def test_bedrock_without_a_key_is_signed_with_the_files_credentials(there: tuple
     assert re.match(r"AWS4-HMAC-SHA256 Credential=AKIAPLANTED/\d+/eu-west-1/bedrock/", seen.headers["authorization"])
     assert "planted-secret" not in all_of(seen)
     assert seen.json.get("inferenceConfig", {"temperature": 0}) == {"temperature": 0}
+
+
+def test_bedrock_asks_no_address_of_the_environment(there: tuple[Border, ScriptedVendor]) -> None:
+    here, elsewhere = there
+    for provider in (make_provider(BEDROCK, None, params=AWS), without_key(make_provider(BEDROCK, None, params=AWS))):
+        assert ask(here, provider).seen == ()
+        assert elsewhere.seen == []
 
 
 def test_bedrock_with_a_key_sends_it(there: tuple[Border, ScriptedVendor]) -> None:

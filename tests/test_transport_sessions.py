@@ -104,9 +104,9 @@ def test_many_keys_share_few_connections(model: str, door: Door, keys: int, time
     vendor, held, results, left = asyncio.run(main())
     assert all(isinstance(result, Answer) for result in results)
     assert len(vendor.seen) == len(results) == 2 * keys * times
-    assert vendor.accepted <= 8
-    assert vendor.max_open <= 8
-    assert held <= 2 * 8 + 2
+    assert vendor.accepted <= 8 + 1  # one waits for the next call
+    assert vendor.max_open <= 8 + 1
+    assert held <= 2 * (8 + 1) + 2
     assert left == set()
     gc.collect()  # "Unclosed client session" would be an error here
 
@@ -121,7 +121,7 @@ def test_the_most_connections_are_what_the_providers_may_have_in_flight() -> Non
                 await asyncio.gather(*(transport.send(call, untold) for call in calls))
             return vendor.accepted
 
-    assert asyncio.run(main()) <= 3 + 16
+    assert asyncio.run(main()) <= 3 + 1 + 16
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -139,7 +139,7 @@ def test_a_second_transport_uses_its_own_session(model: str) -> None:
                 async with transport_for(provider) as transport:
                     assert isinstance(await transport.send(call, on_wire.set), Answer)
                 told.append(int(on_wire.is_set()))
-            assert vendor.accepted == 3
+            assert 3 <= vendor.accepted <= 2 * 3  # each opens one for the next call, too
         return told
 
     assert asyncio.run(main()) == [1, 1, 1]
@@ -174,7 +174,7 @@ def test_two_transports_at_once_do_not_disturb_each_other() -> None:
                 async with transport_for(provider) as second:
                     await second.send(call, untold)
                 assert isinstance(await first.send(call, untold), Answer)
-            assert vendor.accepted == 2
+            assert 2 <= vendor.accepted <= 2 * 2
 
     asyncio.run(main())
 

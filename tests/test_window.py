@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.config.rates import Rate
+from router.rates import Rate
 from router.simulator.window import Peak, Window
 
 gaps = st.lists(st.floats(0, 3) | st.sampled_from([0.0, 0.1, 0.5, 1.0]), max_size=120)

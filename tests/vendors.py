@@ -14,9 +14,9 @@ from pathlib import Path
 from aiohttp import web
 
 from router.config.models import Config, Door, Key, Provider, Secret
-from router.config.rates import parse_rate
 from router.faults import Fault
 from router.jsonl import decode, encode
+from router.rates import parse_rate
 from router.transport.base import Call
 from router.transport.litellm_transport import LiteLLMTransport
 from router.types import Answer, Json, Request

@@ -11,7 +11,7 @@ import math
 from router.analysis.episode import Episode
 from router.analysis.rows import WINDOWS_S, sent, text
 from router.analysis.throttles import Throttle, declared_rates, paced_rate, window_for
-from router.config.rates import Rate
+from router.rates import Rate
 
 KEEP = 0.8
 TELLING_SHARE = 0.1

@@ -8,8 +8,8 @@ from statistics import median_low
 
 from router.analysis.rows import WINDOWS_S, Call, Row, Turn, family_of, sent, text
 from router.analysis.usage import TOO_MANY_REQUESTS
-from router.config.rates import Rate, parse_rate
 from router.faults import Family
+from router.rates import Rate, parse_rate
 
 SAME_INSTANT_S = 0.05
 MAX_COUNTS = 10_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from router.check.findings import Finding, Level
 from router.config.models import Provider
-from router.config.rates import Rate
+from router.rates import Rate
 
 FAR_TIGHTER = 10.0
 """Two paced limits whose means differ by more than this are hardly both meant."""

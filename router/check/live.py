@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from router.catalog.limits import told_limits
 from router.check import key_shapes as keyshapes
 from router.check import verdicts
 from router.check.findings import Checkup, Finding, Heard, KeyView, Level, ProviderView, Verdict
-from router.check.vendor_limits import compare, told
+from router.check.vendor_limits import compare
 from router.config.masking import secrets
 from router.config.models import Config, Key, Provider
 from router.errors import RouterError
@@ -211,7 +212,7 @@ def _of_provider(provider: Provider, answers: Answers) -> Iterator[Finding]:
     heard = {key.name: answers[key.name] for key in provider.keys if key.name in answers}
     yield from verdicts.findings(provider, heard)
     vendor = keyshapes.vendor_of(provider)
-    yield from compare(provider, [limit for each in heard.values() for limit in told(vendor, each.limits)])
+    yield from compare(provider, [limit for each in heard.values() for limit in told_limits(vendor, each.limits)])
 
 
 def _skew(heard: Iterable[Heard]) -> Iterator[Finding]:

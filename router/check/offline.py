@@ -9,13 +9,13 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from router.catalog.packages import NEEDS
+from router.catalog.vendors import of_prefix, prefix_of
 from router.check import key_shapes as keyshapes
 from router.check.declared_limits import pace_findings
 from router.check.findings import Checkup, Finding, KeyView, Level, ProviderView, Remembered, UseView
 from router.config.accounts import shared
 from router.config.models import Config, Key, Provider
-from router.config.rates import Rate
+from router.rates import Rate
 from router.store import Dropped, Use, identity, scope_of
 
 STOLEN_LITELLM = frozenset({"1.82.7", "1.82.8"})
@@ -205,12 +205,11 @@ def _shape(provider: Provider, secret: str) -> tuple[Level, str, str] | None:
     meant, seen = keyshapes.vendor_of(provider), keyshapes.looks_like(secret)
     if meant and keyshapes.is_placeholder(secret):
         return Level.PROBLEM, "placeholder", "is an example's text, not a key; put the key there"
-    if seen and meant and seen != meant:
+    if seen and meant and seen != meant.name:
         begins = keyshapes.beginning_of(secret)
-        return Level.PROBLEM, "other_vendor", f"looks like a key of {seen} ({begins}…), but goes to {meant}"
-    begins_all = keyshapes.ALWAYS.get(meant, ())
-    if begins_all and not secret.startswith(begins_all):
-        message = f"does not look like one of {meant}'s keys, which begin with {' or '.join(begins_all)}"
+        return Level.PROBLEM, "other_vendor", f"looks like a key of {seen} ({begins}…), but goes to {meant.name}"
+    if meant and meant.begins and not secret.startswith(meant.begins):
+        message = f"does not look like one of {meant.name}'s keys, which begin with {' or '.join(meant.begins)}"
         return Level.WARNING, "odd_key", message
     return None
 
@@ -244,10 +243,9 @@ def _unread_variables(provider: Provider) -> Iterator[Finding]:
 
 
 def _packages(provider: Provider) -> Iterator[Finding]:
-    for prefix in dict.fromkeys(model.partition("/")[0] for model in provider.models.values()):
-        if prefix in NEEDS and not _is_installed(NEEDS[prefix].package):
-            needed = NEEDS[prefix]
-            message = f"the package {needed.package} is not installed: pip install 'router[{needed.extra}]'"
+    for vendor in dict.fromkeys(of_prefix(prefix_of(model)) for model in provider.models.values()):
+        if vendor and vendor.package and not _is_installed(vendor.package):
+            message = f"the package {vendor.package} is not installed: pip install 'router[{vendor.extra}]'"
             yield _finding(provider, Level.PROBLEM, "no_package", message)
 
 

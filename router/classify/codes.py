@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from router import catalog
 from router.classify.evidence import Code
 from router.faults import Kind
 
 _COMMON_PLACES = frozenset({"code", "error.code"})
-TABLE = Path(__file__).with_name("codes.toml")
+TABLE = Path(catalog.__file__).with_name("codes.toml")
 
 
 @dataclass(frozen=True, slots=True)

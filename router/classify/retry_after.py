@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from router.catalog.vendors import of_prefix
 from router.classify.evidence import Evidence
 
 OK, TOO_MANY = 200, 429
 MAX_WAIT_S = 31 * 86400.0
 
 _BEIJING = "+08:00"
-_NAMES_BEIJINGS_TIME = frozenset({"zai", "zhipu", "zhipuai", "bigmodel", "minimax", "dashscope", "volcengine"})
-"""Vendors whose clock times without a zone are Beijing's, in English too: https://docs.bigmodel.cn/cn/api/api-code"""
+"""A Chinese sentence means this zone where it names none."""
 _EPOCH_S, _EPOCH_MS = 1e9, 1e11
 _UNITS = {
     "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "millisecond": 1e-3, "毫秒": 1e-3,
@@ -178,8 +178,9 @@ def _clock_time(words: str, provider: str, now: float) -> float | None:
     if not found or not _SPEAKS_OF_RESET.search(words):
         return None
     zone = (found["zone"] or "").upper()
-    is_beijings = not zone and (_CHINESE.search(words) is not None or provider in _NAMES_BEIJINGS_TIME)
-    offset = _BEIJING if is_beijings else "+00:00" if zone in {"", "Z", "UTC", "GMT"} else zone
+    vendor = of_prefix(provider)
+    own = _BEIJING if _CHINESE.search(words) else vendor.clock if vendor else ""
+    offset = (zone or own or "+00:00") if zone not in {"Z", "UTC", "GMT"} else "+00:00"
     return _date(f"{found['day']}T{found['time'] or '00:00'}{offset}", now)
 
 

@@ -186,7 +186,7 @@ def _overridden(config: Config, attempts: int | None, timeout: str | None) -> Co
 
 
 def _seconds(flag: str, text: str | None) -> float | None:
-    from router.config.rates import parse_duration
+    from router.rates import parse_duration
 
     if text is None:
         return None

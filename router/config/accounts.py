@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from router.catalog.addresses import host_of
+from router.catalog.vendors import host_of
 from router.config.models import Key, Provider
 
 Place = tuple[str, str]

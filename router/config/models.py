@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from router.config.rates import Rate
+from router.rates import Rate
 from router.types import Json
 
 Rehearse = Literal["when-no-keys", "always", "never"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from router.catalog.vendors import vendors
 from router.suggest import did_you_mean
 from router.types import Json
 
@@ -22,61 +23,18 @@ OPENAI = frozenset(
     }
 )
 """OpenAI's, which LiteLLM translates for each vendor: https://docs.litellm.ai/docs/completion/input."""
-VENDORS: Mapping[str, frozenset[str]] = {
-    "several vendors and local servers": frozenset(
-        {"top_k", "top_a", "min_p", "typical_p", "repetition_penalty", "min_tokens", "max_output_tokens"}
-        | {"stop_sequences", "stop_token_ids", "ignore_eos", "enable_thinking", "thinking_budget", "include_reasoning"}
-        | {"reasoning", "chat_template_kwargs", "add_generation_prompt", "length_penalty", "best_of", "echo"}
-    ),
-    "hosted_vllm": frozenset(
-        {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "skip_special_tokens"}
-    ),
-    "anthropic": frozenset({"cache_control", "context_management", "speed"}),
-    "gemini": frozenset(
-        {"safety_settings", "thinkingConfig", "response_mime_type", "response_schema", "candidate_count"}
-        | {"media_resolution"}
-    ),
-    "bedrock": frozenset({"guardrailConfig", "performanceConfig", "additionalModelRequestFields", "requestMetadata"}),
-    "mistral": frozenset({"random_seed", "safe_prompt"}),
-    "perplexity": frozenset(
-        {"search_domain_filter", "search_recency_filter", "search_mode", "return_images", "return_related_questions"}
-    ),
-    "openrouter": frozenset({"provider", "transforms", "usage"}),
-    "dashscope": frozenset({"enable_search", "search_options"}),
-    "xai": frozenset({"search_parameters"}),
-    "fireworks_ai": frozenset({"prompt_truncate_len", "context_length_exceeded_behavior"}),
-    "ollama_chat": frozenset(
-        {"num_ctx", "num_predict", "num_gpu", "num_thread", "repeat_last_n", "repeat_penalty", "tfs_z", "keep_alive"}
-        | {"mirostat", "mirostat_eta", "mirostat_tau", "format", "think"}
-    ),
-    "cohere_chat": frozenset({"documents", "citation_options", "safety_mode", "k", "p"}),
-    "LiteLLM itself, on parameters that a model does not take": frozenset(
-        {"drop_params", "additional_drop_params", "allowed_openai_params"}
-    ),
-}
-"""What vendors take beside OpenAI's, as their own pages name it; LiteLLM hands it on."""
-MODEL = OPENAI.union(*VENDORS.values())
+ANYWHERE = frozenset(
+    {"top_k", "top_a", "min_p", "typical_p", "repetition_penalty", "min_tokens", "max_output_tokens"}
+    | {"stop_sequences", "stop_token_ids", "ignore_eos", "enable_thinking", "thinking_budget", "include_reasoning"}
+    | {"reasoning", "chat_template_kwargs", "add_generation_prompt", "length_penalty", "best_of", "echo"}
+)
+"""What several vendors and local servers take beside OpenAI's; what one vendor alone takes stands in the catalogue."""
+LITELLM = frozenset({"drop_params", "additional_drop_params", "allowed_openai_params"})
+"""What LiteLLM does about a parameter that a model does not take."""
+MODEL = OPENAI.union(ANYWHERE, LITELLM, *(vendor.params for vendor in vendors()))
 """Every parameter that a prompt, an item or a caller may set."""
-
-_AWS = frozenset(
-    {"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_region_name", "aws_profile_name"}
-    | {"aws_role_name", "aws_session_name", "aws_external_id", "aws_web_identity_token"}
-)
-_GOOGLE = frozenset({"vertex_project", "vertex_location", "vertex_credentials"})
-_AZURE = frozenset(
-    {"api_version", "azure_ad_token", "tenant_id", "client_id", "client_secret", "azure_username", "azure_password"}
-    | {"azure_scope"}
-)
-_ORACLE = frozenset(
-    {"oci_region", "oci_user", "oci_fingerprint", "oci_tenancy", "oci_key", "oci_key_file", "oci_compartment_id"}
-)
-_IBM = frozenset({"project_id", "space_id", "zen_api_key", "watsonx_token", "watsonx_region_name"})
 CREDENTIALS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(("bedrock", "bedrock_converse", "sagemaker", "sagemaker_chat", "sagemaker_nova"), _AWS),
-    **dict.fromkeys(("vertex_ai", "vertex_ai_beta"), _GOOGLE),
-    **dict.fromkeys(("azure", "azure_ai", "azure_text"), _AZURE),
-    "oci": _ORACLE,
-    **dict.fromkeys(("watsonx", "watsonx_text"), _IBM),
+    prefix: vendor.credentials for vendor in vendors() if vendor.credentials for prefix in vendor.prefixes
 }
 """By LiteLLM's prefix: what vendors that need more than a key take beside it. In providers.yaml only."""
 _OF_SOMEBODY = frozenset[str]().union(*CREDENTIALS.values())

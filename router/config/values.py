@@ -11,8 +11,8 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from router.config.models import Price
-from router.config.rates import Rate, parse_duration, parse_rate
 from router.config.yaml_nodes import Node, kind_of, shown_text
+from router.rates import Rate, parse_duration, parse_rate
 from router.types import Json
 
 T = TypeVar("T")

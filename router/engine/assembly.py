@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from router.clock import Clock
 from router.config.models import Config, Key, Provider
-from router.config.rates import Rate
 from router.engine.budget import Budget
 from router.engine.congestion import crowd_for
 from router.engine.dispatch import Dispatcher
@@ -19,28 +18,57 @@ from router.engine.lane import Lane
 from router.engine.pace import Pace
 from router.engine.provider_state import Change, ProviderState
 from router.faults import Family
+from router.rates import Rate
 from router.store import MemoryTally, StateStore, identity, scope_of
 
 
+def lanes_of(
+    config: Config,
+    line: Dispatcher,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    on_change: Callable[[Change], None],
+    memory: StateStore | None = None,
+) -> tuple[Lane, ...]:
+    """One lane for each provider that takes part; the file's order is their rank. Without `memory` nothing is kept."""
+    parts = _Parts(config, line, clock, rng, on_change, memory)
+    accounts: dict[str, AccountState] = {}
+    lanes = tuple(parts.lane(provider, rank, accounts) for rank, provider in enumerate(config.usable))
+    for account in accounts.values():
+        sharers = [lane for lane in lanes if account in lane.provider_state.ring.accounts]
+        if len(sharers) > 1:
+            account.listeners += [lane.account_changed for lane in sharers]
+    return lanes
+
+
+def remember(memory: StateStore, change: Change, wall: float) -> None:
+    """Keep what a change means for later runs: a key that is dead, or is not after all."""
+    key, provider, cause = change.key, change.provider, change.health.cause
+    if key is None:
+        return
+    # A right or a model that is missing is between this file and the vendor, and may be mended any time.
+    if change.after is State.DROPPED and cause and cause.reaction.family is Family.DEAD:
+        if memory.recall(key, provider) is None:
+            memory.drop(key, provider, cause, wall)
+    elif change.before is State.DROPPED:
+        memory.forget(identity(key, provider))
+
+
 @dataclass(frozen=True, slots=True)
-class Roster:
-    """Everything that lanes are made from. `tell` hears of every change; without `memory` nothing is kept."""
+class _Parts:
+    """Everything that lanes are made from."""
 
     config: Config
     line: Dispatcher
     clock: Clock
     rng: random.Random
-    tell: Callable[[Change], None]
-    memory: StateStore | None = None
+    on_change: Callable[[Change], None]
+    memory: StateStore | None
 
-    def lanes(self) -> tuple[Lane, ...]:
-        """One lane for each provider that takes part; the file's order is their rank."""
-        accounts: dict[str, AccountState] = {}
-        return tuple(self._lane(provider, rank, accounts) for rank, provider in enumerate(self.config.usable))
-
-    def _lane(self, provider: Provider, rank: int, accounts: dict[str, AccountState]) -> Lane:
+    def lane(self, provider: Provider, rank: int, accounts: dict[str, AccountState]) -> Lane:
         ring = self._ring(provider, accounts)
-        provider_state = ProviderState(provider, ring, clock=self.clock, rng=self.rng, on_change=self._changed)
+        provider_state = ProviderState(provider, ring, clock=self.clock, rng=self.rng, on_change=self.on_change)
         budgets = self._budgets(provider, provider.rates, None)
         return Lane(provider_state, rank=rank, line=self.line, clock=self.clock, budgets=budgets)
 
@@ -80,19 +108,3 @@ class Roster:
             for rate in rates
             if not rate.is_paced
         )
-
-    def _changed(self, change: Change) -> None:
-        self.tell(change)
-        if self.memory is not None and change.key is not None:
-            provider = next(each for each in self.config.usable if each.name == change.provider)
-            key = next(each for each in provider.keys if each.name == change.key)
-            if change.after is State.DROPPED:
-                self._remember(self.memory, change, key, provider)
-            elif change.before is State.DROPPED:
-                self.memory.forget(identity(key, provider))
-
-    def _remember(self, memory: StateStore, change: Change, key: Key, provider: Provider) -> None:
-        cause = change.health.cause
-        # A right or a model that is missing is between this file and the vendor, and may be mended any time.
-        if cause and cause.reaction.family is Family.DEAD and memory.recall(key, provider) is None:
-            memory.drop(key, provider, cause, self.clock.wall())

@@ -80,6 +80,7 @@ class Judge:
         self._accused = accused
         self._rng = rng
         self._wall = wall
+        self._window_s = accused.provider.window_s
         self._suspects: list[Suspect] = []
         self._in_use: set[str] = set()
         self._proven: set[KeyState] = set()
@@ -141,7 +142,7 @@ class Judge:
 
     def _observed(self, signal: Signal, now: float, born: int, fault: Fault | None) -> Observation:
         told_s = told_rest_s(fault, DAY_S - self._wall() % DAY_S) if fault else None
-        return Observation(signal, now, born, self._rng.random(), fault, told_s, self._accused.provider.window_s)
+        return Observation(signal, now, born, self._rng.random(), fault, told_s, self._window_s)
 
     def _dead(self, permit: Permit, fault: Fault) -> tuple[KeyState, ...]:
         banned = fault.kind is Kind.ACCOUNT_BANNED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from router.config.rates import Rate
+from router.rates import Rate
 
 
 class Tally(Protocol):

@@ -11,7 +11,7 @@ import heapq
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from router.config.models import Key
 from router.engine.budget import Budget
@@ -37,7 +37,7 @@ class AccountState:
         self.budgets = budgets
         self.congestion = congestion
         self.in_flight = 0
-        self.changed: Callable[[AccountState], None] = _nobody_is_told
+        self.listeners: list[Callable[[AccountState], None]] = []
         self._health = Health()
 
     @property
@@ -48,7 +48,12 @@ class AccountState:
     @health.setter
     def health(self, health: Health) -> None:
         self._health = health
-        self.changed(self)
+        self.changed()
+
+    def changed(self) -> None:
+        """Tell every ring that it is in, and the other lanes of an account that several providers share."""
+        for tell in self.listeners:
+            tell(self)
 
     def up_at(self, now: float) -> float:
         """The loop time at which its rest and its used-up budgets are over; the past where nothing of that holds."""
@@ -241,7 +246,7 @@ class KeyRing:
             self._of_account[key.account] = (*self._of_account.get(key.account, ()), key)
             key.changed = self._key_changed
         for account in self._of_account:
-            account.changed = self._account_changed
+            account.listeners.append(self._account_changed)
 
     def __iter__(self) -> Iterator[KeyState]:
         return iter(self.keys)
@@ -270,6 +275,11 @@ class KeyRing:
     def has_other(self, key: KeyState, model: str) -> bool:
         """Whether any other key than this one may ever be asked for `model`."""
         return self._rotation(model).has_other(key)
+
+    @property
+    def accounts(self) -> Collection[AccountState]:
+        """The accounts of its keys."""
+        return self._of_account.keys()
 
     def of_account(self, account: AccountState) -> tuple[KeyState, ...]:
         """The keys that share an account."""

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from router.clock import Clock
 from router.config.models import Provider
+from router.engine.availability import Availability
 from router.engine.budget import Budget, take_all
 from router.engine.dispatch import Dispatcher, Ticket
 from router.engine.health import State
-from router.engine.keys import KeyState
+from router.engine.keys import AccountState, KeyState
 from router.engine.pace import Pace
 from router.engine.permit import Permit
 from router.engine.provider_state import ProviderState
@@ -45,16 +46,10 @@ class Opening(NamedTuple):
     now: float
 
 
-class Standing(NamedTuple):
-    """Whether a lane may ever serve a model, whether it may do so now or soon, and when its rests are over."""
-
-    may_serve: bool
-    is_up: bool
-    serves_at: float
-
-
 IDLE = Obstacle("idle", for_all=False)
 NOTHING = Obstacle("nothing")
+PACED = frozenset({"pace", "ramp", "tokens", "key pace"})
+"""What may depend on calls that are on their way to the wire."""
 
 
 class Lane:
@@ -72,6 +67,7 @@ class Lane:
         self.provider_state = provider_state
         self.provider: Provider = provider_state.provider
         self.rank = rank
+        self._max_in_flight = self.provider.max_in_flight
         self.waiting = IDLE
         self._pace = Pace.of_calls(self.provider.rates, self.provider.burst, implied=self.provider.paced_rate)
         self._tokens = Pace.of_tokens(self.provider.tokens)
@@ -81,8 +77,7 @@ class Lane:
         self._look = asyncio.Event()
         self._out: dict[int, Permit] = {}
         self._unseen: set[str] = set()
-        self._standings: dict[str, Standing] = {}
-        self._changes_at = math.inf
+        self._availability = Availability(provider_state, budgets, clock)
 
     def __repr__(self) -> str:
         state = self.provider_state.state(self._clock.now())
@@ -104,6 +99,11 @@ class Lane:
         """Look again whether there is something to do."""
         self._look.set()
 
+    def account_changed(self, _account: AccountState) -> None:
+        """Look again how it stands: another lane has changed an account that both use."""
+        self._changes_at = -math.inf
+        self._look.set()
+
     def model_of(self, selector: Selector) -> str | None:
         """LiteLLM's name of the model that a selector means here; None where it means other providers."""
         if selector.only is not None and self.name not in selector.only:
@@ -112,11 +112,11 @@ class Lane:
 
     def may_serve(self, model: str) -> bool:
         """Whether any living key may ever serve a model in this run."""
-        return self._standing(model).may_serve
+        return self._availability[model].may_serve
 
     def is_up(self, model: str) -> bool:
-        """Whether it may serve a model now or soon: neither it nor all its keys rest, are silent or out of budget."""
-        return self._standing(model).is_up
+        """Whether it may serve a model now or soon."""
+        return self._availability[model].is_up
 
     def could_serve(self, selector: Selector) -> bool:
         """Whether any key may ever serve a selector in this run, `avoid` left aside."""
@@ -125,7 +125,7 @@ class Lane:
 
     def serves_at(self, model: str) -> float:
         """The loop time from which rests and budgets let it serve a model; `inf` where they do not in this run."""
-        return self._standing(model).serves_at
+        return self._availability[model].serves_at
 
     def reasons(self, selector: Selector) -> list[str]:
         """Why nothing here can serve a selector now, in the vendor's words."""
@@ -134,10 +134,11 @@ class Lane:
 
     def action(self, permit: Permit, fault: Fault) -> Action:
         """What will be done about a fault of a call: a model that no other key serves drops the provider."""
-        is_last = not self.provider_state.ring.has_other(permit.key, permit.model)
-        return (
-            Action.DROP_PROVIDER if fault.reaction.blame is Blame.KEY_AND_MODEL and is_last else fault.reaction.action
-        )
+        if fault.reaction.blame is not Blame.KEY_AND_MODEL or self.provider_state.ring.has_other(
+            permit.key, permit.model
+        ):
+            return fault.reaction.action
+        return Action.DROP_PROVIDER
 
     def max_in_flight(self, now: float) -> int:
         """How many calls may be out: all of `concurrency`, one on trial, a share while ramping.
@@ -148,7 +149,7 @@ class Lane:
         health = self.provider_state.health.at(now)
         if health.state is State.TRIAL:
             return 1 if now < self.provider_state.silence.probe_at() else self.provider_state.in_flight + 1
-        return max(1, math.ceil(self.provider.max_in_flight * health.share))
+        return max(1, math.ceil(self._max_in_flight * health.share))
 
     # What stands in the way.
 
@@ -181,7 +182,8 @@ class Lane:
             return Obstacle("vendor is silent", silence.probe_at())
         self._pace.share = health.share
         if (ready_at := self._pace.ready_at()) > now:
-            return Obstacle("pace" if health.share >= 1.0 else "ramp", ready_at)
+            is_slowed = health.share < 1.0
+            return Obstacle("ramp" if is_slowed else "pace", ready_at)
         if resets := [budget.seconds_to_reset for budget in self._budgets if not budget.left]:
             return Obstacle("budget used up", now + max(resets))
         return None
@@ -204,41 +206,6 @@ class Lane:
     def _model(self, selector: Selector) -> str:
         return self.provider.model_for(selector.model) or self.provider_state.default_model
 
-    # How it stands, for the line.
-
-    def _standing(self, model: str) -> Standing:
-        if model not in self._standings:
-            self._standings[model] = self._judge(model, self._clock.now())
-        return self._standings[model]
-
-    def _judge(self, model: str, now: float) -> Standing:
-        state = self.provider_state
-        if not state.may_serve(model):
-            return Standing(may_serve=False, is_up=False, serves_at=math.inf)
-        resets = [now + budget.seconds_to_reset for budget in self._budgets if not budget.left]
-        serves_at = max(state.rested_at(model, now), *resets, 0.0)
-        is_rested = serves_at <= now
-        if not is_rested:
-            self._changes_at = min(self._changes_at, serves_at)
-        is_up = is_rested and not state.silence.lasts(now)
-        serves_at = math.inf if state.is_unreachable(now) else 0.0 if is_rested else serves_at
-        return Standing(may_serve=True, is_up=is_up, serves_at=serves_at)
-
-    def _stand(self, now: float) -> None:
-        """Tell the line where this lane may now serve what it could not, or the other way round."""
-        self._changes_at = math.inf
-        before = self._standings
-        self._standings = {model: self._judge(model, now) for model in before}
-        if self._standings != before:
-            self._line.changed(self)
-
-    def _note_silence(self, now: float) -> float:
-        """When it may stand otherwise than now, a silence that may begin included."""
-        begins_at = self.provider_state.silence.begins_at()
-        if begins_at > now:
-            self._changes_at = min(self._changes_at, begins_at)
-        return self._changes_at
-
     # The lane's own task.
 
     async def run(self) -> None:
@@ -252,14 +219,14 @@ class Lane:
             self._look.clear()
             now = self._clock.now()
             self.provider_state.announce(now)
-            if now >= self._changes_at:
-                self._stand(now)
+            if self._availability.is_due(now):
+                self._renew(now)
             found = self.obstacle(now)
             if isinstance(found, Opening):
                 return found
             self.waiting = found
             self._line.looked(self)
-            await self._wake(min(found.until, self._note_silence(now), self._overdue_at(now)))
+            await self._wake(min(found.until, self._availability.changes_at(now), self._overdue_at(now)))
 
     def _overdue_at(self, now: float) -> float:
         """When the calls that are out must be looked after; those that are overdue are taken back at once."""
@@ -313,11 +280,13 @@ class Lane:
 
     def on_wire(self, permit: Permit) -> None:
         """Count a call from when it is on the wire: that is when the vendor will count it."""
-        now = self._clock.now()
+        now, account = self._clock.now(), permit.key.account
+        is_waited_for = self.waiting.what in PACED and math.isinf(self.waiting.until)
+        holds_up_account = math.isinf(account.pace.ready_at())
         for charge in permit.charges:
             charge.arrive(now)
-        if math.isinf(self.waiting.until) and self.waiting is not IDLE:
-            permit.key.account.changed(permit.key.account)
+        if is_waited_for or holds_up_account:
+            account.changed()
             self._look.set()
 
     def release(self, permit: Permit) -> None:
@@ -330,8 +299,13 @@ class Lane:
             permit.charges[0].correct(now, used)
         self._look.set()
         self.provider_state.returned(permit, permit.result)
-        permit.key.account.changed(permit.key.account)
-        self._stand(now)
+        permit.key.account.changed()
+        self._renew(now)
+
+    def _renew(self, now: float) -> None:
+        """Tell the line where this lane may now serve what it could not, or the other way round."""
+        if self._availability.renew(now):
+            self._line.changed(self)
 
     def _was_not_seen(self, permit: Permit) -> None:
         """Count a call that nobody saw on the wire as late as can be.

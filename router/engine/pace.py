@@ -20,8 +20,8 @@ from typing import Self
 
 from aiolimiter import AsyncLimiter
 
-from router.config.rates import Rate
 from router.engine.arrivals import Arrival, ArrivalLog
+from router.rates import Rate
 
 SLACK_SHARE = 0.008
 MAX_SLACK_S = 0.010

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from router.clock import Clock
-from router.config.models import Provider
+from router.config.models import Key, Provider
 from router.engine.blame import Judge, Move, Step, Target
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
@@ -34,26 +34,24 @@ UNREACHABLE_STRIKES = 4
 class Change(NamedTuple):
     """A key's or the provider's state changed, or the share of its rate: what the log tells of it."""
 
-    provider: str
-    key: str | None
-    key_hash: str | None
+    provider: Provider
+    key: Key | None
     before: State
     after: State
     share_before: float
     share_after: float
     health: Health
     fields: dict[str, object]
-    account: str | None = None
 
 
 class KeyStates:
     """How the keys of one provider stand, counted: kept up to date by what is told, and by the clock."""
 
-    def __init__(self, health_of: Callable[[KeyState, float], Health]) -> None:
+    def __init__(self, ring: KeyRing, health_of: Callable[[KeyState, float], Health]) -> None:
         self._health_of = health_of
-        self._healths: dict[KeyState, Health] = {}
-        self._count: Counter[State] = Counter()
-        self._moved: dict[KeyState, None] = {}
+        self._healths = dict.fromkeys(ring, Health())
+        self._count = Counter({State.READY: len(self._healths)})
+        self._moved = {key: None for key in ring if key.health.state is not State.READY}
         self._back: list[tuple[float, int, KeyState]] = []
         self._number = itertools.count()
         self._last_dropped: Health | None = None
@@ -73,8 +71,7 @@ class KeyStates:
 
     def _look_at(self, key: KeyState, now: float) -> None:
         health = self._health_of(key, now)
-        if (before := self._healths.get(key)) is not None:
-            self._count[before.state] -= 1
+        self._count[self._healths[key].state] -= 1
         self._count[health.state] += 1
         self._healths[key] = health
         if health.state is State.RESTING:
@@ -131,8 +128,11 @@ class ProviderState:
         self._judge = Judge(self, rng, clock.wall)
         self._was_heard = False
         self._asked: set[str] = set()
-        self._keys = KeyStates(self.health_of)
-        self._keys.moved(*ring)
+        self._denied: set[KeyState] = set()
+        self._keys = KeyStates(ring, self.health_of)
+        self._account_healths = {account: account.health for account in ring.accounts}
+        for account in ring.accounts:
+            account.listeners.append(self._account_changed)
         self._announced: dict[str | None, tuple[State, float]] = {}
 
     @property
@@ -209,7 +209,7 @@ class ProviderState:
         key = permit.key
         if permit.model not in self._asked:
             self._asked.add(permit.model)
-            self._keys.moved(*self.ring)
+            self._keys.moved(*self._denied)
         self.silence.left(permit.number, now)
         self.in_flight += 1
         self.sent += 1
@@ -256,6 +256,7 @@ class ProviderState:
         if isinstance(step, Move):
             self.move(step.target, step.health)
         elif step.fault is not None:
+            self._denied.add(step.key)
             self._keys.moved(step.key)
             step.key.deny(step.model, step.fault)
         else:
@@ -267,10 +268,13 @@ class ProviderState:
         if health is target.health:
             return
         target.health = health
-        if isinstance(target, AccountState):
-            self._keys.moved(*self.ring.of_account(target))
-        elif isinstance(target, KeyState):
+        if isinstance(target, KeyState):
             self._keys.moved(target)
+
+    def _account_changed(self, account: AccountState) -> None:
+        if account.health is not self._account_healths[account]:
+            self._account_healths[account] = account.health
+            self._keys.moved(*self.ring.of_account(account))
 
     def _thin_out(self, permit: Permit, now: float) -> None:
         """Where no rate is declared, send fewer calls at once to an account that objects; one cut a burst."""
@@ -293,9 +297,7 @@ class ProviderState:
             return
         self._announced[name] = (state, used)
         fields = self._before(key, now) if state is not before else {}
-        hash_ = key.key.fingerprint if key else None
-        account = key.account.name if key else None
-        self._on_change(Change(self.provider.name, name, hash_, before, state, share, used, health, fields, account))
+        self._on_change(Change(self.provider, key.key if key else None, before, state, share, used, health, fields))
 
     def _before(self, key: KeyState | None, now: float) -> dict[str, object]:
         """What came before a change of state, for the log."""

@@ -60,22 +60,22 @@ class Reporter:
         if change.share_before != change.share_after:
             self._log.event(
                 "pace.changed",
-                provider=change.provider,
-                key=change.key,
+                provider=change.provider.name,
+                key=change.key.name if change.key else None,
                 before=round(change.share_before, 4),
                 after=round(change.share_after, 4),
                 why=str(change.after),
             )
 
     def _state(self, change: Change) -> None:
-        cause = change.health.cause
+        key, cause = change.key, change.health.cause
         self._log.event(
             "key.state" if change.key else "provider.state",
             LEVELS.get(change.after, "warning"),
-            provider=change.provider,
-            key=change.key,
-            key_hash=change.key_hash,
-            account=change.account,
+            provider=change.provider.name,
+            key=key.name if key else None,
+            key_hash=key.fingerprint if key else None,
+            account=key.account if key else None,
             before=change.before,
             after=change.after,
             fault=cause.kind if cause else None,

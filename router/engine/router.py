@@ -20,9 +20,8 @@ from router.clock import Clock, Heartbeat, LoopClock
 from router.config.loading import load
 from router.config.models import Config
 from router.config.parameters import first_refusal
-from router.config.rates import Rate
 from router.engine.amap import amap
-from router.engine.assembly import Roster
+from router.engine.assembly import lanes_of, remember
 from router.engine.dispatch import Dispatcher, Ticket
 from router.engine.lane import Lane
 from router.engine.permit import Permit
@@ -45,6 +44,7 @@ from router.errors import (
 from router.faults import Fault, Kind
 from router.log.scrub import Scrubber
 from router.log.writer import EventLog, NoLog
+from router.rates import Rate
 from router.simulator.stage import rehearsal
 from router.store import StateStore
 from router.transport import Call, Transport
@@ -145,8 +145,9 @@ class Router:
             self._owned.callback(self._memory.close)
         await transport.prepare()
         group = await self._owned.enter_async_context(asyncio.TaskGroup())
-        roster = Roster(self.config, self._line, clock, self._rng, self._told, self._memory)
-        self.lanes = roster.lanes()
+        self.lanes = lanes_of(
+            self.config, self._line, clock=clock, rng=self._rng, on_change=self._changed, memory=self._memory
+        )
         self._line.open(self.lanes, clock)
         limits = sorted(
             (limit for lane in self.lanes for limit in lane.provider.tokens), key=lambda limit: limit.amount
@@ -160,8 +161,10 @@ class Router:
         for lane in self.lanes:
             lane.provider_state.silence.stood_still(seconds)
 
-    def _told(self, change: Change) -> None:
+    def _changed(self, change: Change) -> None:
         _tell(self._reporter.change, change)
+        if self._memory is not None:
+            _tell(remember, self._memory, change, self._time.wall())
 
     async def _run(self, lane: Lane) -> None:
         """Run a lane; where it ends by a defect, everybody who waits is told, and the block ends with its error."""

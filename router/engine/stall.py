@@ -26,6 +26,7 @@ class StallDetector:
         self._out: dict[int, float] = {}
         self._latencies: deque[float] = deque(maxlen=REMEMBERED)
         self._last_sign = 0.0
+        self._patience_s = UNPROVEN_S
 
     def left(self, call: int, now: float) -> None:
         """A call leaves."""
@@ -37,6 +38,8 @@ class StallDetector:
         if alive:
             self._latencies.append(now - left_at)
             self._last_sign = now
+            if self.is_proven:
+                self._patience_s = max(MIN_S, TIMES_SLOWEST * max(self._latencies))
 
     def stood_still(self, seconds: float) -> None:
         """This process stood still: so long nothing could come back, whatever the vendor did."""
@@ -73,7 +76,3 @@ class StallDetector:
     @property
     def _quiet_since(self) -> float:
         return max(self._last_sign, next(iter(self._out.values())))
-
-    @property
-    def _patience_s(self) -> float:
-        return max(MIN_S, TIMES_SLOWEST * max(self._latencies)) if self.is_proven else UNPROVEN_S

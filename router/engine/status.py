@@ -43,7 +43,6 @@ def view(lane: Lane, clock: Clock) -> LaneStatus:
     """Look at a lane."""
     now = clock.now()
     provider_state = lane.provider_state
-    health = provider_state.effective(now)
     states = [provider_state.health_of(key, now).state for key in provider_state.ring]
     rate = lane.provider.paced_rate
     until = lane.waiting.until

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from router.config.rates import Rate
+from router.rates import Rate
 from router.types import Json, Message, Request
 
 BYTES_PER_TOKEN = 3

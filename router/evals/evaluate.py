@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,9 +16,9 @@ from router.clock import Clock, LoopClock
 from router.config.models import Config
 from router.engine.amap import amap
 from router.engine.router import Router
-from router.errors import ConfigError, Stopped
+from router.errors import ConfigError, NothingServes, Stopped
 from router.evals.fit import Fit, tried
-from router.evals.patience import Refusals, Waiting
+from router.evals.patience import Patience
 from router.evals.plan import Plan
 from router.evals.progress import Forgiving, Screen, Snapshot
 from router.evals.record import describe
@@ -30,7 +30,6 @@ from router.log.writer import EventLog, iso
 from router.store import StateStore
 
 TICK_S = 0.25
-WATCH_S = 1.0
 LOADING = "loading LiteLLM, which takes some seconds"
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """What ends a run: Ctrl-C, a batch system or container that stops, a terminal that goes away."""
@@ -68,6 +67,7 @@ class OpenRouter(Protocol):
         rng: random.Random,
         memory: StateStore | None,
         scrub: Scrubber | None,
+        max_wait: float,
     ) -> Router: ...
 
 
@@ -110,15 +110,22 @@ async def _open(
     _tell_start(files.log, plan)
     memory = None if plan.config.simulated else _memory(files.log)
     rng = random.Random(plan.seed)
-    router = open_router(plan.config, log=files.log, clock=clock, rng=rng, memory=memory, scrub=files.scrub)
-    run = _Run(plan, files, clock, router, Waiting(plan.max_wait_s), Refusals(plan), Fit(plan.scorers))
+    router = open_router(
+        plan.config,
+        log=files.log,
+        clock=clock,
+        rng=rng,
+        memory=memory,
+        scrub=files.scrub,
+        max_wait=plan.max_wait_s,
+    )
+    run = _Run(plan, files, clock, router, Patience(plan), Fit(plan.scorers))
     files.on_failure = router.stop
     if handle_signals:
         opening.enter_context(_stopping_on_signals(run))
     if screen is not None:
-        await opening.enter_async_context(_shown(run, Forgiving(screen)))
+        await opening.enter_async_context(_ticking(run, Forgiving(screen)))
     await opening.enter_async_context(router)
-    await opening.enter_async_context(_repeated(run.look, WATCH_S))
     mark_latest(files.path)
     return run
 
@@ -166,8 +173,7 @@ class _Run:
     files: RunDirectory
     clock: Clock
     router: Router
-    waiting: Waiting
-    refusals: Refusals
+    patience: Patience
     fit: Fit
     tally: Tally = field(default_factory=Tally)
     interrupted: bool = False
@@ -175,22 +181,23 @@ class _Run:
     started: float | None = None
     ended: float | None = None
     first_error: str | None = None
-    patience: asyncio.Timeout | None = None
+    working: asyncio.Timeout | None = None
 
     async def work(self) -> None:
         """Put every trial through the router and write down each as it comes back, until all are or `hurry`."""
         self.started = self.clock.now()
-        self.patience = patience = asyncio.timeout(None)
+        self.working = working = asyncio.timeout(None)
         try:
-            async with patience, aclosing(amap(self._settle, self._trials(), self.plan.max_samples)) as done:
+            async with working, aclosing(amap(self._settle, self._trials(), self.plan.max_samples)) as done:
                 async for settled, elapsed_s in done:
-                    if not isinstance(settled.error, Stopped):
+                    self._listen(settled)
+                    if not (isinstance(settled.error, Stopped) or self._is_due(settled)):
                         self._write(settled, elapsed_s)
         except TimeoutError:
-            if not patience.expired():
+            if not working.expired():
                 raise
         finally:
-            self.patience, self.ended = None, self.clock.now()
+            self.working, self.ended = None, self.clock.now()
 
     async def _settle(self, trial: Trial) -> tuple[Settled, float]:
         began = self.clock.now()
@@ -222,16 +229,16 @@ class _Run:
             elapsed_s=round(elapsed_s, 4),
             why=str(error) if error else row.why or None,
         )
-        self._give_up(self.refusals.add(settled))
 
-    def look(self) -> None:
-        """Give up where nothing can be sent for too long."""
-        self._give_up(self.waiting.look(self.router.status(), self.clock.wall()))
-
-    def _give_up(self, why: str | None) -> None:
+    def _listen(self, settled: Settled) -> None:
+        why = self.patience.hear(settled, self.clock.wall())
         if why is not None and not self.is_stopping:
             self.hopeless = why
             self.router.stop()
+
+    def _is_due(self, settled: Settled) -> bool:
+        """Whether a trial belongs to those for which the run was given up: it is no error, but still to be asked."""
+        return self.hopeless is not None and isinstance(settled.error, NothingServes)
 
     def stop(self) -> None:
         """Begin no more trials, and let the calls in flight end."""
@@ -250,9 +257,9 @@ class _Run:
 
     def hurry(self) -> bool:
         """Let go of the calls in flight, too; False where there is nothing to let go of, or not any more."""
-        if self.patience is None or self.patience.expired():
+        if self.working is None or self.working.expired():
             return False
-        self.patience.reschedule(self.clock.now())
+        self.working.reschedule(self.clock.now())
         return True
 
     def snapshot(self) -> Snapshot:
@@ -355,28 +362,18 @@ def _stopping_on_signals(run: _Run) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _shown(run: _Run, screen: Screen) -> AsyncIterator[None]:
-    try:
-        async with _repeated(lambda: screen.show(run.snapshot()), TICK_S):
-            yield
-    finally:
-        screen.show(run.snapshot())
-        screen.close()
-
-
-@asynccontextmanager
-async def _repeated(act: Callable[[], None], every_s: float) -> AsyncIterator[None]:
-    """Do something at once and every so many seconds while a block lasts."""
-
-    async def repeat() -> None:
+async def _ticking(run: _Run, screen: Screen) -> AsyncIterator[None]:
+    async def tick() -> None:
         while True:
-            act()
-            await asyncio.sleep(every_s)
+            screen.show(run.snapshot())
+            await asyncio.sleep(TICK_S)
 
-    repeating = asyncio.create_task(repeat())
+    ticker = asyncio.create_task(tick(), name="screen")
     try:
         yield
     finally:
-        repeating.cancel()
+        ticker.cancel()
         with suppress(asyncio.CancelledError):
-            await repeating
+            await ticker
+        screen.show(run.snapshot())
+        screen.close()

@@ -32,7 +32,8 @@ _CUT_SHORT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
 _FILTER_ENDS = frozenset(
     {"content_filter", "content_filtered", "guardrail_intervened", "SAFETY", "RECITATION", "BLOCKLIST"}
 )
-_REFUSED = "refusal"
+REFUSED = "refused"
+_REFUSAL = "refusal"
 
 
 @functools.lru_cache(maxsize=64)
@@ -83,21 +84,23 @@ class Marker:
 
     async def mark(self, item: Item, completion: Completion, ask: Ask) -> Mark:
         """The mark of an answer; whatever breaks is an error of this mark and of no other."""
-        shortfall = shortfall_of(completion)
-        if shortfall == "refused":
-            return Mark("unparsable", 0.0, reason="refused")
-        if self.schema is not None and (why := self.schema.violation(completion.text)):
-            return Mark("unparsable", 0.0, reason=shortfall or "schema", why=why)
-        if self.scorer.needs_gold and not item.accepted:
-            return Mark("unscored", reason=shortfall)
         try:
-            score = await self.scorer.score(item, completion, ask)
+            return await self._mark(item, completion, ask)
         except ScorerFailed as failed:
             return Mark("error", reason=failed.reason, why=str(failed), error=failed)
         except Exception as defect:  # noqa: BLE001 - the answer is paid for and kept
             met = InternalError.of(defect)
             return Mark("error", reason=met.reason, why=str(met), error=met)
-        return self._verdict(score, shortfall)
+
+    async def _mark(self, item: Item, completion: Completion, ask: Ask) -> Mark:
+        shortfall = shortfall_of(completion)
+        if shortfall == REFUSED:
+            return Mark("unparsable", 0.0, reason=REFUSED)
+        if self.schema is not None and (why := self.schema.violation(completion.text)):
+            return Mark("unparsable", 0.0, reason=shortfall or "schema", why=why)
+        if self.scorer.needs_gold and not item.accepted:
+            return Mark("unscored", reason=shortfall)
+        return self._verdict(await self.scorer.score(item, completion, ask), shortfall)
 
     def _verdict(self, score: Score, shortfall: str | None) -> Mark:
         is_cut = shortfall == "truncated" and self.scorer.reads_end and score.outcome == "wrong"
@@ -112,6 +115,6 @@ def shortfall_of(completion: Completion) -> str | None:
         return "truncated"
     if completion.finish_reason in _FILTER_ENDS:
         return FILTERED
-    if completion.finish_reason == _REFUSED or completion.message.get("refusal"):
-        return "refused"
+    if completion.finish_reason == _REFUSAL or completion.message.get(_REFUSAL):
+        return REFUSED
     return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from router.errors import ConfigError
 from router.evals.answers import without_thinking
 from router.evals.files import decode, open_bytes
+from router.evals.scores import ScorerFailed
 from router.types import Json
 
 if TYPE_CHECKING:
@@ -44,12 +45,17 @@ class Schema:
         )
 
     def violation(self, text: str) -> str:
-        """Where and how an answer breaks the schema; empty where it keeps it."""
+        """Where and how an answer breaks the schema, empty where it keeps it; raises ScorerFailed for a torn schema."""
+        from referencing.exceptions import Unresolvable
+
         try:
             answer = json.loads(_unfenced(without_thinking(text).strip()))
         except (ValueError, RecursionError) as error:
             return f"the answer is not JSON: {error}"
-        errors = sorted(self._validator.iter_errors(answer), key=lambda each: list(map(str, each.absolute_path)))
+        try:
+            errors = sorted(self._validator.iter_errors(answer), key=lambda each: list(map(str, each.absolute_path)))
+        except Unresolvable as error:
+            raise ScorerFailed(f"{self.path}: the schema names what is not in it: {error}") from None
         return f"{errors[0].json_path}: {errors[0].message}" if errors else ""
 
     @functools.cached_property

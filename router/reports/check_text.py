@@ -10,8 +10,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from router.catalog.limits import limit_headers
 from router.check.findings import Checkup, Finding, Heard, KeyView, Level, ProviderView, Verdict
-from router.check.vendor_limits import limit_headers
 from router.reports.paper import printed
 from router.reports.wording import DASH, count_text, seconds_text
 from router.text import clean

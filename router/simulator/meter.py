@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from router.config.rates import Rate
+from router.rates import Rate
 from router.simulator.dialects.base import Gauge, Standing
 from router.simulator.spec import VendorSpec
 from router.simulator.window import Peak, Window

@@ -4,70 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from router.catalog.vendors import dialect_of
 from router.config.models import Config, Key, Provider, Secret
 from router.config.parameters import refusal
-from router.config.rates import Rate
 from router.jsonl import encode
+from router.rates import Rate
 from router.simulator.dialects import DialectName
 from router.simulator.endpoint import Endpoint
 from router.simulator.spec import VendorSpec
 
-OTHER_DIALECTS = frozenset(
-    {
-        "a2a",
-        "anthropic_text",
-        "azure",
-        "azure_text",
-        "bedrock",
-        "bedrock_converse",
-        "bytez",
-        "chatgpt",
-        "clarifai",
-        "cohere",
-        "cohere_chat",
-        "custom",
-        "datarobot",
-        "fal_ai",
-        "gdc",
-        "gigachat",
-        "github_copilot",
-        "gradient_ai",
-        "langflow",
-        "langgraph",
-        "nlp_cloud",
-        "oci",
-        "ollama",
-        "ollama_chat",
-        "oobabooga",
-        "palm",
-        "petals",
-        "predibase",
-        "ragflow",
-        "replicate",
-        "sagemaker",
-        "sagemaker_chat",
-        "sagemaker_nova",
-        "sap",
-        "text-completion-codestral",
-        "text-completion-inception",
-        "text-completion-openai",
-        "triton",
-        "vertex_ai",
-        "vertex_ai_beta",
-        "vllm",
-        "watsonx",
-        "watsonx_text",
-    }
-)
-"""LiteLLM's prefixes to which it speaks a dialect that is not simulated, or asks for other credentials.
-
-Measured with 1.106.2: each prefix asked a simulated vendor one question in OpenAI's dialect.
-"""
-
-_BARE_NAMES: Mapping[str, str] = {"claude": "anthropic", "gemini": "vertex_ai"}
 _PLAIN = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 
 
@@ -160,29 +108,13 @@ def _rehearsed(provider: Provider, spec: VendorSpec, endpoint: Endpoint) -> Prov
     )
 
 
-def _prefix(model: str) -> str:
-    prefix, slash, _ = model.partition("/")
-    if slash:
-        return prefix
-    return next((vendor for start, vendor in _BARE_NAMES.items() if model.startswith(start)), "openai")
-
-
-def _native(model: str) -> DialectName | None:
-    prefix = _prefix(model)
-    if prefix == "anthropic":
-        return "anthropic"
-    if prefix == "gemini":
-        return "gemini"
-    return None if prefix in OTHER_DIALECTS else "openai"
-
-
 def _dialect_of(provider: Provider) -> DialectName:
-    return _native(next(iter(provider.models.values()))) or "openai"
+    return dialect_of(next(iter(provider.models.values()))) or "openai"
 
 
 def _spoken(model: str, dialect: DialectName) -> str:
     """LiteLLM's name under which it asks for the model in this dialect."""
-    if _native(model) == dialect:
+    if dialect_of(model) == dialect:
         return model
     return f"{dialect}/{model.partition('/')[2] or model}"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, TypedDict, cast
 
-from router.config.rates import Rate
+from router.rates import Rate
 from router.simulator.dialects import DialectName
 from router.simulator.troubles import Kind, Trouble
 

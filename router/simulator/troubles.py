@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from router.config.rates import parse_duration
+from router.rates import parse_duration
 
 
 class Kind(StrEnum):

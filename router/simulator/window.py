@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from router.config.rates import Rate
+from router.rates import Rate
 
 
 class Window:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from router.catalog.vendors import of_prefix, prefix_of
 from router.transport.base import Call
 from router.transport.environment import blind
 from router.transport.litellm_import import Refused, load
 from router.transport.openai_shape import answer_of
-from router.transport.parameters import parameters_of, prefix_of, secret_of
+from router.transport.parameters import parameters_of, secret_of
 from router.transport.session import OnSent, Session
 from router.transport.shared_session import Loan, lending
 from router.transport.wire_errors import is_refusal, reply_of
 from router.types import Answer, Reply
-
-NO_RETRIES_OF_ITS_OWN = frozenset({"huggingface"})
-"""Where either argument about retries would end up in the request's body, and nothing retries anyway."""
-RETRIES_UNSEEN = frozenset({"text-completion-inception"})
-"""OpenAI's SDK serves them, and LiteLLM does not list them among the vendors that are like OpenAI."""
-PAST_US = frozenset({"aiohttp_openai"})
-"""A prefix whose requests leave by a session of LiteLLM's own; `openai/` speaks to the same servers."""
 
 
 class WideDoor:
@@ -30,8 +24,9 @@ class WideDoor:
 
     async def send(self, call: Call, on_sent: OnSent) -> tuple[Reply, Answer | None]:
         """Send once: the reply as it came, and LiteLLM's reading of it where it found an answer; raises Refused."""
-        if (prefix := prefix_of(call.model)) in PAST_US:
-            raise Refused(ValueError(f"router does not support the prefix {prefix}/: write openai/ instead"))
+        prefix = prefix_of(call.model)
+        if (vendor := of_prefix(prefix)) and vendor.instead:
+            raise Refused(ValueError(f"router does not support the prefix {prefix}/: write {vendor.instead}/ instead"))
         litellm = load()
         arguments = self._arguments(litellm, call)
         loan = Loan(self._session, call.provider.headers, on_sent)
@@ -58,9 +53,11 @@ class WideDoor:
             # One constant a provider: each new value would build a new client. The whole call is bounded outside.
             "timeout": call.provider.timeout_s,
         }
-        if prefix not in NO_RETRIES_OF_ITS_OWN:
+        vendor = of_prefix(prefix)
+        # Where a vendor takes neither, they would end up in the request's body, and nothing retries anyway.
+        if vendor is None or vendor.retry_arguments:
             arguments |= {"max_retries": 0, "num_retries": 0}
-            if prefix in litellm.openai_compatible_providers or prefix in RETRIES_UNSEEN:
+            if prefix in litellm.openai_compatible_providers or (vendor and vendor.hidden_retries):
                 # Some configurations do not list `max_retries` and drop it; the SDK below then retries twice.
                 arguments["allowed_openai_params"] = [*(params.get("allowed_openai_params") or ()), "max_retries"]
         return arguments

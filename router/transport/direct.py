@@ -21,29 +21,6 @@ from router.transport.parameters import parameters_of, secret_of
 from router.transport.session import OnSent, Session
 from router.types import Reply
 
-PREFIXES = frozenset(
-    {
-        "openai",
-        "cerebras",
-        "dashscope",
-        "deepinfra",
-        "deepseek",
-        "fireworks_ai",
-        "groq",
-        "hosted_vllm",
-        "mistral",
-        "moonshot",
-        "nvidia_nim",
-        "openrouter",
-        "perplexity",
-        "sambanova",
-        "together_ai",
-        "volcengine",
-        "xai",
-        "zai",
-    }
-)
-"""LiteLLM's prefixes whose requests are the same through both doors."""
 _NOT_SENT = ("fake_stream", "json_mode", "max_retries")
 """What LiteLLM's configurations leave for its own handlers among the parameters."""
 
@@ -79,9 +56,9 @@ class DirectDoor:
     _routes: dict[tuple[object, ...], _Route] = field(default_factory=dict, repr=False)
     _mapped: dict[tuple[object, ...], _Mapped] = field(default_factory=dict, repr=False)
 
-    def warm(self, call: Call) -> URL:
-        """Work out what the first call would, without sending it, and return its address; raises Refused."""
-        return self._put_together(call)[0].url
+    def warm(self, call: Call) -> None:
+        """Work out what the first call would, without sending it; raises Refused."""
+        self._put_together(call)
 
     async def send(self, call: Call, on_sent: OnSent) -> Reply:
         """Send once and return the reply as it came; raises Refused, and what aiohttp raises."""

@@ -12,12 +12,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 _VENDORS = re.compile(
     r"(?:^|_)(?:\w*KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?|ORGANIZATION|ORG|PROJECT|VERTEXAI|TENANT|USERNAME|CLIENT_ID)(?:_|$)"
     r"|_(?:BASE|URL|ENDPOINT|HOST)$|^OPENAI_CUSTOM_HEADERS$|^USE_LITELLM_PROXY$|^OR_(?:SITE|APP)_",
 )
-_OF_THE_MACHINE = re.compile(r"AWS_(?!BEARER_TOKEN)|GOOGLE_|CLOUDSDK_|SSL_|AZURE_FEDERATED_TOKEN_FILE$")
+_OF_THE_MACHINE = re.compile(
+    r"AWS_(?!BEARER_TOKEN|\w*ENDPOINT)|GOOGLE_(?:APPLICATION|CLOUD)_|CLOUDSDK_|SSL_|AZURE_FEDERATED_TOKEN_FILE$"
+)
 """Identities of the machine, which Bedrock and Vertex AI sign with where the file says `keys: none`."""
 
 _is_blind: ContextVar[bool] = ContextVar("vendors' variables are hidden", default=False)
@@ -36,6 +39,7 @@ class _Guarded(os._Environ[str]):  # noqa: SLF001 - what os.environ is
         return (name for name in names if not _is_hidden(name)) if _is_blind.get() else names
 
 
+@lru_cache(maxsize=4096)
 def _is_hidden(name: str) -> bool:
     return _VENDORS.search(name) is not None and _OF_THE_MACHINE.match(name) is None
 

@@ -14,7 +14,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from router.catalog.packages import IMPORTS
+from router.catalog.vendors import Vendor, vendors
 from router.transport import shared_session
 from router.transport.environment import guard
 
@@ -31,9 +31,15 @@ read held the loop up for more than 10 s. Nothing of its texts leaves here witho
 """
 _CLASS = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout): )+")
 _ADVICE = re.compile(r"\s*(?:To drop |Pass model as |Traceback \(most recent call last\)).*", re.DOTALL)
-_PACKAGE = re.compile(rf"(?:No module named|import of|[Mm]issing|dependency) '?({'|'.join(IMPORTS)})\b")
+_PACKAGE = re.compile(r"(?:No module named|import of|[Mm]issing|dependency) '?(\w+)\b")
 _MISTAKES = re.compile(r"do(?:es)?(?: not|n't) support|LLM Provider NOT provided|Unmapped LLM provider")
 """A parameter that the model does not take, a prefix that is nobody's, a vendor that does not chat."""
+
+
+def _missing(said: str) -> Vendor | None:
+    """The vendor whose package LiteLLM misses."""
+    asked = _PACKAGE.search(said)
+    return next((vendor for vendor in vendors() if asked and asked[1] in vendor.imports), None)
 
 
 class Refused(Exception):
@@ -44,12 +50,11 @@ class Refused(Exception):
 
     def __init__(self, error: BaseException) -> None:
         said = str(getattr(error, "message", "") or error)
-        if package := _PACKAGE.search(said):
-            need = IMPORTS[package[1]]
+        if need := _missing(said):
             said = f"the package {need.package} is not installed: pip install 'router[{need.extra}]'"
         said = _ADVICE.sub("", said)
         super().__init__(_CLASS.sub("", said).strip() or type(error).__name__)
-        self.is_a_mistake = package is not None or _MISTAKES.search(said) is not None
+        self.is_a_mistake = need is not None or _MISTAKES.search(said) is not None
 
 
 def load() -> Any:

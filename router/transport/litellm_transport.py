@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
+from yarl import URL
+
+from router.catalog.vendors import base_of, is_direct, prefix_of
 from router.classify import classify, examine, limits
 from router.config.masking import secrets
-from router.config.models import Config, Key, Secret
+from router.config.models import Config, Key, Provider, Secret
 from router.errors import ConfigError
 from router.faults import Fault, Kind
 from router.jsonl import decode, encode
@@ -20,15 +23,16 @@ from router.log.scrub import Scrubber
 from router.text import clean
 from router.transport.acompletion import WideDoor
 from router.transport.base import Call
-from router.transport.direct import PREFIXES, DirectDoor
+from router.transport.direct import DirectDoor
 from router.transport.litellm_import import Refused, load, without_callbacks
 from router.transport.openai_shape import answer_of, each_text, request_id, says_something
-from router.transport.parameters import prefix_of
+from router.transport.price import Tariff, cost_usd, tariffs_of
 from router.transport.session import OnSent, Session
 from router.transport.wire_errors import MAX_WORDS, lost
 from router.types import Answer, Json, Reply, Request
 
 SPARE_CONNECTIONS = 16
+CONNECTING_S = 2.0
 NOWHERE = "http://127.0.0.1:9/v1"
 """A port on which nothing listens: the discard service of old, refused at once."""
 NO_KEY = Key("nobody#1", Secret("warming-up"), "nobody")
@@ -48,16 +52,18 @@ class LiteLLMTransport:
         self._wall = wall
         self._timeout = timeout
         self._scrub = scrub or Scrubber(secrets(config))
+        self._tariffs: dict[tuple[str, str | None, str], list[Tariff]] = {}
 
     async def prepare(self) -> None:
         """Import LiteLLM beside the loop and open the one session; raises ConfigError for what it cannot send."""
         await asyncio.to_thread(load)
-        most = sum(provider.max_in_flight for provider in self._config.usable) + SPARE_CONNECTIONS
-        self._session = Session(most)
+        in_flight = sum(provider.max_in_flight for provider in self._config.usable)
+        self._session = Session(in_flight + len(self._config.usable) + SPARE_CONNECTIONS)
         self._direct = DirectDoor(self._session)
         self._wide = WideDoor(self._session)
         try:
             await self._warm()
+            await self._connect()
         except BaseException:
             await self.aclose()
             raise
@@ -82,6 +88,13 @@ class LiteLLMTransport:
             said = "; ".join(f"{name}: {refused}" for name, refused in mistakes.items())
             raise ConfigError(f"{self._config.path}: {said}")
 
+    async def _connect(self) -> None:
+        """Open a connection to every vendor that is quick to reach, so that its first call is not late."""
+        addresses = {address for provider in self._config.usable for address in _addresses(provider)}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CONNECTING_S):
+                await asyncio.gather(*(self._session.connect(URL(address)) for address in addresses))
+
     async def _warm_one(self, call: Call) -> None:
         if self._is_direct(call):
             self._direct.warm(call)
@@ -91,7 +104,7 @@ class LiteLLMTransport:
             await self._wide.send(nowhere, lambda: None)
 
     def _is_direct(self, call: Call) -> bool:
-        return call.provider.door == "auto" and prefix_of(call.model) in PREFIXES
+        return call.provider.door == "auto" and is_direct(prefix_of(call.model))
 
     async def aclose(self) -> None:
         """Close the session; the transport cannot be used after that."""
@@ -135,7 +148,20 @@ class LiteLLMTransport:
         answer = theirs if ours is None or (theirs and theirs.text and not ours.text) else ours
         if answer is None or not says_something(answer):
             return Fault(Kind.MALFORMED_REPLY, "there is no answer in the reply", reply.status)
-        return replace(answer, limits=limits(reply.headers), raw=parsed, request_id=request_id(reply.headers))
+        return replace(
+            answer,
+            cost_usd=cost_usd(answer.usage, self._tariffs_of(call)),
+            limits=limits(reply.headers),
+            raw=parsed,
+            request_id=request_id(reply.headers),
+        )
+
+    def _tariffs_of(self, call: Call) -> list[Tariff]:
+        name = (call.provider.name, call.provider.base_url, call.model)
+        if name not in self._tariffs:
+            simulated = self._config.simulated
+            self._tariffs[name] = tariffs_of(call.provider, call.model, load().model_cost, simulated=simulated)
+        return self._tariffs[name]
 
     def _examined(self, call: Call, reply: Reply, parsed: object) -> Fault | None:
         return examine(reply, provider=prefix_of(call.model), now=self._wall(), parsed=parsed)
@@ -154,6 +180,13 @@ class LiteLLMTransport:
             vendor_code=clean(self._scrub(result.vendor_code)),
             limits={name: self._scrub(value) for name, value in result.limits.items()},
         )
+
+
+def _addresses(provider: Provider) -> Iterator[str]:
+    """Where its calls go, as far as that is known."""
+    for model in provider.models.values():
+        if address := provider.base_url or base_of(prefix_of(model)):
+            yield address
 
 
 @dataclass(slots=True)

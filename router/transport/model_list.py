@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from yarl import URL
 
-from router.catalog.addresses import BASES
+from router.catalog.vendors import Vendor, base_of, of_prefix, prefix_of
 from router.config.models import Key, Provider
 from router.jsonl import decode
 from router.text import clean
-from router.transport.parameters import prefix_of
 from router.transport.session import Session
 from router.transport.wire_errors import wire_failure
 from router.types import Reply
@@ -32,10 +31,10 @@ class Listing:
 async def list_models(provider: Provider, key: Key) -> Listing:
     """Ask once; never raises for what a vendor or the network did."""
     prefix = prefix_of(next(iter(provider.models.values()), ""))
-    base = provider.base_url or BASES.get(prefix)
+    base = provider.base_url or base_of(prefix)
     if base is None:
         return Listing(problem="it is not known where this vendor lists its models")
-    url, headers = _address(prefix, base.rstrip("/"), key.secret.reveal() if key.secret else "")
+    url, headers = _address(of_prefix(prefix), base.rstrip("/"), key.secret.reveal() if key.secret else "")
     headers |= provider.headers
     session = Session(max_connections=1)
     try:
@@ -49,15 +48,16 @@ async def list_models(provider: Provider, key: Key) -> Listing:
         await session.close()
 
 
-def _address(prefix: str, base: str, secret: str) -> tuple[str, dict[str, str]]:
+def _address(vendor: Vendor | None, base: str, secret: str) -> tuple[str, dict[str, str]]:
     """The URL and the headers with the key, in the vendor's own manner."""
-    if prefix == "anthropic":
+    dialect, listing = (vendor.dialect, vendor.listing) if vendor else ("openai", "")
+    if dialect == "anthropic":
         version = {"anthropic-version": "2023-06-01"}
         return f"{base.removesuffix('/v1')}/v1/models?limit=1000", {**version, "x-api-key": secret}
-    if prefix == "gemini":
+    if dialect == "gemini":
         return f"{base}/models?pageSize=1000", {"x-goog-api-key": secret}
     bearer = {"authorization": f"Bearer {secret}"} if secret else {}
-    if prefix in {"ollama", "ollama_chat"}:
+    if listing == "tags":
         return f"{base}/api/tags", bearer
     return f"{base}/models", bearer
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.config.parameters import CREDENTIALS, first_refusal
+from router.catalog.vendors import of_prefix, prefix_of
+from router.config.parameters import first_refusal
 from router.transport.base import Call
 from router.transport.litellm_import import Refused
 
 NO_KEY = "none"
 """Stands for a key where none is needed: without one LiteLLM and OpenAI's SDK would not send at all."""
-
-
-def prefix_of(model: str) -> str:
-    """The vendor in LiteLLM's name of a model, `openai` in `openai/gpt-4o-mini`."""
-    return model.partition("/")[0]
 
 
 def parameters_of(call: Call) -> dict[str, Any]:
@@ -33,4 +29,5 @@ def secret_of(call: Call) -> str | None:
     """The key to hand over; None where the vendor's other credentials sign the call."""
     if call.key.secret:
         return call.key.secret.reveal()
-    return None if prefix_of(call.model) in CREDENTIALS else NO_KEY
+    vendor = of_prefix(prefix_of(call.model))
+    return None if vendor and vendor.credentials else NO_KEY

@@ -7,12 +7,15 @@ read; a body has a ceiling, and what comes out of here is clean text.
 
 from __future__ import annotations
 
+import asyncio
 import resource
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import SimpleNamespace
 
 import aiohttp
+import certifi
 import httpx
 from yarl import URL
 
@@ -24,6 +27,8 @@ from router.types import Reply
 SPARE_FILES = 128
 """For logs, pipes, libraries: open files that are no connections."""
 CONNECT_S = 30.0
+KEEP_OPEN_S = 60.0
+"""Idle connections are kept so long. Many servers close theirs after 60 s or more, and are heard when they do."""
 MAX_TARGET = 200
 
 OnSent = Callable[[], None]
@@ -34,10 +39,15 @@ class Session:
     """Sends requests and returns replies."""
 
     def __init__(self, max_connections: int) -> None:
+        self._pool = aiohttp.TCPConnector(
+            limit=_connections_for(max_connections),
+            limit_per_host=0,
+            ttl_dns_cache=300,
+            keepalive_timeout=KEEP_OPEN_S,
+            ssl=_trust(),
+        )
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=_connections_for(max_connections), limit_per_host=0, ttl_dns_cache=300
-            ),
+            connector=self._pool,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"accept-encoding": ", ".join(name for name in PACKED if not name.startswith("x-"))},
             trust_env=False,
@@ -45,7 +55,8 @@ class Session:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
             trace_configs=[_trace()],
         )
-        self._proxies: dict[tuple[str, str | None, int | None], URL | None] = {}
+        self._origins: dict[URL, aiohttp.ClientRequest] = {}
+        self._opening: dict[URL, asyncio.Task[None]] = {}
 
     async def exchange(
         self,
@@ -59,14 +70,21 @@ class Session:
 
         A reply that cannot be used, because it is too long or a redirect, says so in `error`.
         """
+        to_origin = self._to_origin(url)
+
+        def sent() -> None:
+            if on_sent is not None:
+                on_sent()
+            self._keep_one_open(to_origin)
+
         async with self._http.request(
             method,
             url,
             headers=headers,
             data=body,
             allow_redirects=False,
-            proxy=self._proxy(url),
-            trace_request_ctx=on_sent,
+            proxy=to_origin.proxy,
+            trace_request_ctx=sent,
         ) as response:
             named = lower(response.headers)
             try:
@@ -76,15 +94,47 @@ class Session:
                 return Reply(response.status, named, error=str(error))
             return Reply(response.status, named, text, error=_redirect(response, named))
 
+    async def connect(self, url: URL) -> None:
+        """Open a connection for a later request; raises ConfigError, and nothing for what the network does."""
+        await self._open_one(self._to_origin(url))
+
     async def close(self) -> None:
         """Close every connection."""
+        opening = tuple(self._opening.values())
+        for task in opening:
+            task.cancel()
+        await asyncio.gather(*opening, return_exceptions=True)
         await self._http.close()
 
-    def _proxy(self, url: URL) -> URL | None:
-        origin = (url.scheme, url.host, url.port)
-        if origin not in self._proxies:
-            self._proxies[origin] = proxy_for(url)
-        return self._proxies[origin]
+    def _to_origin(self, url: URL) -> aiohttp.ClientRequest:
+        """What a connection to a URL's origin is opened for and known by in the pool, with its proxy."""
+        origin = url.origin()
+        if origin not in self._origins:
+            loop = asyncio.get_running_loop()
+            self._origins[origin] = aiohttp.ClientRequest("GET", origin, loop=loop, proxy=proxy_for(origin))
+        return self._origins[origin]
+
+    def _keep_one_open(self, to_origin: aiohttp.ClientRequest) -> None:
+        """Have a connection wait for the next call to an origin: one that must connect first leaves late."""
+        idle = self._pool._conns.get(to_origin.connection_key, ())  # noqa: SLF001 - aiohttp tells it nowhere else
+        if to_origin.url in self._opening or any(connection.is_connected() for connection, _ in idle):
+            return
+        opening = asyncio.create_task(self._open_one(to_origin), name=f"connect to {to_origin.url}")
+        self._opening[to_origin.url] = opening
+        opening.add_done_callback(lambda _: self._opening.pop(to_origin.url, None))
+
+    async def _open_one(self, to_origin: aiohttp.ClientRequest) -> None:
+        # What keeps this one from connecting will be the next call's news.
+        with suppress(aiohttp.ClientError, OSError):
+            connection = await self._pool.connect(to_origin, [], self._http.timeout)
+            connection.release()
+
+
+def _trust() -> ssl.SSLContext:
+    """The machine's authorities (and SSL_CERT_FILE's), and certifi's where the machine has none, as some Pythons do."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def lower(headers: Mapping[str, str] | httpx.Headers) -> dict[str, str]:
@@ -107,8 +157,7 @@ def _redirect(response: aiohttp.ClientResponse, headers: Mapping[str, str]) -> s
 
 
 async def _sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    if (tell := context.trace_request_ctx) is not None:
-        tell()
+    context.trace_request_ctx()
 
 
 def _trace() -> aiohttp.TraceConfig:

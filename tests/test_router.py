@@ -29,6 +29,7 @@ from router.errors import (
     Stopped,
 )
 from router.faults import Fault, Kind
+from router.log.events import Event
 from router.log.writer import NoLog
 from router.testing import Script, ScriptedTransport, VirtualLoop, run_virtual
 from router.transport import Call
@@ -492,7 +493,7 @@ def test_who_waits_when_a_lane_fails_is_told_though_the_router_was_entered_in_an
 
 
 class FullDisk(NoLog):
-    def event(self, name: str, level: str = "info", **fields: object) -> None:
+    def write(self, event: Event) -> None:
         raise OSError(28, "No space left on device", name, level, fields)
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from router.catalog.vendors import takes_schemas
 from router.transport.environment import blind
 from router.transport.litellm_import import Refused, load
 from router.types import Json
 
 _OWN = frozenset({"stream", "extra_body", "max_retries", "fake_stream", "json_mode", "stream_options"})
 """What LiteLLM adds for its own handlers."""
-NO_SCHEMAS = frozenset({"deepseek"})
-"""Vendors that refuse a schema in spite of LiteLLM's list: DeepSeek takes `json_object` only.
-https://api-docs.deepseek.com/api/create-chat-completion https://github.com/BerriAI/litellm/pull/31466
-"""
 
 
 def mapped(model: str, params: Mapping[str, Json]) -> dict[str, Json]:
@@ -37,6 +34,6 @@ def takes_schema(model: str) -> bool:
     with blind():
         try:
             name, prefix, _, _ = litellm.get_llm_provider(model=model)
-            return prefix not in NO_SCHEMAS and bool(litellm.supports_response_schema(name, prefix))
+            return prefix not takes_schemas(not) and bool(litellm.supports_response_schema(name, prefix))
         except Exception:  # noqa: BLE001 - LiteLLM raises what it likes about what it does not know
             return False

@@ -34,6 +34,6 @@ def takes_schema(model: str) -> bool:
     with blind():
         try:
             name, prefix, _, _ = litellm.get_llm_provider(model=model)
-            return prefix not takes_schemas(not) and bool(litellm.supports_response_schema(name, prefix))
+            return takes_schemas(prefix) and bool(litellm.supports_response_schema(name, prefix))
         except Exception:  # noqa: BLE001 - LiteLLM raises what it likes about what it does not know
             return False

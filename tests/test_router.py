@@ -29,6 +29,7 @@ from router.errors import (
     Stopped,
 )
 from router.faults import Fault, Kind
+from router.log.events import Event
 from router.log.writer import NoLog
 from router.testing import Script, ScriptedTransport, VirtualLoop, run_virtual
 from router.transport import Call
@@ -492,8 +493,8 @@ def test_who_waits_when_a_lane_fails_is_told_though_the_router_was_entered_in_an
 
 
 class FullDisk(NoLog):
-    def event(self, name: str, level: str = "info", **fields: object) -> None:
-        raise OSError(28, "No space left on device", name, level, fields)
+    def write(self, event: Event) -> None:
+        raise OSError(28, "No space left on device", event.name)
 
 
 def test_a_log_that_cannot_be_written_costs_no_answer_and_no_lane() -> None:

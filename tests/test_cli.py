@@ -73,7 +73,7 @@ def is_untouched(home: Path) -> bool:
         pytest.param("eval prompt.txt --log-dir prompt.txt/x", "prompt.txt/x --log-dir", id="log dir in a file"),
         pytest.param("eval prompt.txt --providers acm", "--providers acm acme emca", id="unknown provider"),
         pytest.param("eval prompt.txt --scorer magic", "'magic' infer exact", id="unknown scorer"),
-        pytest.param("eval prompt.txt --scorer regex:(", "regex:( position 0", id="no regular expression"),
+        pytest.param("eval prompt.txt --scorer regex:(", "regex:( position", id="no regular expression"),
         pytest.param("eval prompt.txt --timeout soon", "--timeout 'soon' 30s", id="no duration"),
         pytest.param("eval prompt.txt --timeout 0s", "--timeout '0s' above zero", id="no time at all"),
         pytest.param("eval prompt.txt --deadline -1s", "--deadline '-1s'", id="negative deadline"),
@@ -83,7 +83,7 @@ def is_untouched(home: Path) -> bool:
         pytest.param("eval prompt.txt --data no.jsonl", "no.jsonl no such data file", id="no data"),
         pytest.param("eval prompt.txt --data directory", "directory data file", id="data is a directory"),
         pytest.param("eval prompt.txt --data empty.jsonl", "empty.jsonl no items", id="no items"),
-        pytest.param("eval", "PROMPT", id="missing argument"),
+        pytest.param("eval", "prompts/plain.txt --data", id="missing argument"),
         pytest.param("eval prompt.txt --bogus", "--bogus", id="unknown option"),
         pytest.param(f"eval prompt.txt --seed {10**30}", "--seed", id="a seed beyond 64 bits"),
         pytest.param(f"eval prompt.txt --epochs {10**20}", "--epochs", id="epochs beyond a lifetime"),
@@ -319,7 +319,9 @@ def test_json_is_one_document_on_stdout_and_talk_goes_to_stderr(runs: Mapping[st
 def test_a_threshold_that_is_not_reached_is_exit_code_1(runs: Mapping[str, Ran]) -> None:
     assert runs["full"].code == 0
     assert runs["piped"].json("summary.json")["accuracy"] == 0
-    assert (runs["piped"].code, runs["piped"].err) == (1, "router: the accuracy is below --min-accuracy 0.5\n")
+    misfit, below = runs["piped"].err.splitlines()
+    assert misfit.startswith('router: 20 of 20 answers had no {"infer": …}; the first was ')
+    assert (runs["piped"].code, below) == (1, "router: the accuracy is below --min-accuracy 0.5")
 
 
 def test_latest_is_the_run_and_the_copy_is_its_results(runs: Mapping[str, Ran]) -> None:

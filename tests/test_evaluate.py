@@ -22,7 +22,8 @@ from router.evals import Evaluation, Plan, Task, evaluate
 from router.evals.plan import Across
 from router.evals.progress import Screen, Snapshot
 from router.evals.prompts import load
-from router.evals.scorers import SCORERS
+from router.evals.scorers import PLAIN, TextScorer
+from router.evals.scores import Score
 from router.evals.tasks import arithmetic_task, file_task
 from router.faults import Fault, Kind
 from router.jsonl import decode, encode, read
@@ -204,10 +205,12 @@ def test_one_odd_reply_costs_at_most_its_own_item(tmp_path: Path, odd: Answer | 
 def test_a_scorer_that_breaks_costs_the_verdict_and_not_the_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_text: str, expected: str) -> None:
-        raise ZeroDivisionError(expected)
+    def broken(text: str, expected: str) -> Score:
+        if text == "7":
+            raise ZeroDivisionError(expected)
+        return Score(1.0, text)
 
-    monkeypatch.setitem(SCORERS, "broken", broken)
+    monkeypatch.setitem(PLAIN, "broken", TextScorer("broken", broken))
     ran = Bench(tmp_path, scorer="broken").run(3)
     assert [(row["outcome"], row["reason"], row["response"]) for row in ran.rows] == [
         ("error", "internal_error", "7")
@@ -257,7 +260,7 @@ def test_errors_that_were_never_sent_count_at_the_provider_they_were_for(tmp_pat
     [
         pytest.param(lambda _call: (99.0, SEVEN), 5, "deadline", "deadline", id="no answer in time"),
         pytest.param(lambda _call: Fault(Kind.TIMEOUT), None, "attempts_exhausted", "timeout", id="attempts used up"),
-        pytest.param(lambda _call: Fault(Kind.CONTENT_FILTER), None, "content_filter", "content_filter", id="refused"),
+        pytest.param(lambda _call: Fault(Kind.CONTENT_FILTER), None, "filtered", "content_filter", id="filtered"),
     ],
 )
 def test_the_reason_of_an_error(
@@ -369,7 +372,7 @@ def test_a_directory_that_is_removed_is_written_again(tmp_path: Path) -> None:
     assert "cannot be written" in str(ran.evaluation.stopped)
     assert ran.calls == len(ran.row) == 40
     assert {path.name for path in ran.evaluation.directory.iterdir()} == {
-        *("run.json", "log.jsonl", "results.jsonl", "summary.json")
+        *("run.json", "log.jsonl", "items.jsonl", "results.jsonl", "summary.json")
     }
 
 

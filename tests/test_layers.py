@@ -43,11 +43,14 @@ HOMES = {
     "dotenv": ("config.loading",),
     "duckdb": ("analysis.query",),
     "httpx": ("transport",),
-    "jinja2": ("evals.prompts",),
+    "jinja2": ("evals.templates",),
     "litellm": ("transport",),
     "orjson": ("jsonl",),
-    "pyarrow": ("evals.datasets",),
+    "jsonschema": ("evals.schemas",),
+    "pyarrow": ("evals.formats.columns",),
     "numpy": ("evals.paired",),
+    "referencing": ("evals.schemas",),
+    "regex": ("evals.scorers",),
     "rich": ("reports",),
     "scipy": ("evals.paired", "evals.stats"),
     "structlog": ("log.writer",),
@@ -57,7 +60,7 @@ HOMES = {
     "yarl": ("transport",),
 }
 """Where a third-party package may be imported."""
-INSIDE_FUNCTIONS = {"litellm", "duckdb", "numpy", "pyarrow", "scipy"}
+INSIDE_FUNCTIONS = {"jsonschema", "litellm", "regex", "duckdb", "numpy", "pyarrow", "scipy"}
 """What costs seconds to import, or need not be installed."""
 REAL_SLEEP = {"test_simulator_server.py"}
 """Tests of a real server over real sockets, which has no other clock."""

@@ -10,14 +10,15 @@ from conftest import make_config, make_provider
 from test_results import ROW
 
 from router.errors import CallError, DeadlineExceeded, NothingServes
-from router.evals.datasets import Item
+from router.evals.items import Item
 from router.evals.patience import Patience
 from router.evals.plan import Plan
-from router.evals.prompts import Prompt, Text
+from router.evals.prompts import Prompt, Turn
 from router.evals.tasks import arithmetic_task
+from router.evals.templates import Text
 from router.evals.trials import Settled, Trial
 
-PROMPT = Prompt("ask", Path("ask.txt"), Text("{{ question }}", Path("ask.txt")), "", params={"top_p": 1})
+PROMPT = Prompt("ask", Path("ask.txt"), (Turn("user", Text("{{ question }}", Path("ask.txt"))),), params={"top_p": 1})
 ITEM = Item("x", "1 + 1", "2", {"question": "1 + 1"})
 DEAD = NothingServes("nothing can serve this: acme#1: revoked_key")
 

@@ -78,7 +78,7 @@ def test_a_variable_that_no_item_has_is_refused_before_anything_is_sent(tmp_path
 def test_a_template_without_end_is_refused_before_anything_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, message: str
 ) -> None:
-    monkeypatch.setattr("router.evals.prompts.MAX_RENDER_S", 0.2)
+    monkeypatch.setattr("router.evals.templates.MAX_RENDER_S", 0.2)
     (tmp_path / "p.txt").write_text(body)
     whole = Plan(CONFIG, (load(tmp_path / "p.txt"),), arithmetic_task(2))
     with pytest.raises(ConfigError, match=message):

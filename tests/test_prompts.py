@@ -1,6 +1,8 @@
 """Prompt files: read, checked before anything is sent, rendered."""
 
+import asyncio
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 
 from router.errors import ConfigError
 from router.evals.arithmetic import arithmetic
+from router.evals.fit import nobody
+from router.evals.items import Item
+from router.evals.marks import Marker, scorer_of
 from router.evals.prompts import Prompt, load
-from router.evals.scorers import get_scorer
+from router.types import Completion, Json, Message, Usage
 
 SHIPPED = Path(__file__).parents[1] / "prompts"
 
@@ -29,7 +34,7 @@ def test_a_plain_prompt(path: Path) -> None:
     prompt = prompt_of(path, "What is {{ question }}?\n")
     assert (prompt.name, prompt.path, prompt.template) == ("ask", path, "What is {{ question }}?\n")
     assert prompt.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert (prompt.scorer, prompt.system, prompt.params) == ("infer", "", {})
+    assert (prompt.scorer, prompt.system, prompt.params) == ("json:infer", "", {})
     assert prompt.render({"question": "3 + 4"}) == ({"role": "user", "content": "What is 3 + 4?"},)
 
 
@@ -107,11 +112,6 @@ def test_a_question_is_never_a_template(question: str) -> None:
             id="unknown-name",
         ),
         pytest.param("---\n- a\n---\n{{question}}", ":2: front matter holds names with values", id="list"),
-        pytest.param(
-            "---\n\nscorer: exat\n---\n{{question}}",
-            ":3: there is no scorer 'exat'; did you mean exact?",
-            id="unknown-scorer",
-        ),
         pytest.param("---\nscorer: [a]\n---\n{{question}}", ":2: scorer must be a text", id="scorer-no-text"),
         pytest.param("---\nsystem: 5\n---\n{{question}}", ":2: system must be a text", id="system-no-text"),
         pytest.param("---\nparams: 5\n---\n{{question}}", ":2: params holds names with values", id="params-no-mapping"),
@@ -129,6 +129,12 @@ def test_wrong_files_are_refused(path: Path, text: str, message: str) -> None:
         prompt_of(path, text)
     assert str(caught.value).startswith(f"{path}:")
     assert message in str(caught.value)
+
+
+def test_an_unknown_scorer_is_named_with_its_line(path: Path) -> None:
+    prompt = prompt_of(path, "---\n\nscorer: exat\n---\n{{question}}")
+    with pytest.raises(ConfigError, match=r"ask\.txt:3: there is no scorer 'exat'; did you mean exact\?"):
+        scorer_of(prompt)
 
 
 def test_bytes_that_are_no_utf8(path: Path) -> None:
@@ -204,8 +210,109 @@ def test_shipped_prompts_ask_the_question_and_show_the_answers_form(name: str) -
     prompt = load(SHIPPED / f"{name}.txt")
     prompt.check(["question"])
     (item,) = arithmetic(1)
-    (message,) = prompt.render(item.variables)
+    (message,) = prompt.ask(item)
     text = str(message["content"])
     assert text.endswith(f"题目：{item.question}")
     # The example in the prompt is what its scorer reads.
-    assert get_scorer(prompt.scorer)(text, {"plain": "42", "stepwise": "13"}[name]).outcome == "right"
+    shown = Completion(text, "", "", "", "", Usage(), "stop", 0.0, 0.0, ())
+    example = replace(item, expected={"plain": "42", "stepwise": "13"}[name])
+    assert asyncio.run(Marker(scorer_of(prompt)).mark(example, shown, nobody)).outcome == "right"
+
+
+# Conversations.
+
+FEW_SHOT = """---
+system: You calculate.
+messages:
+- user: 1 + 1
+- assistant: "2"
+- {role: user, content: "{{ first }}"}
+- {role: assistant, content: "4"}
+---
+{{ question }}"""
+TURNS = """--- system
+You calculate.
+--- user
+1 + 1
+--- assistant
+2
+--- user
+{{ first }}
+--- assistant
+4
+--- user
+{{ question }}"""
+SAID = ("You calculate.", "1 + 1", "2", "<F>", "4", "<Q>")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(FEW_SHOT, SAID, id="front matter"),
+        pytest.param(TURNS, SAID, id="blocks"),
+        pytest.param(
+            TURNS.removeprefix("--- system\nYou calculate.\n--- user\n"), SAID[1:], id="the first is the user's"
+        ),
+    ],
+)
+def test_turns(path: Path, text: str, said: tuple[str, ...]) -> None:
+    messages = prompt_of(path, text).render({"question": "<Q>", "first": "<F>"})
+    roles = ("system", *("user", "assistant") * 2, "user")[-len(said) :]
+    assert [(each["role"], each["content"]) for each in messages] == list(zip(roles, said, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("--- user\n\n--- assistant\n{{ question }}", ":2: the prompt is empty", id="an empty turn"),
+        pytest.param("a\n--- user\n{{ question", ":3: the template cannot be read", id="the line of a turn"),
+        pytest.param("---\nmessages: 5\n---\n{{ question }}", ":2: messages holds a list", id="no list"),
+        pytest.param("---\nmessages:\n- a\n---\n{{ question }}", ":3: message 1 must be like", id="no message"),
+        pytest.param("---\nmessages:\n- bot: a\n---\n{{ question }}", "of system, user, assistant", id="no role"),
+        pytest.param("---\nmessages:\n- user: ''\n---\n{{ question }}", "message 1 must be a text", id="no text"),
+    ],
+)
+def test_wrong_turns_are_refused(path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        prompt_of(path, text)
+    assert message in str(caught.value)
+
+
+HISTORY: tuple[Message, ...] = (
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": "Yes?"},
+)
+ASKED: Message = {"role": "user", "content": "<Q>"}
+
+
+@pytest.mark.parametrize(
+    ("text", "roles"),
+    [
+        pytest.param("{{ question }}", ["Be brief.", "Hi", "Yes?", "<Q>"], id="as it is"),
+        pytest.param("Say: {{ question }}", ["Be brief.", "Hi", "Yes?", "Say: <Q>"], id="the question is worded"),
+        pytest.param("---\nsystem: Calculate.\n---\n{{ question }}", ["Calculate.", "Hi", "Yes?", "<Q>"], id="system"),
+        pytest.param(
+            "a\n--- assistant\nb\n--- user\n{{ question }}",
+            ["Be brief.", "a", "b", "Hi", "Yes?", "<Q>"],
+            id="examples stand before the item's own",
+        ),
+    ],
+)
+def test_an_items_conversation_and_a_prompt(path: Path, text: str, roles: list[str]) -> None:
+    item = Item("a", "<Q>", None, {"question": "<Q>"}, messages=(*HISTORY, ASKED))
+    assert [message["content"] for message in prompt_of(path, text).ask(item)] == roles
+
+
+def test_an_image_in_a_conversation_stays_beside_its_question(path: Path) -> None:
+    image: Json = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    asked: Message = {"role": "user", "content": [{"type": "text", "text": "<Q>"}, image]}
+    item = Item("a", "<Q>", None, {"question": "<Q>"}, messages=(asked,))
+    (message,) = prompt_of(path, "Say: {{ question }}").ask(item)
+    assert message["content"] == [{"type": "text", "text": "Say: <Q>"}, image]
+
+
+def test_what_a_tool_said_last_is_asked_without_a_prompt_only(path: Path) -> None:
+    item = Item("a", "<Q>", None, {"question": "<Q>"}, messages=(ASKED, {"role": "tool", "content": "4"}))
+    with pytest.raises(ConfigError, match="last message is of role tool; ask such items without a prompt"):
+        prompt_of(path, "Say: {{ question }}").ask(item)

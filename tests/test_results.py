@@ -31,13 +31,17 @@ ROW = Row(
 LOST = dataclasses.replace(
     ROW, outcome="error", answer=None, response="", fault="timeout", tokens_in=None, tokens_out=None, cost_usd=None
 )
-UNSENT = Row("x", "x", 1, "plain", "", "", "", "error", "1", reason="deadline", fault="deadline")
+UNSENT = dataclasses.replace(
+    LOST, trial="x", id="x", provider="", key="", model="", expected="1", reason="deadline", fault="deadline",
+    attempts=0, latency_s=None, waited_s=0.0, finish_reason="", simulated=False,
+)  # fmt: skip
 
 
 def test_the_fields_are_those_of_the_file() -> None:
     assert ", ".join(FIELDS) == (
-        "trial, id, epoch, prompt, provider, key, model, outcome, expected, reason, answer, response, fault, attempts, "
-        "latency_s, waited_s, tokens_in, tokens_out, cost_usd, finish_reason, simulated"
+        "trial, id, epoch, prompt, provider, key, model, outcome, reason, score, why, expected, answer, response, "
+        "reasoning, fault, attempts, latency_s, waited_s, tokens_in, tokens_cached, tokens_reasoning, tokens_out, "
+        "cost_usd, finish_reason, simulated"
     )
     assert tuple(ROW.to_json()) == FIELDS
 
@@ -65,7 +69,7 @@ def test_whole_seconds_are_seconds() -> None:
         pytest.param({"simulated": 1}, "field simulated: expected bool", id="number-for-a-boolean"),
         pytest.param(
             {"outcome": "rite"},
-            "field outcome: expected one of right, wrong, unparsable, error, found 'rite'",
+            "field outcome: expected one of right, wrong, unparsable, unscored, error, found 'rite'",
             id="outcome",
         ),
         pytest.param({"outcome": ["right"]}, "field outcome", id="outcome-list"),

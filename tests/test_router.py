@@ -494,7 +494,7 @@ def test_who_waits_when_a_lane_fails_is_told_though_the_router_was_entered_in_an
 
 class FullDisk(NoLog):
     def write(self, event: Event) -> None:
-        raise OSError(28, "No space left on device", event.name)
+        raise OSError(28, "No space left on device", event)
 
 
 def test_a_log_that_cannot_be_written_costs_no_answer_and_no_lane() -> None:

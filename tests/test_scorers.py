@@ -1,5 +1,6 @@
 """What counts as an answer, and when it is right."""
 
+import asyncio
 import json
 import time
 
@@ -8,7 +9,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.errors import ConfigError
-from router.evals.scorers import SCORERS, UNPARSABLE, Score, get_scorer, last_object_with, without_thinking
+from router.evals.answers import last_object_with, without_thinking
+from router.evals.fit import nobody
+from router.evals.items import Item, item_of
+from router.evals.marks import scorer_named
+from router.evals.scorers import PLAIN
+from router.evals.scores import UNPARSABLE, Score, ScorerFailed
+from router.types import Completion, Usage
+
+
+def said(text: str) -> Completion:
+    return Completion(text, "acme", "acme#1", "", "m", Usage(), "stop", 0.0, 0.0, ())
+
+
+NOTHING = said("")
+
+
+def score_of(name: str, text: str, expected: str) -> Score:
+    return scored(name, text, Item("a", "q", expected, {}))
+
+
+def scored(name: str, text: str, item: Item) -> Score:
+    marking = scorer_named(name).score(item, said(text), nobody)
+    with pytest.raises(StopIteration) as ended:  # it waits for nobody
+        marking.send(None)
+    score = ended.value.value
+    assert isinstance(score, Score)
+    return score
 
 
 @pytest.mark.parametrize(
@@ -35,6 +62,8 @@ from router.evals.scorers import SCORERS, UNPARSABLE, Score, get_scorer, last_ob
             id="long-integers-compare-exactly",
         ),
         pytest.param('{"infer": true}', "1", "unparsable", None, id="boolean"),
+        pytest.param('{"infer": true}', "True", "right", "true", id="boolean-expected"),
+        pytest.param('{"infer": false}', "true", "wrong", "false", id="another-boolean"),
         pytest.param('{"infer": null}', "42", "unparsable", None, id="null"),
         pytest.param('{"infer": [42]}', "42", "unparsable", None, id="list"),
         pytest.param('{"infer": NaN}', "42", "unparsable", None, id="nan"),
@@ -78,7 +107,7 @@ from router.evals.scorers import SCORERS, UNPARSABLE, Score, get_scorer, last_ob
     ],
 )
 def test_infer(text: str, expected: str, outcome: str, answer: str | None) -> None:
-    score = get_scorer("infer")(text, expected)
+    score = score_of("infer", text, expected)
     assert (score.outcome, score.answer) == (outcome, answer)
 
 
@@ -107,10 +136,22 @@ def test_infer(text: str, expected: str, outcome: str, answer: str | None) -> No
         pytest.param(r"regex:(\w)?:", ":", "42", "unparsable", None, id="regex-group-not-met"),
         pytest.param(r"regex:([A-D])", "none", "A", "unparsable", None, id="regex-no-match"),
         pytest.param(r"regex:([A-D])", "<think>A</think>B", "A", "wrong", "B", id="regex-not-thought"),
+        pytest.param("json:result", '{"result": 42, "infer": 1}', "42", "right", "42", id="json-another-field"),
+        pytest.param("exact:ignore_case", "PARIS", "Paris", "right", "PARIS", id="exact-ignore-case"),
+        pytest.param("exact:whitespace", "New\n  York", "New York", "right", "New\n  York", id="exact-whitespace"),
+        pytest.param("exact:ignore_case", "new  york", "New York", "wrong", "new  york", id="exact-one-option"),
+        pytest.param("exact:ignore_case,whitespace", "new  york", "New York", "right", "new  york", id="exact-both"),
+        pytest.param(
+            "contains:ignore_case", "It is PARIS.", "Paris", "right", "It is PARIS.", id="contains-ignore-case"
+        ),
+        pytest.param("set", '["b", "A"]', "a, b", "right", '["a", "b"]', id="set-json"),
+        pytest.param("set", "- B\n- a\n", "a;b", "right", '["a", "b"]', id="set-bullets"),
+        pytest.param("set", "So: [1, 2]", "1, 2, 3", "wrong", '["1", "2"]', id="set-part"),
+        pytest.param("set", " ", "a", "unparsable", None, id="set-empty"),
     ],
 )
 def test_other_scorers(scorer: str, text: str, expected: str, outcome: str, answer: str | None) -> None:
-    score = get_scorer(scorer)(text, expected)
+    score = score_of(scorer, text, expected)
     assert (score.outcome, score.answer) == (outcome, answer)
 
 
@@ -119,6 +160,12 @@ def test_other_scorers(scorer: str, text: str, expected: str, outcome: str, answ
     [
         pytest.param("infr", "no scorer 'infr'; did you mean infer", id="misspelt"),
         pytest.param("zzz", r"no scorer 'zzz' \(known: infer, exact", id="nothing-near"),
+        pytest.param("exact:ignorecase", "no option 'ignorecase'; did you mean ignore_case", id="misspelt-option"),
+        pytest.param("python:nothing", "write python:module:function", id="python-without-function"),
+        pytest.param("python:no_such:f", "importing no_such failed: ModuleNotFoundError", id="python-no-module"),
+        pytest.param("python:json:nothing", "json has no function 'nothing'", id="python-no-function"),
+        pytest.param("python:router.clock:iso", "has no function", id="python-no-function-there"),
+        pytest.param("judge:no.txt", "no such prompt file", id="judge-without-prompt"),
         pytest.param("regexp:a+", "did you mean regex", id="misspelt-regex"),
         pytest.param("regex", "did you mean regex", id="regex-without-pattern"),
         pytest.param("regex:(", "no regular expression: missing", id="pattern-that-is-none"),
@@ -126,20 +173,20 @@ def test_other_scorers(scorer: str, text: str, expected: str, outcome: str, answ
 )
 def test_unknown_scorers_are_refused(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        get_scorer(name)
+        scorer_named(name)
 
 
 @settings(deadline=None)
-@given(st.text(), st.text(), st.sampled_from([*SCORERS, "regex:(.)x"]))
+@given(st.text(), st.text(), st.sampled_from([*(name for name in PLAIN if name != "choice"), "regex:(.)x"]))
 def test_no_text_raises(text: str, expected: str, name: str) -> None:
-    score = get_scorer(name)(text, expected)
+    score = score_of(name, text, expected)
     assert (score == UNPARSABLE) == (score.answer is None)
 
 
 @settings(deadline=None)
 @given(st.text(alphabet='{}[]",:\\ \n0infer<think>/', max_size=200))
 def test_no_half_json_raises(text: str) -> None:
-    score = get_scorer("infer")(text, "0")
+    score = score_of("infer", text, "0")
     assert score.outcome in {"right", "wrong", "unparsable"}
 
 
@@ -155,7 +202,7 @@ NO_BRACES = st.text(st.characters(exclude_characters="{}<"))
 @given(NO_BRACES, NO_BRACES, st.dictionaries(st.text(max_size=5), JSON, max_size=4), st.integers())
 def test_an_object_in_any_prose_is_found(before: str, after: str, others: dict[str, object], number: int) -> None:
     text = json.dumps({**others, "infer": number}, ensure_ascii=False).replace("<", "\\u003c")
-    assert get_scorer("infer")(before + text + after, str(number)) == Score("right", str(number))
+    assert score_of("infer", before + text + after, str(number)) == Score(1.0, str(number))
 
 
 @settings(deadline=None)
@@ -200,7 +247,7 @@ TEXTS = {name: unit * (SIZE // len(unit)) for name, unit in UNIT.items()} | {
 def test_a_long_text_takes_linear_time(name: str, scorer: str) -> None:
     """The slowest takes some 0.3 s; where errors counted their lines, it took 4 to 35 s."""
     started = time.process_time()
-    get_scorer(scorer)(TEXTS[name], "42")
+    score_of(scorer, TEXTS[name], "42")
     assert time.process_time() - started < 3
 
 
@@ -217,3 +264,116 @@ def test_a_long_text_takes_linear_time(name: str, scorer: str) -> None:
 )
 def test_without_thinking(text: str, rest: str) -> None:
     assert without_thinking(text) == rest
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [('["a", "b"]', 1.0), ('["a"]', 0.5), ('["a", "c"]', 1 / 3), ('["c"]', 0.0), ('["a", "b", "c"]', 2 / 3)],
+)
+def test_a_set_has_a_score_between(text: str, value: float) -> None:
+    score = score_of("set", text, "a, b")
+    assert score.value == pytest.approx(value)
+    assert score.outcome == ("right" if value == 1 else "wrong")
+
+
+def test_the_best_of_several_golds_counts() -> None:
+    item = Item("a", "q", '["Rome", "Roma"]', {}, golds=("Rome", "Roma"))
+    assert scored("exact", "Roma", item).outcome == "right"
+    assert scored("exact", "Paris", item).outcome == "wrong"
+
+
+# Choice.
+
+CITIES = ["Paris", "Rome", "42", "None of the above"]
+
+
+def choices(gold: object, options: object = CITIES) -> Item:
+    item, _ = item_of("d.jsonl:1", {"question": "q", "choices": options, "answer": gold})
+    return item
+
+
+@pytest.mark.parametrize(
+    ("gold", "index"),
+    [
+        pytest.param(1, 1, id="index"),
+        pytest.param("B", 1, id="letter"),
+        pytest.param("b", 1, id="small letter"),
+        pytest.param("(B)", 1, id="letter in brackets"),
+        pytest.param("rome", 1, id="text"),
+        pytest.param("1", 1, id="index as a text"),
+        pytest.param("42", 2, id="a text that is a number"),
+        pytest.param(4, None, id="beyond"),
+        pytest.param("E", None, id="letter beyond"),
+        pytest.param("Berlin", None, id="no text of them"),
+        pytest.param(True, None, id="boolean"),
+        pytest.param(None, None, id="none"),
+    ],
+)
+def test_the_right_choice_is_told_by_index_letter_or_text(gold: object, index: int | None) -> None:
+    assert choices(gold).choice == index
+
+
+@pytest.mark.parametrize(
+    ("gold", "options", "index"),
+    [
+        pytest.param("C", {"text": ["x", "y", "z"], "label": ["A", "B", "C"]}, 2, id="ARC"),
+        pytest.param("3", {"text": ["x", "y", "z"], "label": ["1", "2", "3"]}, 2, id="ARC, with numbers"),
+        pytest.param("B", '["x", "y"]', 1, id="a list in a table's cell"),
+        pytest.param("A", ["B", "A"], None, id="a letter and a text that disagree"),
+        pytest.param("x", ["x", "x"], None, id="a text that stands twice"),
+        pytest.param("x", "no list", None, id="no list"),
+    ],
+)
+def test_choices_of_several_shapes(gold: object, options: object, index: int | None) -> None:
+    assert choices(gold, options).choice == index
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("B", "Rome"),
+        ("B.", "Rome"),
+        ("(B)", "Rome"),
+        ("**B**", "Rome"),
+        ("B. Rome", "Rome"),
+        ("B) because it is so", "Rome"),
+        ("Rome", "Rome"),
+        ("rome.", "Rome"),
+        ("1", "Rome"),
+        ("42", "42"),
+        ('{"infer": "B"}', "Rome"),
+        ('{"reason": "A is wrong", "answer": "Rome"}', "Rome"),
+        ("A is wrong, so the answer is B.", "Rome"),
+        ("The correct answer is: **(B)** Rome", "Rome"),
+        ("Answer: B\n\nParis is in France.", "Rome"),
+        ("答案是 B", "Rome"),
+        ("答案：B。", "Rome"),
+        ("First (A), no: $\\boxed{B}$", "Rome"),
+        ("It must be Rome, I think.", "Rome"),
+        ("<think>A</think>B", "Rome"),
+        ("The answer is a number.", None),
+        ("Paris or Rome", None),
+        ("Answer: E", None),
+        ("I do not know", None),
+        ("", None),
+    ],
+)
+def test_a_choice_is_named_by_letter_text_or_index(text: str, answer: str | None) -> None:
+    assert scored("choice", text, choices(1)).answer == answer
+    assert scored("choice", text, choices(1)).outcome == (
+        "unparsable" if answer is None else "right" if answer == "Rome" else "wrong"
+    )
+
+
+def test_a_choice_without_a_right_one_is_no_mark() -> None:
+    with pytest.raises(ScorerFailed, match=r"item .*, 'Berlin', is not the letter, index \(from 0\) or text"):
+        asyncio.run(scorer_named("choice").score(choices("Berlin"), NOTHING, nobody))
+
+
+# What takes for ever.
+
+
+def test_a_pattern_that_would_take_for_ever_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.evals.scorers.MAX_SEARCH_S", 0.05)
+    with pytest.raises(ScorerFailed, match=r"scorer regex:\(a\|a\)\*\$ took more than 0.05 s for 41 characters"):
+        asyncio.run(scorer_named("regex:(a|a)*$").score(Item("a", "q", "1", {}), said("a" * 40 + "b"), nobody))

@@ -303,7 +303,7 @@ def test_the_runs_were_worth_looking_at(runs: Mapping[str, tuple[Ran, Path]]) ->
         assert b"[parrot#1]" in next(text for file, text in files_of(home).items() if file.endswith("results.jsonl"))
         assert b"[scold#" in log or b"[key]" in log  # which form of it came depends on whose turn it was
         assert b"[revoked#1]" in log
-        wanted = {"run.json", "log.jsonl", "results.jsonl", "summary.json"}
+        wanted = {"run.json", "log.jsonl", "items.jsonl", "results.jsonl", "summary.json"}
         assert wanted <= {file.rpartition("/")[2] for file in files_of(home)}
     assert b"out.jsonl" not in runs["plain"][0].shown
     assert "out.jsonl" in files_of(runs["plain"][1])

@@ -38,15 +38,15 @@ def rows(provider: str, prompt: str = "plain", *, simulated: bool = False, **ver
     outcomes: Mapping[str, Verdict] = {"right": "right", "wrong": "wrong", "unparsable": "unparsable", "error": "error"}
     return [
         Row(
-            "1",
-            "1",
-            1,
-            prompt,
-            provider,
-            f"{provider}#1",
-            "m",
-            outcomes[name],
-            "7",
+            trial="1",
+            id="1",
+            epoch=1,
+            prompt=prompt,
+            provider=provider,
+            key=f"{provider}#1",
+            model="m",
+            outcome=outcomes[name],
+            expected="7",
             latency_s=0.412,
             simulated=simulated,
         )

@@ -78,6 +78,7 @@ class Vendor:
     clock: str = ""
     retry_arguments: bool = True
     hidden_retries: bool = False
+    schemas: bool = True
     instead: str = ""
     shares: str = ""
     limits: str = ""
@@ -128,6 +129,12 @@ def is_direct(prefix: str) -> bool:
     """Whether requests with a prefix are the same through both doors, which a contract test holds."""
     vendor = of_prefix(prefix)
     return vendor is not None and prefix in vendor.direct
+
+
+def takes_schemas(prefix: str) -> bool:
+    """Whether a vendor takes a schema of the answer where LiteLLM says so."""
+    vendor = of_prefix(prefix)
+    return vendor is None or vendor.schemas
 
 
 def dialect_of(model: str) -> Dialect | None:

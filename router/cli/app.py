@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from router.cli import check, explain, logs, simulate, streams
+from router.cli import check, explain, logs, score, simulate, streams
 from router.cli import eval as evaluation
 from router.errors import ConfigError, RouterError
 
@@ -27,6 +27,7 @@ app.command("eval")(evaluation.evaluate)
 app.command("check")(check.check)
 app.command("logs")(logs.logs)
 app.command("explain")(explain.explain)
+app.command("score")(score.score)
 app.command("simulate")(simulate.simulate)
 
 _UserMistake = typer.BadParameter.__mro__[2]

@@ -22,8 +22,9 @@ from router.errors import CannotWrite, ConfigError
 if TYPE_CHECKING:
     from router.config.models import Config
     from router.evals import Evaluation, Plan, Task
+    from router.evals.prompts import Prompt
     from router.simulator.troubles import Trouble
-    from router.types import Message
+    from router.types import Json, Message
 
     Troubles: TypeAlias = Sequence[tuple[str, Trouble]]
 
@@ -33,6 +34,25 @@ class Across(StrEnum):
 
     SPREAD = "spread"
     EVERY = "every"
+
+
+class Level(StrEnum):
+    """How much to think."""
+
+    NONE = "none"
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+    MAX = "max"
+
+
+class BadRows(StrEnum):
+    """What becomes of rows that are no items."""
+
+    REFUSE = "refuse"
+    SKIP = "skip"
 
 
 class Display(StrEnum):
@@ -54,12 +74,25 @@ def _option(
 
 
 def evaluate(
-    prompts: Annotated[list[Path], typer.Argument(metavar="PROMPT", help="Prompt files, such as prompts/plain.txt.")],
+    prompts: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PROMPT", help="Prompt files, such as prompts/plain.txt. [--data asked as it is]"),
+    ] = None,
     config: Annotated[Path | None, _option("--config", "The providers' file [providers.yaml].")] = None,
-    data: Annotated[Path | None, _option("--data", "Items: JSONL, CSV, JSON or Parquet. [arithmetic]")] = None,
+    data: Annotated[
+        str | None, _option("--data", "Items: JSONL, CSV, JSON, Parquet, a directory, - for stdin. [arithmetic]")
+    ] = None,
+    mapped: Annotated[
+        list[str] | None,
+        _option("--map", "FIELD=EXPRESSION: makes a field of others, expected='answer.strip()'. Repeat it."),
+    ] = None,
+    bad_rows: Annotated[
+        BadRows, _option("--bad-rows", "What becomes of rows that are no items: end, or go on without.")
+    ] = BadRows.REFUSE,
     limit: Annotated[
         int | None, _option("--limit", "So many items. [100 of arithmetic, all of --data]", least=1, most=10**9)
     ] = None,
+    shuffle: Annotated[bool, _option("--shuffle", "Draw the items of --data by --seed.")] = False,
     ops: Annotated[int, _option("--ops", "Operators in an arithmetic item.", least=1, most=20)] = 2,
     seed: Annotated[
         int, _option("--seed", "Seed of the items and of a rehearsal.", least=-(2**63), most=2**63 - 1)
@@ -68,7 +101,12 @@ def evaluate(
     model: Annotated[str | None, _option("--model", "A name under `models:`. [the first of each provider]")] = None,
     providers: Annotated[str | None, _option("--providers", "Only these, separated by commas.")] = None,
     across: Annotated[Across, _option("--across", "Each item to one provider, or to every one.")] = Across.SPREAD,
-    scorer: Annotated[str | None, _option("--scorer", "infer, exact, includes, number, regex:… [prompt's]")] = None,
+    scorer: Annotated[
+        str | None,
+        _option("--scorer", "json:FIELD, exact, number, choice, contains, set, regex:…, python:…, judge:… [prompt's]"),
+    ] = None,
+    reasoning: Annotated[Level | None, _option("--reasoning", "How much to think, in each vendor's own way.")] = None,
+    schema: Annotated[Path | None, _option("--schema", "A JSON Schema that answers must keep.")] = None,
     max_samples: Annotated[int, _option("--max-samples", "Items under way at once.", least=1, most=100_000)] = 256,
     attempts: Annotated[
         int | None, _option("--attempts", "Charged attempts an item. [the file's]", least=1, most=1000)
@@ -98,12 +136,13 @@ def evaluate(
 ) -> int:
     """Evaluate prompts over all providers at once."""
     from router.config.loading import load
+    from router.evals import Plan
 
-    file = load(config, _environment())
-    plan = _plan(
-        _overridden(file, attempts, timeout),
-        prompts,
-        _task(data, limit, ops, seed),
+    file = _overridden(load(config, _environment()), attempts, timeout)
+    plan = Plan(
+        file,
+        _prompts(prompts or [], data),
+        _task(data, mapped or [], limit, ops, seed, bad_rows, shuffle=shuffle),
         log_dir=log_dir,
         epochs=epochs,
         model=model,
@@ -116,6 +155,8 @@ def evaluate(
     )
     if providers:
         plan = plan.with_providers(tuple(name.strip() for name in providers.split(",")))
+    if reasoning or schema:
+        plan = _adapted(plan, reasoning, schema)
     rehearses = plan.config.wants_rehearsal if rehearse is None else rehearse
     if trouble and not rehearses:
         raise ConfigError("--trouble is for simulated vendors; add --rehearse")
@@ -158,27 +199,63 @@ def _seconds(flag: str, text: str | None) -> float | None:
     return seconds
 
 
-def _task(data: Path | None, limit: int | None, ops: int, seed: int) -> Task:
-    from router.evals.tasks import arithmetic_task, file_task
+def _task(
+    data: str | None, mapped: list[str], limit: int | None, ops: int, seed: int, bad_rows: BadRows, *, shuffle: bool
+) -> Task:
+    from router.evals.datasets import Reading
+    from router.evals.items import FieldMap
+    from router.evals.tasks import arithmetic_task, data_task
 
-    return arithmetic_task(limit or 100, ops, seed) if data is None else file_task(data, limit)
+    if data is not None:
+        return data_task(data, Reading(limit, FieldMap.parse(mapped), bad_rows.value, shuffle, seed))
+    if idle := [name for name, given in (("--map", mapped), ("--shuffle", shuffle)) if given]:
+        raise ConfigError(f"{idle[0]} is for --data; arithmetic has no file and comes from --seed alone")
+    return arithmetic_task(limit or 100, ops, seed)
 
 
-def _plan(config: Config, paths: list[Path], task: Task, **options: Any) -> Plan:
-    from router.evals import Plan
-    from router.evals.prompts import load as load_prompt
+def _adapted(plan: Plan, reasoning: Level | None, schema_path: Path | None) -> Plan:
+    from router.evals.adapting import adapted
+    from router.evals.schemas import load_schema
 
-    plan = Plan(config, tuple(load_prompt(path) for path in paths), task, **options)
-    for prompt in plan.prompts:
-        plan.scorer_of(prompt)
-    return plan
+    schema = load_schema(schema_path) if schema_path else None
+    made = adapted(plan.config, plan.model, reasoning=reasoning.value if reasoning else None, schema=schema)
+    notes = (*plan.notes, *made.notes)
+    return replace(plan, config=made.config, schema=schema, in_words=made.in_words, sent=made.sent, notes=notes)
+
+
+def _prompts(paths: list[Path], data: str | None) -> tuple[Prompt, ...]:
+    from router.evals.prompts import VERBATIM, load
+
+    if not paths and data is None:
+        raise ConfigError("name a prompt file, such as prompts/plain.txt; only the items of --data can do without")
+    return tuple(load(path) for path in paths) or (VERBATIM,)
 
 
 def _show_first(plan: Plan, first: Mapping[str, Sequence[Message]], *, rehearses: bool) -> int:
-    where = "simulated vendors" if rehearses else ", ".join(p.name for p in plan.config.usable) or "nobody"
-    say(f"nothing was sent; {plan.task.total or 'all'} items would go to {where}. The first one:")
-    put("".join(f"[{each['role']}]\n{each['content']}\n" for messages in first.values() for each in messages))
+    from router.evals.fit import tried
+
+    notes = (*plan.task.notes, *plan.notes, *asyncio.run(tried(plan)))
+    where = "simulated vendors" if rehearses else ", ".join(plan.asked) or "nobody"
+    say(f"nothing was sent; {plan.task.total or 'all'} items would go to {where}.")
+    for note in notes:
+        say(note)
+    say("The first one:")
+    put("".join(f"[{each['role']}]\n{_shown(each['content'])}\n" for messages in first.values() for each in messages))
     return 0
+
+
+def _shown(content: Json) -> str:
+    """A message's content for people: an image is only named."""
+    if not isinstance(content, list):
+        return str(content)
+    return "\n".join(_shown_part(part) for part in content if isinstance(part, Mapping))
+
+
+def _shown_part(part: Mapping[str, Json]) -> str:
+    image = part.get("image_url")
+    url = str(image.get("url")) if isinstance(image, Mapping) else ""
+    size = f", {len(url):,} characters" if url.startswith("data:") else ""
+    return f"[image {url[:40]}{size}]" if url else str(part.get("text", part))
 
 
 def _run(plan: Plan, troubles: Troubles | None, display: Display) -> Evaluation:
@@ -201,7 +278,7 @@ async def _evaluated(plan: Plan, troubles: Troubles | None, display: Display) ->
             others = rewritten(plan.config)
             notes = (f"rehearsed in OpenAI's dialect instead of their own: {', '.join(others)}",) if others else ()
             config = await stack.enter_async_context(rehearsal(plan.config, seed=plan.seed, troubles=troubles))
-            plan = replace(plan, config=config, notes=notes)
+            plan = replace(plan, config=config, notes=(*plan.notes, *notes))
         screen = None if sys.stderr is None else open_screen(display.value, stream=sys.stderr)
         return await evaluate_plan(plan, screen=screen, handle_signals=True)
 
@@ -257,13 +334,15 @@ def _copy(results: Path, output: Path) -> None:
 
 
 def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float | None) -> int:
+    for misfit in evaluation.misfits:
+        say(f"router: {misfit}")
     if evaluation.stopped is not None:
         say(f"router: {evaluation.stopped}")
         return 2
     if evaluation.interrupted:
         return 130
     if evaluation.errors > fail_on_error * evaluation.items:
-        lost = f"{evaluation.errors} of {evaluation.items} items got no answer"
+        lost = f"{evaluation.errors} of {evaluation.items} items got no answer, or no mark"
         say(f"router: {lost}; the first of them: {evaluation.why}\n`router logs {evaluation.directory}` explains it")
         return 2
     if min_accuracy is not None and (evaluation.accuracy or 0.0) < min_accuracy:

@@ -4,7 +4,9 @@ evaluation = await evaluate(Plan(config, prompts=(load_prompt(path),), task=arit
 """
 
 from router.evals.evaluate import evaluate
+from router.evals.items import Item
 from router.evals.plan import Plan, Task
 from router.evals.run import Evaluation
+from router.evals.scores import Score
 
-__all__ = ["Evaluation", "Plan", "Task", "evaluate"]
+__all__ = ["Evaluation", "Item", "Plan", "Score", "Task", "evaluate"]

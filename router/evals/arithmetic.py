@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from router.errors import ConfigError
-from router.evals.datasets import Item
+from router.evals.items import Item
 
 LARGEST = 100
 

@@ -7,6 +7,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from router.clock import Clock, LoopClock
 from router.config.models import Config
 from router.engine.router import Router
 from router.errors import ConfigError
+from router.evals.fit import Fit, tried
 from router.evals.patience import Patience
 from router.evals.plan import Plan
 from router.evals.progress import Forgiving, Screen
@@ -54,6 +56,7 @@ async def evaluate(
     With `handle_signals` the first of SIGNALS lets the calls in flight end and the second one ends at once.
     """
     plan.try_out()
+    plan = replace(plan, notes=(*plan.notes, *await tried(plan)))
     if not plan.config.usable:
         raise ConfigError(_nobody(plan.config))
     clock = LoopClock.start()
@@ -66,7 +69,7 @@ async def evaluate(
             async with owned:
                 await run.work()
         finally:
-            evaluation = run.finish()
+            evaluation = await run.finish()
     return evaluation
 
 
@@ -93,7 +96,7 @@ async def _open(
         scrub=files.scrub,
         max_wait=plan.max_wait_s,
     )
-    run = Run(plan, files, clock, router, Patience(plan))
+    run = Run(plan, files, clock, router, Patience(plan), Fit(plan.scorers))
     files.on_failure = router.stop
     if handle_signals:
         opening.enter_context(_stopping_on_signals(run))

@@ -9,9 +9,12 @@ from router.errors import ConfigError
 from router.suggest import did_you_mean
 
 
-def require_file(path: Path, what: str) -> None:
-    """Return if `path` is a file; raises ConfigError naming `what` was looked for and the nearest file."""
-    if path.is_file():
+def require_file(path: Path, what: str, *, streams: bool = False) -> None:
+    """Return if `path` is a file; raises ConfigError naming `what` was looked for and the nearest file.
+
+    With `streams` pipes will do too, such as `/dev/fd/63` of a shell's `<(…)`.
+    """
+    if path.is_file() or (streams and (path.is_fifo() or path.is_char_device())):
         return
     if path.is_dir():
         raise ConfigError(f"{path}: this is a directory; name the {what} itself{_one_of(path)}")
@@ -22,9 +25,9 @@ def require_file(path: Path, what: str) -> None:
     raise ConfigError(f"{path}: there is no such {what}{did_you_mean(path.name, _names(path.parent))}")
 
 
-def open_bytes(path: Path, what: str) -> BinaryIO:
+def open_bytes(path: Path, what: str, *, streams: bool = False) -> BinaryIO:
     """The file, open for reading; raises ConfigError where there is none to be read."""
-    require_file(path, what)
+    require_file(path, what, streams=streams)
     try:
         return path.open("rb")
     except OSError as error:

@@ -29,7 +29,7 @@ class Patience:
             return None
         if pinned is not None:
             self._lost.add(pinned)
-        if pinned is not None and len(self._lost) < len(self.plan.config.usable):
+        if pinned is not None and len(self._lost) < len(self.plan.asked):
             return None
         return f"{settled.error}; {self._advice(settled.error, wall)}"
 

@@ -9,9 +9,12 @@ from typing import Literal
 
 from router.config.models import Config
 from router.errors import ConfigError
-from router.evals.datasets import Item
-from router.evals.prompts import Prompt, render_in_time
-from router.evals.scorers import Scorer, get_scorer
+from router.evals.items import Item
+from router.evals.judge import VARIABLES, JudgeScorer
+from router.evals.marks import Marker, scorer_of
+from router.evals.prompts import Prompt, ask_in_time, with_words
+from router.evals.schemas import Schema
+from router.evals.scores import Scorer
 from router.types import Json, Message
 
 Across = Literal["spread", "every"]
@@ -20,20 +23,26 @@ Across = Literal["spread", "every"]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The items of an evaluation. `items` makes a fresh iterator each time; `total` is None where nobody counted."""
+    """The items of an evaluation. `items` makes a fresh iterator each time; `total` is None where nobody counted.
+
+    `notes` are sentences that a person should see, such as that rows were skipped.
+    """
 
     name: str
     items: Callable[[], Iterator[Item]]
     variables: frozenset[str]
     total: int | None = None
     describes: Mapping[str, Json] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One evaluation. Times in seconds; `notes` are sentences that screens and the summary are to show.
 
-    A run ends where nothing can be sent for longer than `max_wait_s`.
+    A run ends where nothing can be sent for longer than `max_wait_s`. `only` names the providers that items go to,
+    None for all; the others may be asked to judge. Answers must keep `schema`, which stands in the messages, too, where
+    `in_words` says so. `sent` is what providers are sent for such wishes, for run.json.
     """
 
     config: Config
@@ -48,6 +57,10 @@ class Plan:
     deadline_s: float | None = None
     max_wait_s: float = 900.0
     seed: int = 0
+    schema: Schema | None = None
+    in_words: bool = False
+    sent: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    only: frozenset[str] | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -57,15 +70,29 @@ class Plan:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             paths = ", ".join(str(prompt.path) for prompt in self.prompts if prompt.name in twice)
             raise ConfigError(f"two prompts are called {twice[0]!r} ({paths}); rename one, results tell them by name")
-        self._check_model()
+        self._check_model("--model", self.model)
+        for prompt in self.prompts:
+            self._check_scorer(prompt)
 
-    def _check_model(self) -> None:
+    def _check_scorer(self, prompt: Prompt) -> None:
+        """Raise ConfigError for a scorer that is none, or a judge who cannot be asked."""
+        scorer = self.marker_of(prompt).scorer
+        for name, value in (("provider", prompt.provider), ("model", prompt.model)):
+            if value is not None:
+                raise ConfigError(f"{prompt.path}: {name} is for a judge's prompt; here --{name} is its place")
+        if isinstance(scorer, JudgeScorer):
+            scorer.prompt.check(self.task.variables | VARIABLES)
+            self._check_model(f"{scorer.prompt.path}: model", scorer.prompt.model)
+            if scorer.prompt.provider is not None:
+                self._check_providers((scorer.prompt.provider,), f"{scorer.prompt.path}: provider")
+
+    def _check_model(self, place: str, model: str | None) -> None:
         enabled = [provider for provider in self.config.providers if provider.enabled]
-        if self.model is None or any(provider.model_for(self.model) for provider in enabled):
+        if model is None or any(provider.model_for(model) for provider in enabled):
             return
         known = sorted({name for provider in enabled for name in provider.models})
         raise ConfigError(
-            f"--model: no enabled provider of {self.config.path} has a model called {self.model!r}; "
+            f"{place}: no enabled provider of {self.config.path} has a model called {model!r}; "
             f"the names there are {', '.join(known)}"
         )
 
@@ -74,32 +101,50 @@ class Plan:
         """The prompts' names, for the run's directory."""
         return "+".join(dict.fromkeys(prompt.name for prompt in self.prompts))
 
-    def scorer_of(self, prompt: Prompt) -> Scorer:
-        """The scorer asked for, or the prompt's own."""
-        return get_scorer(self.scorer or prompt.scorer)
+    def marker_of(self, prompt: Prompt) -> Marker:
+        """Marks the answers to a prompt, by the scorer asked for or the prompt's own."""
+        return Marker(scorer_of(prompt, self.scorer), self.schema)
+
+    @property
+    def scorers(self) -> Mapping[str, Scorer]:
+        """Every prompt's scorer by the prompt's name."""
+        return {prompt.name: self.marker_of(prompt).scorer for prompt in self.prompts}
 
     @property
     def total(self) -> int | None:
         """How many trials there will be, None where nobody counted the items."""
-        providers = len(self.config.usable) if self.across == "every" else 1
+        providers = len(self.asked) if self.across == "every" else 1
         items = self.task.total
         return None if items is None else items * self.epochs * len(self.prompts) * providers
 
     def try_out(self) -> Mapping[str, tuple[Message, ...]]:
         """The messages of the first item by prompt; raises ConfigError where it cannot be rendered, or not in time."""
         first = next(self.task.items(), None)
-        return {prompt.name: render_in_time(prompt, first.variables) for prompt in self.prompts} if first else {}
+        words = self.schema.instructions if self.schema and self.in_words else ""
+        asked = {prompt.name: ask_in_time(prompt, first) for prompt in self.prompts} if first else {}
+        return {name: with_words(messages, words) if words else messages for name, messages in asked.items()}
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The providers that items go to."""
+        return tuple(each.name for each in self.config.usable if self.only is None or each.name in self.only)
 
     def with_providers(self, names: tuple[str, ...]) -> Plan:
-        """The same plan over some of the providers; raises ConfigError for a name that the file does not have."""
+        """The same plan over some of the providers; raises ConfigError for a name that the file does not have.
+
+        A provider that only judges stays, and is asked for nothing else.
+        """
+        self._check_providers(names, "--providers")
+        judges = {scorer.prompt.provider for scorer in self.scorers.values() if isinstance(scorer, JudgeScorer)}
+        providers = tuple(each for each in self.config.providers if each.name in names or each.name in judges)
+        only = None if judges <= {*names, None} else frozenset(names)
+        return replace(self, config=replace(self.config, providers=providers), only=only)
+
+    def _check_providers(self, names: tuple[str, ...], place: str) -> None:
         known = [provider.name for provider in self.config.providers]
         if unknown := [name for name in names if name not in known]:
             raise ConfigError(
-                f"--providers: {', '.join(unknown)} is not in {self.config.path}; it declares {', '.join(known)}"
+                f"{place}: {', '.join(unknown)} is not in {self.config.path}; it declares {', '.join(known)}"
             )
-        providers = tuple(provider for provider in self.config.providers if provider.name in names)
-        if not any(provider.enabled for provider in providers):
-            raise ConfigError(
-                f"--providers: {', '.join(names)} is `enabled: false` in {self.config.path}; enable it there"
-            )
-        return replace(self, config=replace(self.config, providers=providers))
+        if not any(provider.enabled for provider in self.config.providers if provider.name in names):
+            raise ConfigError(f"{place}: {', '.join(names)} is `enabled: false` in {self.config.path}; enable it there")

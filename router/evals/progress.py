@@ -27,13 +27,14 @@ class Snapshot:
     wall: float
     lanes: tuple[LaneStatus, ...]
     simulated: bool
+    unscored: int = 0
     stopping: bool = False
     notes: tuple[str, ...] = ()
 
     @property
     def settled(self) -> int:
         """Items that have their outcome."""
-        return self.right + self.wrong + self.unparsable + self.error
+        return self.right + self.wrong + self.unparsable + self.unscored + self.error
 
     @property
     def per_second(self) -> float:

@@ -1,15 +1,10 @@
-"""Prompt files: a text with `{{ question }}`, perhaps front matter; the only importer of jinja2.
-
-Jinja, sandboxed and strict. Single braces, as in JSON examples, are left alone.
-"""
+"""Prompt files: one or several turns of a conversation as templates, perhaps with front matter."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
+import re
 import threading
-import time
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,113 +13,132 @@ from typing import TYPE_CHECKING
 
 from router.config.parameters import refused
 from router.errors import ConfigError
+from router.evals import templates
 from router.evals.files import decode, open_bytes
-from router.evals.scorers import DEFAULT_SCORER, get_scorer
+from router.evals.images import part
+from router.evals.items import Item
+from router.evals.templates import Text
 from router.suggest import did_you_mean
 from router.types import Json, Message
 
 if TYPE_CHECKING:
-    from jinja2 import Template, nodes
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
     from router.config.yaml_nodes import Node
 
-MAX_CHARACTERS = 10_000_000
-MAX_RENDER_S = 5.0
+DEFAULT_SCORER = "json:infer"
+ROLES = ("system", "user", "assistant")
 
 _FENCE = "---"
-# What an expression of a template may raise over the values of an item.
-_FAILURES = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError)
-_BRACES = "single braces need no doubling; two that are meant as text are written {{ '{{' }}"
+_TURN = re.compile(rf"^--- ({'|'.join(ROLES)})[ \t]*$", re.MULTILINE)
+_QUESTION = "{{ question }}"
+_SYSTEM_ROLES = frozenset({"system", "developer"})
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A template with where it stands: from `line` of `path` on, or inside a name of its front matter."""
+class Turn:
+    """One message of a prompt: who says it, and the template of what is said."""
 
-    source: str
-    path: Path
-    line: int = 1
-    inside: str = ""
-
-    def at(self, line: int) -> str:
-        """Where its line `line`, counted from 1, stands in the file, for the head of a message."""
-        if self.inside:
-            return f"{self.path}:{self.line}: in line {line} of {self.inside}"
-        return f"{self.path}:{self.line + line - 1}"
+    role: str
+    text: Text
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt file, read and found well-formed; `sha256` (hex) is that of the file's bytes."""
+    """One prompt file, read and found well-formed; `sha256` (hex) is that of the file's bytes.
+
+    `scorer` stands in line `scorer_line` of its front matter, 0 where it is the default. `provider` and `model` say
+    who is to be asked, where the file does.
+    """
 
     name: str
     path: Path
-    body: Text
-    sha256: str
-    system_text: Text | None = None
+    turns: tuple[Turn, ...]
+    sha256: str = ""
     scorer: str = DEFAULT_SCORER
+    scorer_line: int = 0
     params: Mapping[str, Json] = field(default_factory=dict)
+    provider: str | None = None
+    model: str | None = None
 
     @property
     def template(self) -> str:
-        """The user's message as the file has it."""
-        return self.body.source
+        """The last message as the file has it."""
+        return self.turns[-1].text.source
 
     @property
     def system(self) -> str:
         """The system message as the file has it; empty where there is none."""
-        return self.system_text.source if self.system_text else ""
+        return next((turn.text.source for turn in self.turns if turn.role == "system"), "")
 
     @property
-    def texts(self) -> tuple[Text, ...]:
-        """The templates, in the order of their messages."""
-        return (self.system_text, self.body) if self.system_text else (self.body,)
+    def is_verbatim(self) -> bool:
+        """Whether it says nothing of its own."""
+        return len(self.turns) == 1 and self.template.strip() == _QUESTION
 
     def check(self, variable_names: Iterable[str]) -> None:
         """Raise ConfigError if a template needs a variable that is not among these."""
-        known = sorted(set(variable_names))
-        for text in self.texts:
-            for name, line in _variables(text, needed=True).items():
-                if name not in known:
-                    raise ConfigError(
-                        f"{text.at(line)}: there is no variable {name!r}{did_you_mean(name, known)} "
-                        f"(there are: {', '.join(known)})"
-                    )
+        known = set(variable_names)
+        for turn in self.turns:
+            templates.check_variables(turn.text, known)
 
     def render(self, variables: Mapping[str, object]) -> tuple[Message, ...]:
-        """The messages for one item; raises ConfigError where the template cannot take its values."""
-        roles = ("system", "user") if self.system_text else ("user",)
-        return tuple(
-            {"role": role, "content": _render(text, variables)} for role, text in zip(roles, self.texts, strict=True)
-        )
+        """The messages with these values; raises ConfigError where a template cannot take them."""
+        return tuple({"role": turn.role, "content": templates.render(turn.text, variables)} for turn in self.turns)
+
+    def ask(self, item: Item) -> tuple[Message, ...]:
+        """The messages for an item: the prompt's, the item's own before its question, its images beside it.
+
+        Raises ConfigError where a template cannot take the item, or an image is not there any more.
+        """
+        if item.messages and self.is_verbatim:
+            return _with_images(item.messages, item)
+        rendered = self.render(item.variables)
+        return _with_images(_joined(rendered, item, self.path) if item.messages else rendered, item)
 
 
-def load(path: Path) -> Prompt:
-    """Read a prompt file; raises ConfigError naming file and line of what is wrong."""
-    with open_bytes(path, "prompt file") as file:
-        data = file.read()
-    text = decode(data, path).replace("\r\n", "\n")
-    front, template, first_line = _split(text, path)
-    body = Text(template, path, first_line)
-    if not template.strip():
-        raise ConfigError(f"{body.at(1)}: the prompt is empty; write the question as {{{{ question }}}}")
-    named = _front_matter(front, path)
-    prompt = Prompt(
-        name=path.stem,
-        path=path,
-        body=body,
-        sha256=hashlib.sha256(data).hexdigest(),
-        system_text=_system(named, path),
-        scorer=_scorer(named, path),
-        params=_params(named, path),
-    )
-    _refuse_constant(prompt)
-    return prompt
+VERBATIM = Prompt("verbatim", Path("verbatim"), (Turn("user", Text(_QUESTION, Path("verbatim"))),))
+"""Asks every item as it is."""
 
 
-def render_in_time(prompt: Prompt, variables: Mapping[str, object]) -> tuple[Message, ...]:
-    """Like `Prompt.render`, but raises ConfigError for a template that does not come to its end.
+def _joined(rendered: tuple[Message, ...], item: Item, path: Path) -> tuple[Message, ...]:
+    """System message, examples, the item's earlier messages, and its last one as the prompt words it."""
+    *history, last = item.messages
+    if last["role"] != "user":
+        raise ConfigError(f"{path}: the item's last message is of role {last['role']}; ask such items without a prompt")
+    own = [message for message in rendered if message["role"] in _SYSTEM_ROLES]
+    system = own or [message for message in history if message["role"] in _SYSTEM_ROLES]
+    talk = [message for message in history if message["role"] not in _SYSTEM_ROLES]
+    *examples, asked = (message for message in rendered if message["role"] not in _SYSTEM_ROLES)
+    return (*system, *examples, *talk, {**last, "content": _worded(last["content"], asked["content"])})
+
+
+def _worded(content: Json, text: Json) -> Json:
+    if not isinstance(content, list):
+        return text
+    others = [each for each in content if not (isinstance(each, Mapping) and each.get("type") == "text")]
+    return [{"type": "text", "text": text}, *others]
+
+
+def _with_images(messages: tuple[Message, ...], item: Item) -> tuple[Message, ...]:
+    return _with_parts(messages, list(map(part, item.images))) if item.images else messages
+
+
+def with_words(messages: tuple[Message, ...], words: str) -> tuple[Message, ...]:
+    """The messages with words of the tool's own behind the question."""
+    return _with_parts(messages, [{"type": "text", "text": f"\n\n{words}"}])
+
+
+def _with_parts(messages: tuple[Message, ...], parts: list[Json]) -> tuple[Message, ...]:
+    """More parts beside the last of the user's messages; texts alone stay a text."""
+    place = max((n for n, message in enumerate(messages) if message["role"] == "user"), default=len(messages) - 1)
+    said = messages[place]["content"]
+    content: list[Json] = [*(said if isinstance(said, list) else [{"type": "text", "text": said}]), *parts]
+    texts = [each["text"] for each in content if isinstance(each, Mapping) and each.get("type") == "text"]
+    whole: Json = "".join(map(str, texts)) if len(texts) == len(content) else content
+    return (*messages[:place], {**messages[place], "content": whole}, *messages[place + 1 :])
+
+
+def ask_in_time(prompt: Prompt, item: Item) -> tuple[Message, ...]:
+    """Like `Prompt.ask`, but raises ConfigError for a template that does not come to its end.
 
     It is rendered in a thread of its own, which nothing can stop: that is for before a run, when giving up ends all.
     """
@@ -132,24 +146,51 @@ def render_in_time(prompt: Prompt, variables: Mapping[str, object]) -> tuple[Mes
 
     def work() -> None:
         try:
-            done.put(prompt.render(variables))
+            done.put(prompt.ask(item))
         except Exception as error:  # noqa: BLE001 - handed over
             done.put(error)
 
     threading.Thread(target=work, daemon=True, name=f"render {prompt.name}").start()
     try:
-        rendered = done.get(timeout=MAX_RENDER_S)
+        rendered = done.get(timeout=templates.MAX_RENDER_S)
     except Empty:
         raise ConfigError(
-            f"{prompt.path}: the template takes more than {MAX_RENDER_S:g} s for the first item; does a loop never end?"
+            f"{prompt.path}: the template takes more than {templates.MAX_RENDER_S:g} s for the first item; "
+            "does a loop never end?"
         ) from None
     if isinstance(rendered, Exception):
         raise rendered
     return rendered
 
 
+# --- files ----------------------------------------------------------------------------------------
+
+
+def load(path: Path) -> Prompt:
+    """Read a prompt file; raises ConfigError naming file and line of what is wrong."""
+    with open_bytes(path, "prompt file") as file:
+        data = file.read()
+    front, body, first_line = _split(decode(data, path).replace("\r\n", "\n"), path)
+    named = _front_matter(front, path)
+    scorer = named.get("scorer")
+    turns = (*_system(named, path), *_examples(named, path), *_turns(body, path, first_line))
+    prompt = Prompt(
+        name=path.stem,
+        path=path,
+        turns=turns,
+        sha256=hashlib.sha256(data).hexdigest(),
+        scorer=_text_of(scorer, "scorer", path) if scorer else DEFAULT_SCORER,
+        scorer_line=scorer.line if scorer else 0,
+        params=_params(named, path),
+        provider=_text_of(named["provider"], "provider", path) if "provider" in named else None,
+        model=_text_of(named["model"], "model", path) if "model" in named else None,
+    )
+    _refuse_constant(prompt)
+    return prompt
+
+
 def _split(text: str, path: Path) -> tuple[str, str, int]:
-    """Front matter, template, and the number of the template's first line."""
+    """Front matter, body, and the number of the body's first line."""
     lines = text.split("\n")
     if lines[0].rstrip() != _FENCE:
         return "", text, 1
@@ -162,9 +203,34 @@ def _split(text: str, path: Path) -> tuple[str, str, int]:
     return "\n".join(lines[1:end]), "\n".join(lines[end + 1 :]), end + 2
 
 
+def _turns(body: str, path: Path, first_line: int) -> Iterator[Turn]:
+    """The blocks under `--- user` and `--- assistant` lines; what stands above the first is the user's."""
+    marks = list(_TURN.finditer(body))
+    starts = [0, *(mark.end() + 1 for mark in marks)]
+    ends = [*(mark.start() for mark in marks), len(body) + 1]
+    for number, (role, start, end) in enumerate(zip(["user", *(m[1] for m in marks)], starts, ends, strict=True)):
+        source, line = body[start:end], first_line + body.count("\n", 0, start)
+        if source.strip():
+            # The line end before the next mark is the mark's.
+            yield Turn(role, Text(source if end > len(body) else source.removesuffix("\n"), path, line))
+        elif number or not marks:
+            raise ConfigError(f"{path}:{line}: the prompt is empty; write the question as {{{{ question }}}}")
+
+
+def _refuse_constant(prompt: Prompt) -> None:
+    """Raise ConfigError for what no item could render, or would render alike for all."""
+    for turn in prompt.turns:
+        templates.check(turn.text)
+    if not any(templates.variables(turn.text) for turn in prompt.turns):
+        raise ConfigError(
+            f"{prompt.path}: the prompt has no variable, so every item would ask the same; "
+            "write {{ question }} where the question belongs"
+        )
+
+
 # --- front matter ---------------------------------------------------------------------------------
 
-_NAMES = ("scorer", "system", "params")
+_NAMES = ("scorer", "system", "messages", "params", "provider", "model")
 
 
 def _front_matter(text: str, path: Path) -> Mapping[str, Node]:
@@ -188,21 +254,27 @@ def _front_matter(text: str, path: Path) -> Mapping[str, Node]:
     return root.value
 
 
-def _system(named: Mapping[str, Node], path: Path) -> Text | None:
-    node = named.get("system")
-    return Text(_text_of(node, "system", path), path, node.line, "system") if node else None
+def _system(named: Mapping[str, Node], path: Path) -> Iterator[Turn]:
+    if node := named.get("system"):
+        yield Turn("system", Text(_text_of(node, "system", path), path, node.line, "system"))
 
 
-def _scorer(named: Mapping[str, Node], path: Path) -> str:
-    node = named.get("scorer")
-    if node is None:
-        return DEFAULT_SCORER
-    name = _text_of(node, "scorer", path)
-    try:
-        get_scorer(name)
-    except ConfigError as error:
-        raise ConfigError(f"{path}:{node.line}: {error}") from None
-    return name
+def _examples(named: Mapping[str, Node], path: Path) -> Iterator[Turn]:
+    """The turns under `messages`, each `- user: …` or `- {role: user, content: …}`; the body is what is asked."""
+    node = named.get("messages")
+    for number, each in enumerate(node.value if node and isinstance(node.value, tuple) else (), 1):
+        said = each.value if isinstance(each.value, Mapping) else {}
+        role, content = said.get("role"), said.get("content")
+        if role is None and len(said) == 1:
+            ((name, content),) = said.items()
+        else:
+            name = str(role.value) if role else ""
+        if name not in ROLES or content is None:
+            raise ConfigError(f'{path}:{each.line}: message {number} must be like "- user: …", of {", ".join(ROLES)}')
+        inside = f"message {number}"
+        yield Turn(name, Text(_text_of(content, inside, path), path, each.line, inside))
+    if node and not isinstance(node.value, tuple):
+        raise ConfigError(f'{path}:{node.line}: messages holds a list, each like "- user: …"')
 
 
 def _params(named: Mapping[str, Node], path: Path) -> Mapping[str, Json]:
@@ -222,103 +294,3 @@ def _text_of(node: Node, name: str, path: Path) -> str:
     if isinstance(node.value, str) and node.value.strip():
         return node.value
     raise ConfigError(f"{path}:{node.line}: {name} must be a text and not empty")
-
-
-# --- templates ------------------------------------------------------------------------------------
-
-
-@functools.cache
-def _environment() -> ImmutableSandboxedEnvironment:
-    # jinja2 is imported inside functions: `--help` and `check` do without its 50 ms.
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-
-
-@functools.lru_cache(maxsize=64)
-def _compiled(text: Text) -> Template:
-    from jinja2 import TemplateSyntaxError
-
-    try:
-        return _environment().from_string(text.source)
-    except TemplateSyntaxError as error:
-        raise ConfigError(f"{text.at(error.lineno)}: the template cannot be read: {error.message}; {_BRACES}") from None
-
-
-def _variables(text: Text, *, needed: bool = False) -> dict[str, int]:
-    """The variables of a template with the line where each stands first; `needed` leaves out the guarded."""
-    from jinja2 import meta, nodes
-
-    tree = _environment().parse(text.source)
-    names = meta.find_undeclared_variables(tree) - set(_environment().globals)
-    if needed:
-        names -= _guarded(tree)
-    lines: dict[str, int] = {}
-    for node in tree.find_all(nodes.Name):
-        if node.name in names:
-            lines[node.name] = min(node.lineno, lines.get(node.name, node.lineno))
-    return dict(sorted(lines.items(), key=lambda found: found[1]))
-
-
-def _guarded(tree: nodes.Template) -> set[str]:
-    """Names that the template itself provides for: `x | default("")`, `x is defined`."""
-    from jinja2 import nodes
-
-    guards = [n for n in tree.find_all(nodes.Filter) if n.name in {"default", "d"}]
-    tests = [n for n in tree.find_all(nodes.Test) if n.name in {"defined", "undefined"}]
-    return {guard.node.name for guard in (*guards, *tests) if isinstance(guard.node, nodes.Name)}
-
-
-def _refuse_constant(prompt: Prompt) -> None:
-    """Compile all; raises ConfigError for what no item could render, or would render alike for all."""
-    for text in prompt.texts:
-        _compiled(text)
-        _refuse_escapes(text)
-    if not any(_variables(text) for text in prompt.texts):
-        raise ConfigError(
-            f"{prompt.path}: the prompt has no variable, so every item would ask the same; "
-            "write {{ question }} where the question belongs"
-        )
-
-
-def _refuse_escapes(text: Text) -> None:
-    """Refuse what the sandbox would refuse on every item: Python's insides, other files."""
-    from jinja2 import nodes
-
-    tree = _environment().parse(text.source)
-    for node in tree.find_all(nodes.Getattr):
-        if node.attr.startswith("__"):
-            raise ConfigError(f"{text.at(node.lineno)}: a prompt may not reach for {node.attr}; take it out")
-    for other in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
-        raise ConfigError(f"{text.at(other.lineno)}: a prompt is one file and loads no other; paste it in")
-
-
-def _render(text: Text, variables: Mapping[str, object]) -> str:
-    from jinja2 import TemplateError
-
-    try:
-        return "".join(_bounded(_compiled(text).generate(variables), text))
-    except (TemplateError, *_FAILURES) as error:
-        where = text.at(_line_of(error))
-        raise ConfigError(
-            f"{where}: the template cannot take this item: {str(error) or type(error).__name__}"
-        ) from None
-
-
-def _bounded(pieces: Iterable[str], text: Text) -> Iterator[str]:
-    """The pieces, as long as they are no more than any model could read and come in time."""
-    length, late = 0, time.monotonic() + MAX_RENDER_S
-    for piece in pieces:
-        length += len(piece)
-        if length > MAX_CHARACTERS:
-            raise ConfigError(f"{text.at(1)}: the template makes more than {MAX_CHARACTERS:,} characters of this item")
-        if time.monotonic() > late:
-            raise ConfigError(f"{text.at(1)}: the template takes more than {MAX_RENDER_S:g} s for this item")
-        yield piece
-
-
-def _line_of(error: Exception) -> int:
-    """The template's line that failed: jinja2 puts a frame of the template into the traceback."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return next((f.lineno for f in reversed(frames) if f.filename == "<template>" and f.lineno), 1)

@@ -7,21 +7,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar, get_args
 
-Verdict: TypeAlias = Literal["right", "wrong", "unparsable", "error"]
-"""What became of an item; an error is never counted as a wrong answer."""
+Verdict: TypeAlias = Literal["right", "wrong", "unparsable", "unscored", "error"]
+"""What became of an item; an error is never counted as a wrong answer, nor an answer that nobody could mark."""
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 T = TypeVar("T", str, int, bool)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """How one trial ended. `trial` names what was asked: item, epoch, prompt and, where pinned, provider.
 
-    `answer` is what the scorer found, `response` the model's whole text. An `error` has a `reason` (`deadline`,
-    `nothing_serves`, `attempts_exhausted`, `bad_request`, ...) and the last `fault`, or the reason again where no call
-    failed. `attempts` counts the calls that were sent. Times are in seconds, `latency_s` is that of the last call.
+    `answer` is what the scorer found, `response` the model's whole text, `reasoning` what it thought aloud. `reason`
+    says why there is no verdict: `truncated`, `refused`, `filtered`, `schema` or `no_answer` where there is an answer,
+    `scorer_failed` where nothing could mark it, else `deadline`, `nothing_serves`, `attempts_exhausted`,
+    `bad_request`, ... and the last `fault`, or the reason again where no call failed. `score` is from 0 to 1, None
+    where nobody marked; `why` is the scorer's word for it. `expected` is None where nobody knows, a JSON list where
+    several answers will do. `attempts` counts the calls that were sent. Times are in seconds, `latency_s` is that of
+    the last call; `tokens_cached` are among `tokens_in`, `tokens_reasoning` among `tokens_out`.
     `key` (such as `openai#2`) and `model` are empty where nothing was sent, `provider` too unless it was pinned.
     """
 
@@ -33,15 +37,20 @@ class Row:
     key: str
     model: str
     outcome: Verdict
-    expected: str
     reason: str | None = None
+    score: float | None = None
+    why: str = ""
+    expected: str | None = None
     answer: str | None = None
     response: str = ""
+    reasoning: str = ""
     fault: str | None = None
     attempts: int = 0
     latency_s: float | None = None
     waited_s: float = 0.0
     tokens_in: int | None = None
+    tokens_cached: int | None = None
+    tokens_reasoning: int | None = None
     tokens_out: int | None = None
     cost_usd: float | None = None
     finish_reason: str = ""
@@ -63,15 +72,20 @@ class Row:
             key=_given(record, "key", str),
             model=_given(record, "model", str),
             outcome=_verdict(record),
-            expected=_given(record, "expected", str),
             reason=_maybe(record, "reason", str),
+            score=_number(record, "score"),
+            why=_maybe(record, "why", str) or "",
+            expected=_maybe(record, "expected", str),
             answer=_maybe(record, "answer", str),
             response=_maybe(record, "response", str) or "",
+            reasoning=_maybe(record, "reasoning", str) or "",
             fault=_maybe(record, "fault", str),
             attempts=_maybe(record, "attempts", int) or 0,
             latency_s=_number(record, "latency_s"),
             waited_s=_number(record, "waited_s") or 0.0,
             tokens_in=_maybe(record, "tokens_in", int),
+            tokens_cached=_maybe(record, "tokens_cached", int),
+            tokens_reasoning=_maybe(record, "tokens_reasoning", int),
             tokens_out=_maybe(record, "tokens_out", int),
             cost_usd=_number(record, "cost_usd"),
             finish_reason=_maybe(record, "finish_reason", str) or "",

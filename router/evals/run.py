@@ -12,6 +12,7 @@ from router.clock import Clock
 from router.engine.amap import amap
 from router.engine.router import Router
 from router.errors import NothingServes, Stopped
+from router.evals.fit import Fit
 from router.evals.patience import Patience
 from router.evals.plan import Plan
 from router.evals.progress import Snapshot
@@ -30,6 +31,7 @@ class Evaluation:
 
     `why` is the first error of an item. `stopped` says why the run ended before its items did, None where it did not
     or was interrupted: results had no place to go, nothing could be sent for too long, everything was refused.
+    `misfits` say of which prompts the scorer found nothing, or nothing right.
     """
 
     summary: dict[str, object]
@@ -40,6 +42,7 @@ class Evaluation:
     accuracy: float | None
     why: str | None = None
     stopped: str | None = None
+    misfits: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -51,6 +54,7 @@ class Run:
     clock: Clock
     router: Router
     patience: Patience
+    fit: Fit
     tally: Tally = field(default_factory=Tally)
     interrupted: bool = False
     hopeless: str | None = None
@@ -80,18 +84,23 @@ class Run:
         return await settle(trial, self.plan, self.router), self.clock.now() - began
 
     def _trials(self) -> Iterator[Trial]:
+        last = ""
         for trial in trials(self.plan):
             if self.is_stopping:
                 return
+            if trial.item.id != last:
+                last = trial.item.id
+                self.files.append_item(trial.item)
             yield trial
 
     def _write(self, settled: Settled, elapsed_s: float) -> None:
         row, error = settled.row, settled.error
         self.files.append(row)
         self.tally.add(row)
+        self.fit.add(settled.trial.item, row)
         if error is not None and self.first_error is None:
             self.first_error = str(error)
-        why = str(error) if error else None
+        why = str(error) if error else row.why or None
         self.files.log.write(ItemSettled(row.trial, row.outcome, row.attempts, round(elapsed_s, 4), why))
 
     def _listen(self, settled: Settled) -> None:
@@ -135,6 +144,7 @@ class Run:
             right=verdicts["right"],
             wrong=verdicts["wrong"],
             unparsable=verdicts["unparsable"],
+            unscored=verdicts["unscored"],
             error=verdicts["error"],
             elapsed_s=self.elapsed_s,
             wall=self.clock.wall(),
@@ -151,15 +161,17 @@ class Run:
             return 0.0
         return (self.clock.now() if self.ended is None else self.ended) - self.started
 
-    def finish(self) -> Evaluation:
+    async def finish(self) -> Evaluation:
         """Write the summary, say in the log how it ended, and close the files."""
-        summary, total = self.summary(), self.tally.total
+        misfits = await self.fit.misfits(str(self.files.path))
+        summary, total = self.summary(misfits), self.tally.total
         self.files.write("summary.json", summary)
         self.files.log.write(
             RunFinished(
                 right=total.verdicts["right"],
                 wrong=total.verdicts["wrong"],
                 unparsable=total.verdicts["unparsable"],
+                unscored=total.verdicts["unscored"],
                 error=total.verdicts["error"],
                 items=total.items,
                 accuracy=total.accuracy,
@@ -178,9 +190,10 @@ class Run:
             total.accuracy,
             self.first_error,
             self.stopped,
+            misfits,
         )
 
-    def summary(self) -> dict[str, object]:
+    def summary(self, misfits: tuple[str, ...]) -> dict[str, object]:
         """The contents of summary.json."""
         elapsed_s, counts = self.elapsed_s, self.tally.providers
         return {
@@ -194,7 +207,7 @@ class Run:
             "stopped": self.stopped,
             **self.tally.summary(),
             "simulated": self.plan.config.simulated,
-            "notes": list(notes(self.plan)),
+            "notes": [*notes(self.plan), *misfits],
             "providers": {
                 view.name: provider_summary(counts.get(view.name), view, elapsed_s) for view in self.router.status()
             },

@@ -1,4 +1,4 @@
-"""The directory of a run: run.json, log.jsonl, results.jsonl and summary.json, none with a key in it.
+"""The directory of a run: run.json, log.jsonl, items.jsonl, results.jsonl and summary.json, none with a key in it.
 
 It is named by time and prompt, kept from the first call on, and found again as `latest`.
 """
@@ -19,6 +19,7 @@ from router.clock import Clock
 from router.config.masking import secrets
 from router.config.models import Config
 from router.errors import ConfigError
+from router.evals.items import Item
 from router.evals.plan import Plan
 from router.evals.results import Row
 from router.jsonl import Appender, decode, encode, write_whole
@@ -43,6 +44,7 @@ class RunDirectory:
         self._documents: dict[str, object] = {}
         self.scrub = Scrubber(secrets(config))
         self._results = Appender(path / "results.jsonl", on_failure=self._failed)
+        self._items = Appender(path / "items.jsonl", on_failure=self._failed)
         self.log = JsonLog(
             path / "log.jsonl",
             path.name,
@@ -63,6 +65,10 @@ class RunDirectory:
     def append(self, row: Row) -> None:
         """Add one line to results.jsonl."""
         self._results.append_line(self._clean(row.to_json()))
+
+    def append_item(self, item: Item) -> None:
+        """Add one line to items.jsonl, by which answers can be understood and marked again."""
+        self._items.append_line(self._clean(item.to_json()))
 
     def write(self, name: str, value: Mapping[str, object]) -> None:
         """Write one JSON file, whole or not at all."""
@@ -94,7 +100,7 @@ class RunDirectory:
 
     def close(self) -> None:
         """Put everything on the disk, what could not be written before included; a second call does nothing."""
-        for file in (self._results, self.log):
+        for file in (self._results, self._items, self.log):
             try:
                 file.close()
             except OSError as error:

@@ -1,4 +1,4 @@
-"""Scorers: they find the answer in a model's text and compare it with what was expected."""
+"""Scorers that read a text by rule: a field of a JSON object, a number, a choice, a pattern, a set."""
 
 from __future__ import annotations
 
@@ -6,49 +6,59 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Literal, TypeAlias
+from functools import partial
+from typing import TypeAlias
 
 from router.errors import ConfigError
+from router.evals.answers import last_number, last_object_with, number_in, without_thinking
+from router.evals.choices import named_choice
+from router.evals.items import Item
+from router.evals.scores import UNPARSABLE, Ask, Score, Scorer, ScorerFailed
 from router.suggest import did_you_mean
+from router.types import Completion
+
+MAX_SEARCH_S = 2.0
+"""For one search of a pattern: some patterns take longer than any run on some texts."""
+
+Compare: TypeAlias = Callable[[str, str], Score]
+"""Takes the model's text, without its thinking, and one expected answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """How an answer text did, and the answer found in it; None where it is `unparsable`."""
+class TextScorer:
+    """Compares a text with each expected answer; the best counts."""
 
-    outcome: Literal["right", "wrong", "unparsable"]
-    answer: str | None
+    name: str
+    compare: Compare
+    lacks: str = "text"
+    wants: str = ""
+    form: Callable[[str], str | None] = str
+    reads_end: bool = False
+    needs_gold: bool = True
 
+    def ideal(self, item: Item) -> str | None:
+        """The expected answer in the form that is looked for."""
+        return self.form(item.accepted[0]) if item.accepted else None
 
-Scorer: TypeAlias = Callable[[str, str], Score]
-"""Takes the model's text and the expected answer; never raises."""
-
-DEFAULT_SCORER = "infer"
-UNPARSABLE = Score("unparsable", None)
-
-_FIELD = "infer"
-_THINK_TAG = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
-_ASCII = str.maketrans("０１２３４５６７８９．＋－−", "0123456789.+--")
-_GROUPED = r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?"
-_PLAIN = r"\d+(?:\.\d+)?(?:[eE][-+]?\d{1,3}(?!\d))?"
-_NUMBER = re.compile(rf"[-+]?(?:{_GROUPED}|{_PLAIN})", re.ASCII)
-# In prose `12-5` holds 12 and 5; a sign belongs to its number only where no operand stands before it.
-_NUMBER_IN_PROSE = re.compile(rf"(?:(?<![\w).])[-+])?(?:{_GROUPED}|{_PLAIN})", re.ASCII)
-
-# Numbers stay text: so they compare exactly, however long, and a boolean cannot pass for one.
-# Models break lines inside strings, which JSON forbids; `strict=False` takes them.
-_OBJECT = re.compile(r'\{\s*"')
-_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, strict=False)
+    async def score(self, item: Item, completion: Completion, ask: Ask) -> Score:  # noqa: ARG002 - asks nobody
+        """Mark an answer."""
+        text = without_thinking(completion.text)
+        found = [self.compare(text, gold) for gold in item.accepted]
+        return max(found, key=lambda score: (score.value, score.answer is not None))
 
 
-def infer(text: str, expected: str) -> Score:
-    """Score the value of `infer` in the last JSON object that has it: a number, or a text that is one.
+# --- how texts compare ----------------------------------------------------------------------------
 
-    Where a text is expected, any text is an answer.
+
+def field_of_json(name: str, text: str, expected: str) -> Score:
+    """Score a field of the last JSON object that has it: a number, a text, or true or false where that is expected.
+
+    Where a number is expected, anything else is no answer.
     """
-    holder = last_object_with(_FIELD, without_thinking(text))
-    value = holder[_FIELD] if holder is not None else None
+    holder = last_object_with(name, text)
+    value = holder[name] if holder is not None else None
+    if isinstance(value, bool) and expected.strip().lower() in {"true", "false"}:
+        return _compare(str(value).lower(), expected.lower())
     if not isinstance(value, str) or not value.strip():
         return UNPARSABLE
     if number_in(value) is None and number_in(expected) is not None:
@@ -56,125 +66,46 @@ def infer(text: str, expected: str) -> Score:
     return _compare(value, expected)
 
 
-def exact(text: str, expected: str) -> Score:
+def exact(options: frozenset[str], text: str, expected: str) -> Score:
     """Score the whole answer, stripped, letter by letter."""
-    answer = without_thinking(text).strip()
-    return _score(answer, is_right=answer == expected.strip()) if answer else UNPARSABLE
+    answer = text.strip()
+    return _score(answer, is_right=_eased(answer, options) == _eased(expected, options)) if answer else UNPARSABLE
 
 
-def includes(text: str, expected: str) -> Score:
+def contains(options: frozenset[str], text: str, expected: str) -> Score:
     """Score whether the expected text stands anywhere in the answer."""
-    answer = without_thinking(text).strip()
-    return _score(answer, is_right=expected.strip() in answer) if answer else UNPARSABLE
+    answer = text.strip()
+    return _score(answer, is_right=_eased(expected, options) in _eased(answer, options)) if answer else UNPARSABLE
 
 
 def number(text: str, expected: str) -> Score:
     """Score the last number in the answer."""
-    found = _NUMBER_IN_PROSE.findall(without_thinking(text).translate(_ASCII))
-    return _compare(found[-1], expected) if found else UNPARSABLE
+    found = last_number(text)
+    return UNPARSABLE if found is None else _compare(found, expected)
 
 
-SCORERS: Mapping[str, Scorer] = {"infer": infer, "exact": exact, "includes": includes, "number": number}
-"""Every scorer by name; `regex:PATTERN` makes one more."""
+def match_of(pattern: str) -> Compare:
+    """Score the first match of a pattern, or its first group; raises ConfigError where it is none."""
+    # `re` cannot be stopped, and holds up everything; this one takes the same patterns and a time limit.
+    import regex
 
-
-def get_scorer(name: str) -> Scorer:
-    """The scorer called `name`, or made by `regex:PATTERN`; raises ConfigError naming the nearest."""
-    if name in SCORERS:
-        return SCORERS[name]
-    kind, colon, pattern = name.partition(":")
-    if kind == "regex" and colon:
-        return _regex(pattern)
-    known = [*SCORERS, "regex:PATTERN"]
-    # Only the word before a colon is compared, lest a long pattern hide it.
-    close = did_you_mean(kind, [*SCORERS, "regex"])
-    raise ConfigError(f"there is no scorer {name!r}{close} (known: {', '.join(known)})")
-
-
-def without_thinking(text: str) -> str:
-    """The text outside <think> blocks; an unterminated block hides what follows it.
-
-    A closing tag alone ends reasoning whose opening tag the vendor kept: the text before it is hidden.
-    """
-    kept: list[str] = []
-    at, is_thinking = 0, False
-    for tag in _THINK_TAG.finditer(text):
-        if not tag[1] and not is_thinking:
-            kept.append(text[at : tag.start()])
-        is_thinking = not tag[1]
-        at = tag.end()
-    if not is_thinking:
-        kept.append(text[at:])
-    return "".join(kept)
-
-
-def last_object_with(name: str, text: str) -> Mapping[str, object] | None:
-    """The last JSON object in a text that has `name` and stands in no other object that has it.
-
-    Its numbers are texts. A broken object is skipped up to where it breaks, with the objects in it, so a
-    truncated one hides all its insides and no letter is parsed more than twice: an unterminated string
-    is reported at its begin, but behind it no name of an object can begin any more.
-    """
-    source, last = _Unnumbered(text), None
-    begin = _OBJECT.search(source)
-    while begin:
-        try:
-            value, end = _DECODER.raw_decode(source, begin.start())
-            last = _holder(name, value) or last
-        except json.JSONDecodeError as error:
-            end = max(error.pos, begin.start() + 1)
-        except RecursionError:
-            # No answer nests a thousand levels deep, and there is no telling where this one ends.
-            return None
-        begin = _OBJECT.search(source, end)
-    return last
-
-
-class _Unnumbered(str):
-    """A text without line numbers: JSONDecodeError counts the lines before it, quadratic for many errors."""
-
-    __slots__ = ()
-
-    def count(self, *_: object) -> int:
-        return 0
-
-    def rfind(self, *_: object) -> int:
-        return -1
-
-
-def number_in(text: str) -> Decimal | None:
-    """The number that a text is: `42`, `-1,234.50`, `4.2e1`, full-width digits; None for any other text."""
-    match = _NUMBER.fullmatch(text.strip().translate(_ASCII))
-    return Decimal(match[0].replace(",", "")) if match else None
-
-
-def _holder(name: str, value: object) -> Mapping[str, object] | None:
-    """The last outermost object with `name`: the stack is walked from the right, parents first."""
-    stack = [value]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            if name in node:
-                return node
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)
-    return None
-
-
-def _regex(pattern: str) -> Scorer:
     try:
-        compiled = re.compile(pattern)
-    except re.error as error:
+        compiled = regex.compile(pattern)
+    except regex.error as error:
         raise ConfigError(f"scorer regex:{pattern}: this is no regular expression: {error}") from None
     group = 1 if compiled.groups else 0
 
-    def scorer(text: str, expected: str) -> Score:
-        match = compiled.search(without_thinking(text))
+    def compare(text: str, expected: str) -> Score:
+        try:
+            match = compiled.search(text, timeout=MAX_SEARCH_S)
+        except TimeoutError:
+            raise ScorerFailed(
+                f"scorer regex:{pattern} took more than {MAX_SEARCH_S:g} s for {len(text)} characters"
+            ) from None
         found = match[group] if match else None
         return UNPARSABLE if found is None else _compare(found, expected)
 
-    return scorer
+    return compare
 
 
 def _compare(answer: str, expected: str) -> Score:
@@ -185,4 +116,138 @@ def _compare(answer: str, expected: str) -> Score:
 
 
 def _score(answer: str, *, is_right: bool) -> Score:
-    return Score("right" if is_right else "wrong", answer.strip())
+    return Score(float(is_right), answer.strip())
+
+
+def _eased(text: str, options: frozenset[str]) -> str:
+    text = " ".join(text.split()) if "whitespace" in options else text.strip()
+    return text.casefold() if "ignore_case" in options else text
+
+
+# --- choice and set, which see the item -----------------------------------------------------------
+
+_SAID = ("infer", "answer", "choice")
+"""Fields of a JSON answer that may name the choice."""
+_PARTS = re.compile(r"[,;\n、，；]")
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceScorer:
+    """Compares the choice that an answer names with the right one, each by letter, index or text."""
+
+    name: str = "choice"
+    lacks: str = "choice in it"
+    wants: str = "the letter, index (from 0) or text of exactly one of the item's choices"
+    reads_end: bool = False
+    needs_gold: bool = True
+
+    def ideal(self, item: Item) -> str | None:
+        """The text of the right choice."""
+        return "" if item.choice is None else item.choices[item.choice]
+
+    async def score(self, item: Item, completion: Completion, ask: Ask) -> Score:  # noqa: ARG002 - asks nobody
+        """Mark an answer; raises ScorerFailed where the item has no right choice."""
+        if item.choice is None:
+            raise ScorerFailed(f"what is expected of item {item.id}, {item.expected!r:.60}, is not {self.wants}")
+        text = without_thinking(completion.text)
+        found = named_choice(_said(text), item.choices)
+        return UNPARSABLE if found is None else _score(item.choices[found], is_right=found == item.choice)
+
+
+def _said(text: str) -> str:
+    """What a JSON answer says in its field, or the whole text."""
+    values = ((last_object_with(name, text) or {}).get(name) for name in _SAID)
+    return next((value for value in values if isinstance(value, str) and value.strip()), text)
+
+
+@dataclass(frozen=True, slots=True)
+class SetScorer:
+    """Compares a list in any order: right where both are the same, the score is what they share of what either has."""
+
+    name: str = "set"
+    lacks: str = "list in it"
+    wants: str = ""
+    reads_end: bool = False
+    needs_gold: bool = True
+
+    def ideal(self, item: Item) -> str | None:
+        """The expected ones as a JSON list."""
+        return json.dumps(sorted(_expected_set(item)))
+
+    async def score(self, item: Item, completion: Completion, ask: Ask) -> Score:  # noqa: ARG002 - asks nobody
+        """Mark an answer by Jaccard's index."""
+        got, wanted = _answered_set(without_thinking(completion.text)), _expected_set(item)
+        if not got:
+            return UNPARSABLE
+        return Score(
+            len(got & wanted) / len(got | wanted), json.dumps(sorted(got), ensure_ascii=False), right=got == wanted
+        )
+
+
+def _expected_set(item: Item) -> frozenset[str]:
+    return _normal(item.golds or _PARTS.split(item.expected or ""))
+
+
+def _answered_set(text: str) -> frozenset[str]:
+    """The last JSON list in a text, or its parts between commas and lines."""
+    for begin in reversed([match.start() for match in re.finditer(r"\[", text)][-100:]):
+        try:
+            value, _ = json.JSONDecoder().raw_decode(text, begin)
+        except (ValueError, RecursionError):
+            continue
+        if all(isinstance(each, str | int | float) for each in value):
+            return _normal(map(str, value))
+    return _normal(_PARTS.split(text))
+
+
+def _normal(parts: object) -> frozenset[str]:
+    texts = (_BULLET.sub("", part).strip(" \t\"'`.").casefold() for part in parts)  # type: ignore[attr-defined]
+    return frozenset(text for text in texts if text)
+
+
+# --- by name --------------------------------------------------------------------------------------
+
+_EASING = frozenset({"ignore_case", "whitespace"})
+
+
+def _json_scorer(name: str, argument: str) -> Scorer:
+    return TextScorer(
+        name,
+        partial(field_of_json, argument),
+        lacks=f'{{"{argument}": …}}',
+        form=lambda gold: json.dumps({argument: gold}),
+    )
+
+
+def _eased_scorer(compare: Callable[[frozenset[str], str, str], Score], name: str, argument: str) -> Scorer:
+    options = frozenset(filter(None, argument.split(",")))
+    if unknown := sorted(options - _EASING):
+        close = did_you_mean(unknown[0], _EASING)
+        raise ConfigError(
+            f"scorer {name}: there is no option {unknown[0]!r}{close} (known: {', '.join(sorted(_EASING))})"
+        )
+    return TextScorer(name, partial(compare, options))
+
+
+def _regex_scorer(name: str, argument: str) -> Scorer:
+    return TextScorer(name, match_of(argument), lacks="match of the pattern", form=lambda _gold: None)
+
+
+WITH_ARGUMENT: Mapping[str, Callable[[str, str], Scorer]] = {
+    "json": _json_scorer,
+    "exact": partial(_eased_scorer, exact),
+    "contains": partial(_eased_scorer, contains),
+    "regex": _regex_scorer,
+}
+"""By the word before the colon; each takes the whole name and what stands behind the colon."""
+PLAIN: Mapping[str, Scorer] = {
+    "infer": _json_scorer("infer", "infer"),
+    "exact": TextScorer("exact", partial(exact, frozenset())),
+    "contains": TextScorer("contains", partial(contains, frozenset())),
+    "includes": TextScorer("includes", partial(contains, frozenset())),
+    "number": TextScorer("number", number, lacks="number in it", wants="a number", reads_end=True),
+    "choice": ChoiceScorer(),
+    "set": SetScorer(),
+}
+"""By their whole name."""

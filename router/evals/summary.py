@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
 from router.engine.status import LaneStatus
 from router.evals.plan import Plan
+from router.evals.quantiles import Quantiles
 from router.evals.results import VERDICTS, Row, Verdict
-from router.evals.stats import bounds, percentile, wilson
+from router.evals.stats import bounds, wilson
 
 
 @dataclass(slots=True)
 class Counts:
-    """What some rows add up to; 8 bytes a row, for the percentiles."""
+    """What some rows add up to, in memory that does not grow with them."""
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
-    latencies_s: array[float] = field(default_factory=lambda: array("d"))
+    reasons: Counter[str] = field(default_factory=Counter)
+    score: float = 0.0
+    latencies_s: Quantiles = field(default_factory=Quantiles)
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: float = 0.0
@@ -31,19 +33,32 @@ class Counts:
 
     @property
     def answered(self) -> int:
-        """Rows with an answer, be it right, wrong or unparsable."""
+        """Rows with an answer, be it right, wrong, unparsable or unscored."""
         return self.items - self.verdicts["error"]
 
     @property
+    def marked(self) -> int:
+        """Rows whose answer could be right: those with an answer, but for the unscored."""
+        return self.answered - self.verdicts["unscored"]
+
+    @property
     def accuracy(self) -> float | None:
-        """The share of right answers among the answered, None before the first."""
-        return self.verdicts["right"] / self.answered if self.answered else None
+        """The share of right answers among the marked, None before the first."""
+        return self.verdicts["right"] / self.marked if self.marked else None
+
+    @property
+    def mean_score(self) -> float | None:
+        """The mean of the scores of the marked, None before the first."""
+        return self.score / self.marked if self.marked else None
 
     def add(self, row: Row) -> None:
         """Count one row; the latency of a call that failed is not an answer's and stays out."""
         self.verdicts[row.outcome] += 1
+        self.score += float(row.outcome == "right") if row.score is None else row.score
+        if row.reason is not None:
+            self.reasons[row.reason] += 1
         if row.latency_s is not None and row.outcome != "error":
-            self.latencies_s.append(row.latency_s)
+            self.latencies_s.add(row.latency_s)
         self.tokens_in += row.tokens_in or 0
         self.tokens_out += row.tokens_out or 0
         if row.cost_usd is not None:
@@ -51,22 +66,24 @@ class Counts:
             self.priced += 1
 
     def summary(self) -> dict[str, object]:
-        """The counts with `accuracy`, its 95 % `interval` (Wilson's, over the answered) and its `bounds`.
+        """The counts with `accuracy`, its 95 % `interval` (Wilson's, over the marked) and its `bounds`.
 
         The bounds hold whatever the errors would have been: from all wrong to all right.
         Latencies are in seconds, None without answers; `cost_usd` is None where no row had a price.
         """
-        right, answered = self.verdicts["right"], self.answered
-        latencies = sorted(self.latencies_s)
+        right, marked = self.verdicts["right"], self.marked
         return {
             "items": self.items,
-            "answered": answered,
+            "answered": self.answered,
+            "marked": marked,
             **{verdict: self.verdicts[verdict] for verdict in VERDICTS},
+            "reasons": dict(sorted(self.reasons.items())),
             "accuracy": self.accuracy,
-            "interval": dataclasses.asdict(wilson(right, answered)),
-            "bounds": dataclasses.asdict(bounds(right, answered, self.verdicts["error"])),
-            "latency_p50_s": percentile(latencies, 50) if latencies else None,
-            "latency_p95_s": percentile(latencies, 95) if latencies else None,
+            "mean_score": None if self.mean_score is None else round(self.mean_score, 6),
+            "interval": dataclasses.asdict(wilson(right, marked)),
+            "bounds": dataclasses.asdict(bounds(right, marked, self.verdicts["error"])),
+            "latency_p50_s": self.latencies_s.percentile(50),
+            "latency_p95_s": self.latencies_s.percentile(95),
             "tokens_in": self.tokens_in,
             "tokens_out": self.tokens_out,
             # Rounded, so that rows in another order (a resumed run) give the same sum.
@@ -106,7 +123,7 @@ def notes(plan: Plan) -> tuple[str, ...]:
     """What a person must know about a run: that it is simulated, and who takes no part."""
     simulated = ("the vendors are simulated: no call leaves this machine, and the accuracy says nothing",)
     left_out = (f"{provider.name} is left out: {provider.why_left_out}" for provider in plan.config.left_out)
-    return (*(simulated if plan.config.simulated else ()), *plan.notes, *left_out)
+    return (*(simulated if plan.config.simulated else ()), *plan.task.notes, *plan.notes, *left_out)
 
 
 def provider_summary(counts: Counts | None, view: LaneStatus, elapsed_s: float) -> dict[str, object]:

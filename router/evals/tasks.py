@@ -1,12 +1,12 @@
-"""Where items come from: the arithmetic of the article, or a file."""
+"""Where items come from: the arithmetic of the article, or a data set."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from router.errors import ConfigError
 from router.evals.arithmetic import arithmetic
-from router.evals.datasets import read
+from router.evals.datasets import Dataset, Reading, read
 from router.evals.plan import Task
 
 
@@ -21,17 +21,40 @@ def arithmetic_task(limit: int = 100, ops: int = 2, seed: int = 0) -> Task:
     )
 
 
-def file_task(path: Path, limit: int | None = None) -> Task:
-    """The items of a file, read once; raises ConfigError for any line that is no item, or without one."""
-    source = read(path)
-    first = next(source.items(1), None)
-    if first is None:
-        raise ConfigError(f"{path}: there is no item in it")
+def data_task(data: str | Path, how: Reading | None = None) -> Task:
+    """The items of a data set, read to its end, so that a mistake in the last row is found before anything is paid."""
+    how = how or Reading()
+    dataset = read(data, how)
+    first = next(dataset.items(), None)
     return Task(
-        path.name,
-        lambda: source.items(limit),
-        frozenset(first.variables),
-        # Gone through to the end, so that a mistake in the last line is found before the first call is paid for.
-        total=sum(1 for _ in source.items(limit)),
-        describes={"path": str(path), "sha256": source.sha256, "limit": limit},
+        Path(data).name,
+        dataset.items,
+        frozenset(first.variables if first else ()),
+        total=len(dataset),
+        describes={
+            "path": str(data),
+            "sha256": dataset.sha256,
+            "limit": how.limit,
+            "shuffled": how.shuffled,
+            "map": how.mapped.texts,
+            "bad_rows": dataset.skipped,
+            "without_gold": dataset.without_gold,
+        },
+        notes=tuple(_notes(dataset)),
     )
+
+
+def file_task(path: Path, limit: int | None = None) -> Task:
+    """The first `limit` items of a file; raises ConfigError for any row that is no item, or without one."""
+    return data_task(path, Reading(limit))
+
+
+def _notes(dataset: Dataset) -> Iterator[str]:
+    if dataset.skipped:
+        rows = (
+            f"{dataset.skipped} rows of {dataset.name} were" if dataset.skipped > 1 else f"a row of {dataset.name} was"
+        )
+        yield f"{rows} skipped; the first: {dataset.bad}"
+    if dataset.without_gold:
+        of = f"{dataset.without_gold} of {len(dataset.store)} items"
+        yield f"{of} have no expected answer; what is said to them is kept and not scored"

@@ -3,49 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from router.engine.router import Router
 from router.errors import CallError, ConfigError, InternalError, ItemRefused, Outcome
-from router.evals.datasets import Item
+from router.evals.answers import parted
+from router.evals.items import Item
+from router.evals.marks import FILTERED, Mark
 from router.evals.plan import Plan
-from router.evals.prompts import Prompt
+from router.evals.prompts import Prompt, with_words
 from router.evals.results import Row
-from router.evals.scorers import Score
 from router.faults import Fault, Kind
-from router.types import Request
+from router.types import Attempt, Completion, Request, Usage
 
 
 class Trial(NamedTuple):
-    """What is asked: item, prompt, epoch and, where every provider is asked, which one. `id` names all of it."""
+    """What is asked: item, prompt, epoch and, where every provider is asked, which one. `id` names all of it.
+
+    `only` names the providers that may be asked, None for any; `words` are said behind the question.
+    """
 
     id: str
     item: Item
     prompt: Prompt
     epoch: int
     provider: str | None = None
+    only: frozenset[str] | None = None
+    words: str = ""
 
     def request(self) -> Request:
         """What is sent; raises ConfigError where the prompt cannot take the item."""
-        only = frozenset({self.provider}) if self.provider else None
-        return Request(self.prompt.render(self.item.variables), self.id, only, self.prompt.params)
+        messages = self.prompt.ask(self.item)
+        messages = with_words(messages, self.words) if self.words else messages
+        return Request(messages, self.id, self.only, {**self.item.params, **self.prompt.params})
 
 
 def trials(plan: Plan) -> Iterator[Trial]:
     """All trials in order: prompts and providers interleave, so that the time of day hits them alike."""
     one_prompt, one_epoch = len(plan.prompts) == 1, plan.epochs == 1
-    everybody = tuple(provider.name for provider in plan.config.usable)
-    whom: tuple[str | None, ...] = everybody if plan.across == "every" else (None,)
+    whom: tuple[str | None, ...] = plan.asked if plan.across == "every" else (None,)
+    words = plan.schema.instructions if plan.schema and plan.in_words else ""
     for item in plan.task.items():
         for epoch in range(1, plan.epochs + 1):
             for prompt in plan.prompts:
                 for name in whom:
                     parts = ("" if one_prompt else f"/{prompt.name}", "" if one_epoch else f"@{epoch}")
-                    yield Trial(item.id + "".join(parts) + (f"/{name}" if name else ""), item, prompt, epoch, name)
+                    id_ = item.id + "".join(parts) + (f"/{name}" if name else "")
+                    yield Trial(id_, item, prompt, epoch, name, frozenset({name}) if name else plan.only, words)
 
 
 class Settled(NamedTuple):
-    """How a trial ended: its row, and the error where there is no answer."""
+    """How a trial ended: its row, and the error where there is no answer, or no mark for it."""
 
     trial: Trial
     row: Row
@@ -55,13 +64,27 @@ class Settled(NamedTuple):
 async def settle(trial: Trial, plan: Plan, router: Router) -> Settled:
     """Ask and score. Nothing is raised: whatever breaks on the way is the error of this trial alone."""
     outcome = await _asked(trial, plan, router)
-    score, error = None, outcome.error
-    if outcome.completion is not None:
-        try:
-            score = plan.scorer_of(trial.prompt)(outcome.completion.text, trial.item.expected)
-        except Exception as defect:  # noqa: BLE001 - the answer is paid for and kept
-            error = InternalError.of(defect)
-    return Settled(trial, _row(trial, outcome, score, error, simulated=plan.config.simulated), error)
+    mark = await _marked(trial, plan, router, outcome)
+    return Settled(trial, _row(trial, outcome, mark, simulated=plan.config.simulated), mark.error)
+
+
+async def _marked(trial: Trial, plan: Plan, router: Router, outcome: Outcome) -> Mark:
+    if outcome.completion is None:
+        return Mark("error", reason=_reason(outcome.error), error=outcome.error)
+
+    async def ask(request: Request, model: str | None) -> Completion:
+        # Before the items that are not begun: what is answered is to be marked, and kept.
+        asked = replace(request, id=f"{trial.id}/judge")
+        return await router.complete(asked, model=model, priority=-1, deadline=plan.deadline_s)
+
+    return await plan.marker_of(trial.prompt).mark(trial.item, outcome.completion, ask)
+
+
+def _reason(error: CallError | None) -> str | None:
+    """Why there is no answer; what a vendor's filter took has the same name whether it came as an answer or not."""
+    if error is not None and error.fault is not None and error.fault.kind is Kind.CONTENT_FILTER:
+        return FILTERED
+    return error.reason if error else None
 
 
 async def _asked(trial: Trial, plan: Plan, router: Router) -> Outcome:
@@ -76,29 +99,41 @@ async def _asked(trial: Trial, plan: Plan, router: Router) -> Outcome:
     return await router.outcome(request, model=plan.model, deadline=plan.deadline_s)
 
 
-def _row(trial: Trial, outcome: Outcome, score: Score | None, error: CallError | None, *, simulated: bool) -> Row:
-    completion, attempts = outcome.completion, outcome.attempts
+def _row(trial: Trial, outcome: Outcome, mark: Mark, *, simulated: bool) -> Row:
+    completion, attempts, error = outcome.completion, outcome.attempts, mark.error
     last = attempts[-1] if attempts else None
+    said = completion or _nothing(last.provider if last else trial.provider or "", last)
     return Row(
         trial=trial.id,
         id=trial.item.id,
         epoch=trial.epoch,
         prompt=trial.prompt.name,
-        provider=last.provider if last else trial.provider or "",
-        key=last.key if last else "",
-        model=completion.model if completion else last.model if last else "",
-        outcome=score.outcome if score else "error",
-        reason=error.reason if error else None,
+        provider=said.provider,
+        key=said.key,
+        model=said.model,
+        outcome=mark.outcome,
+        reason=mark.reason,
+        score=mark.score,
+        why=mark.why,
         expected=trial.item.expected,
-        answer=score.answer if score else None,
-        response=completion.text if completion else "",
+        answer=mark.answer,
+        response=said.text or str(said.message.get("refusal") or ""),
+        reasoning=said.reasoning or parted(said.text)[1],
         fault=(error.fault.kind if error.fault else error.code) if error else None,
         attempts=len(attempts),
         latency_s=round(last.latency_s, 4) if last else None,
         waited_s=round(sum(attempt.waited_s for attempt in attempts), 4),
-        tokens_in=completion.usage.tokens_in if completion else None,
-        tokens_out=completion.usage.tokens_out if completion else None,
-        cost_usd=completion.cost_usd if completion else None,
-        finish_reason=completion.finish_reason if completion else "",
+        tokens_in=said.usage.tokens_in,
+        tokens_cached=said.usage.tokens_cached,
+        tokens_reasoning=said.usage.tokens_reasoning,
+        tokens_out=said.usage.tokens_out,
+        cost_usd=said.cost_usd,
+        finish_reason=said.finish_reason,
         simulated=simulated,
     )
+
+
+def _nothing(provider: str, last: Attempt | None) -> Completion:
+    """What was said where nothing was."""
+    key, model = (last.key, last.model) if last else ("", "")
+    return Completion("", provider, key, "", model, Usage(), "", 0.0, 0.0, ())

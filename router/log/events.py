@@ -83,12 +83,14 @@ class RunFinished(Event):
     """items answered wrong"""
     unparsable: int = 0
     """items with an answer in which the scorer found none"""
+    unscored: int = 0
+    """items with an answer for which nothing is expected"""
     error: int = 0
     """items without an answer"""
     items: int = 0
     """all of them"""
     accuracy: float | None = None
-    """right among the answered, 0 to 1; `null` without answers"""
+    """right among right, wrong and unparsable, 0 to 1; `null` without them"""
     elapsed_s: float | None = None
     """from the moment the first item was asked to the end"""
     interrupted: bool = False

@@ -125,6 +125,7 @@ def _counts(snapshot: Snapshot) -> Text:
         ("right", snapshot.right, "green"),
         ("wrong", snapshot.wrong, "yellow"),
         ("unparsable", snapshot.unparsable, "magenta"),
+        *([("unscored", snapshot.unscored, "cyan")] if snapshot.unscored else []),
         ("error", snapshot.error, "red"),
     ]
     parts = [(f"{name} {count_text(number)}", style if number else "dim") for name, number, style in counts]

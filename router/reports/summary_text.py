@@ -19,12 +19,14 @@ from router.reports.wording import DASH, count_text, figure_text, percent_text, 
 from router.text import clean
 
 SIMULATED = "SIMULATED vendors: the accuracy says nothing about any prompt or model."
-STYLES = {"right": "green", "wrong": "yellow", "unparsable": "magenta", "error": "red"}
+STYLES = {"right": "green", "wrong": "yellow", "unparsable": "magenta", "unscored": "cyan", "error": "red"}
 INTERRUPTED = "Interrupted: some items have no outcome yet."
 LEGEND = "p50, p95: seconds · keys: alive/all · rate: % of the declared rate used"
 MIN_PROMPT = 24
 """Cells of a prompt's name for which counts give way: prompts are told apart by their ends."""
 
+SAME = 1e-5
+"""Scores of 0 and 1 have the accuracy as their mean."""
 ACCURACY = len("100.0")
 
 Summary = Mapping[str, object]
@@ -77,6 +79,8 @@ def _lines(summary: Summary) -> Iterator[tuple[str, Text]]:
     yield "run", Text(f"{_word(summary, 'run')}, started {_word(summary, 'started')}")
     yield "prompt", Text(_word(summary, "prompt"))
     yield "items", _verdicts(summary)
+    if reasons := _reasons(summary):
+        yield "reasons", Text(reasons)
     yield from _accuracy_lines(summary)
     elapsed = _number(summary, "elapsed_s")
     elapsed_text = DASH if elapsed is None or elapsed < 0 else format_hms(elapsed)
@@ -90,17 +94,29 @@ def _verdicts(summary: Summary) -> Text:
     counts = Text("   ").join(
         Text(f"{name} {count_text(_number(summary, name))}", style=STYLES[name] if _number(summary, name) else "dim")
         for name in VERDICTS
+        if name != "unscored" or _number(summary, name)
     )
     return Text(f"{count_text(_number(summary, 'items'))}: ").append_text(counts)
+
+
+def _reasons(summary: Summary) -> str:
+    """Why there is no verdict, the most frequent first."""
+    counts = summary.get("reasons")
+    counts = counts if isinstance(counts, Mapping) else {}
+    ordered = sorted(counts, key=lambda name: (-(_number(counts, name) or 0), name))
+    return "   ".join(f"{name} {count_text(_number(counts, name))}" for name in ordered)
 
 
 def _accuracy_lines(summary: Summary) -> Iterator[tuple[str, Text]]:
     tag = ", simulated" if summary.get("simulated") else ""
     errors = _number(summary, "error")
     accuracy = Text(_accuracy(summary, " %"), style="bold").append(tag)
-    if _number(summary, "answered"):
+    if _number(summary, "marked"):
         accuracy.append(f"   95 % interval {_range(summary, 'interval')} %", style="not bold")
     yield "accuracy", accuracy
+    mean, share = _number(summary, "mean_score"), _number(summary, "accuracy")
+    if mean is not None and share is not None and abs(mean - share) > SAME:
+        yield "score", Text(f"{mean:.3f} of 1 in the mean")
     if errors:
         noun = "the error" if errors == 1 else f"all {count_text(errors)} errors"
         yield "", Text(f"in brackets: had {noun} been wrong, or right", style="dim")
@@ -142,7 +158,7 @@ def _range(summary: Summary, name: str) -> str:
 
 
 def _interval(part: Part) -> Text:
-    return Text(_range(part.summary, "interval") if _number(part.summary, "answered") else DASH)
+    return Text(_range(part.summary, "interval") if _number(part.summary, "marked") else DASH)
 
 
 def _alive(part: Part) -> Text:

@@ -411,7 +411,7 @@ def test_what_came_before_is_told_in_words() -> None:
                 call(11, "b#1", waited_s=20.0, waited_for="key rests"),
                 call(11, "b#1", waited_s=7.0, waited_for="idle"),
             ],
-            "Bound by a's rate (2 min 33 s), b's keys' rests (20.0 s) of 3 min 00 s that calls waited, all together.",
+            "Bound by a's rate: 2 min 33 s, b's keys' rests: 20.0 s of 3 min 00 s waited.",
             id="two",
         ),
         pytest.param([call(10, "a#1", waited_s=0.3, waited_for="pace")], "", id="no time to speak of"),

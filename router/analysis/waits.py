@@ -36,13 +36,13 @@ def waited_for(provider: str, what: str) -> str:
 
 
 def bound_by(waited: Sequence[Waited]) -> str:
-    """What the run waited for, `fast's rate: 153 s of 180 s waited`; empty where nobody waited long."""
+    """What all calls waited for, `fast's rate: 2 min 33 s of 3 min 00 s waited`; empty where nobody waited long."""
     total_s = sum(each.waited_s for each in waited)
     named = [each for each in waited if WAITS.get(each.waited_for, ("",))[0] and each.waited_s >= MIN_SHARE * total_s]
     if total_s < MIN_WAITED_S or not named:
         return ""
-    parts = [f"{_thing(each)} ({seconds(each.waited_s)})" for each in named[:MAX_NAMED]]
-    return f"{', '.join(parts)} of {seconds(total_s)} that calls waited, all together"
+    parts = [f"{_thing(each)}: {seconds(each.waited_s)}" for each in named[:MAX_NAMED]]
+    return f"{', '.join(parts)} of {seconds(total_s)} waited"
 
 
 def _thing(waited: Waited) -> str:

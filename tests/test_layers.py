@@ -43,7 +43,7 @@ HOMES = {
     "dotenv": ("config.loading",),
     "duckdb": ("analysis.query",),
     "httpx": ("transport",),
-    "jinja2": ("evals.templates",),
+    "jinja2": ("evals.templates", "evals.sandbox"),
     "litellm": ("transport",),
     "orjson": ("jsonl",),
     "jsonschema": ("evals.schemas",),

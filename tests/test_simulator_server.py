@@ -136,12 +136,14 @@ def test_calls_in_flight_are_counted() -> None:
 
 def test_a_hanging_call_is_dropped_at_the_end_and_forgotten_when_its_client_leaves() -> None:
     async def ask(endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
-        for times in (1, 2):
-            hanging = asyncio.create_task(chat(endpoint, session))
-            arrived = {"v#1": {"arrivals": times, "ok": 0, "throttled": 0, "other": times}}
-            await until(endpoint, lambda stats, keys=arrived: stats["keys"] == keys and stats["in_flight"] == 1)
-            hanging.cancel()
-            await asyncio.gather(hanging, return_exceptions=True)
+        left = asyncio.create_task(chat(endpoint, session))
+        await until(endpoint, lambda stats: stats["in_flight"] == 1)
+        left.cancel()
+        hanging = asyncio.create_task(chat(endpoint, session))
+        twice = {"v#1": {"arrivals": 2, "ok": 0, "throttled": 0, "other": 2}}
+        await until(endpoint, lambda stats: stats["keys"] == twice and stats["in_flight"] == 1)
+        hanging.cancel()
+        await asyncio.gather(left, hanging, return_exceptions=True)
 
     drive(after("hang"), ask)
 

@@ -81,7 +81,7 @@ class Provider:
 
     `headers` go with every call. `filled_in` names the places (`params.user`, `headers.X-Title`) whose values came from
     variables, and are shown nowhere. `unread` are variables that other tools heed for this vendor, that are set, and
-    that the file does not name.
+    that the file does not name; `usual` those that were read because the file's own, their plurals, are not set.
     """
 
     name: str
@@ -102,6 +102,7 @@ class Provider:
     missing: tuple[str, ...] = ()
     declared_keys: int = 1
     unread: tuple[str, ...] = ()
+    usual: Mapping[str, str] = field(default_factory=dict)
     line: int = 0
     filled_in: frozenset[str] = field(default=frozenset(), compare=False)
 
@@ -116,10 +117,13 @@ class Provider:
         if not self.enabled:
             return "enabled: false"
         if not self.keys:
-            near = [name for name in self.unread if name.endswith("_KEY") and f"{name}S" in self.missing]
-            also = "".join(f"; {name} is set, and this file reads {name}S" for name in near)
-            return f"none of its keys is set ({', '.join(self.missing)}{also})"
+            return f"none of its keys is set ({', '.join(self.missing)})"
         return ""
+
+    @property
+    def keys_from(self) -> str:
+        """Which variables its keys come from, where the file names others; empty where it names these."""
+        return " and ".join(f"{name} is not set, and {one} is read" for name, one in self.usual.items())
 
     def account_id(self, account: str) -> str:
         """The identity of one of its accounts, which other providers may share."""

@@ -122,8 +122,15 @@ class Tally:
 def notes(plan: Plan) -> tuple[str, ...]:
     """What a person must know about a run: that it is simulated, and who takes no part."""
     simulated = ("the vendors are simulated: no call leaves this machine, and the accuracy says nothing",)
+    usual = (f"{each.name}: {each.keys_from}" for each in plan.config.usable if each.keys_from)
     left_out = (f"{provider.name} is left out: {provider.why_left_out}" for provider in plan.config.left_out)
-    return (*(simulated if plan.config.simulated else ()), *plan.task.notes, *plan.notes, *left_out)
+    return (
+        *(simulated if plan.config.simulated else ()),
+        *plan.task.notes,
+        *plan.notes,
+        *(() if plan.config.simulated else usual),
+        *left_out,
+    )
 
 
 def provider_summary(counts: Counts | None, view: LaneStatus, elapsed_s: float) -> dict[str, object]:

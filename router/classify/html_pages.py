@@ -54,7 +54,7 @@ def meaning(page: str, status: int | None) -> Kind:
         return Kind.OVERLOADED
     if status in _SHUT:
         return Kind.IP_BLOCKED
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # bytes, and not words, are counted by what stands before a vendor
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # a gateway counts bytes, and knows no context
         return Kind.BAD_REQUEST
     if status is not None and status in STATUSES:
         return STATUSES[status]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -79,9 +79,10 @@ class Price:
 class Provider:
     """One vendor as declared. `models` maps the names of `--model` to LiteLLM's; the first is the default.
 
-    `headers` go with every call. `filled_in` names the places (`params.user`, `headers.X-Title`) whose values came from
-    variables, and are shown nowhere. `unread` are variables that other tools heed for this vendor, that are set, and
-    that the file does not name; `usual` those that were read because the file's own, their plurals, are not set.
+    `params` go to all of its models, `params_by_model` over them to those of LiteLLM's name; `headers` go with every
+    call. `filled_in` names the places (`params.user`, `headers.X-Title`) whose values came from variables, and are
+    shown nowhere. `unread` are variables that other tools heed for this vendor, that are set, and that the file does
+    not name; `usual` those that were read because the file's own, their plurals, are not set.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Provider:
     concurrency: int | None = None
     timeout_s: float = 120.0
     params: Mapping[str, Json] = field(default_factory=dict)
+    params_by_model: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     price: Price | None = None
     door: Door = "auto"
@@ -135,6 +137,15 @@ class Provider:
         if size is None:
             return next(iter(self.models.values()))
         return self.models.get(size) or next((m for m in self.models.values() if m == size), None)
+
+    def params_of(self, model: str) -> Mapping[str, Json]:
+        """The parameters for one of its models, by LiteLLM's name."""
+        return {**self.params, **self.params_by_model.get(model, {})}
+
+    def with_params(self, params: Mapping[str, Json], models: Iterable[str]) -> Provider:
+        """The same provider, which sends more parameters to some of its models, by LiteLLM's names."""
+        more = {model: {**self.params_by_model.get(model, {}), **params} for model in models}
+        return replace(self, params_by_model={**self.params_by_model, **more})
 
     @cached_property
     def paced_rate(self) -> Rate | None:

@@ -28,7 +28,7 @@ from nasty_vendors import LOOPBACK, OTHER_HOST, PROXY_HOST, Authority, NastyVend
 
 REPOSITORY = Path(__file__).parent.parent
 NETRC_PASSWORD = "netrc-Hq7Zx91LmPw"  # noqa: S105 - planted, to be searched for
-PROMPT = "---\nscorer: number\n---\nWork it out: {{ question }}.\n"
+PROMPT = 'Work it out: {{ question }}. Answer as JSON, {"infer": 7}.\n'
 STARTS_WITHIN_S = 240.0
 POLL_S = 0.005
 

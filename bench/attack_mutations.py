@@ -67,7 +67,6 @@ JUNK = (
 """What is put where something else stood."""
 
 SMALL = product.config_yaml([product.provider_yaml("one", "direct", "http://127.0.0.1:9/v1")])
-BODY = 'Work it out: {{ question }}. Answer as JSON, {"infer": 7}.\n'
 FRONT = "---\nscorer: number\nsystem: You are terse.\nparams: {temperature: 0, max_tokens: 50}\n---\n"
 ITEMS = [{"id": f"q{number}", "question": f"{number} + 1", "expected": number + 1} for number in range(30)]
 JSONL = "".join(json.dumps(item) + "\n" for item in ITEMS)
@@ -188,7 +187,7 @@ def inputs(share: float, log: str) -> Iterator[Input]:
             ("providers.yaml", (REPOSITORY / "providers.yaml").read_text(encoding="utf-8")),
             ("p.yaml", SMALL),
         ],
-        "prompts": [("p.txt", FRONT + BODY), ("p.txt", PROMPT), ("p.txt", "{{ question }}\n")],
+        "prompts": [("p.txt", FRONT + PROMPT), ("p.txt", PROMPT), ("p.txt", "{{ question }}\n")],
         "data files": [("d.jsonl", JSONL), ("d.csv", CSV), ("d.json", json.dumps(ITEMS))],
         "logs": [("log.jsonl", log)],
     }

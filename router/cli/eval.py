@@ -220,11 +220,11 @@ def _copy(results: Path, output: Path) -> None:
 
 
 def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float | None) -> int:
-    for misfit in evaluation.misfits:
-        say(f"router: {misfit}")
     if evaluation.stopped is not None:
         say(f"router: {evaluation.stopped}")
         return 2
+    for misfit in evaluation.misfits:
+        say(f"router: {misfit}")
     if evaluation.interrupted:
         return 130
     if evaluation.errors > fail_on_error * evaluation.items:

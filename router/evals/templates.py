@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -50,7 +51,7 @@ def variables(text: Text, *, needed: bool = False) -> dict[str, int]:
     """The variables of a template with the line where each stands first; `needed` leaves out the guarded."""
     from jinja2 import meta, nodes
 
-    tree = _environment().parse(text.source)
+    tree = _tree(text)
     names = meta.find_undeclared_variables(tree) - set(_environment().globals)
     if needed:
         names -= _guarded(tree)
@@ -66,7 +67,7 @@ def check(text: Text) -> None:
     from jinja2 import nodes
 
     _compiled(text)
-    tree = _environment().parse(text.source)
+    tree = _tree(text)
     for node in tree.find_all(nodes.Getattr):
         if node.attr.startswith("__"):
             raise ConfigError(f"{text.at(node.lineno)}: a prompt may not reach for {node.attr}; take it out")
@@ -108,12 +109,26 @@ def _environment() -> Sandbox:
 
 @functools.lru_cache(maxsize=64)
 def _compiled(text: Text) -> Template:
+    with _reading(text):
+        return _environment().from_string(text.source)
+
+
+def _tree(text: Text) -> nodes.Template:
+    with _reading(text):
+        return _environment().parse(text.source)
+
+
+@contextmanager
+def _reading(text: Text) -> Iterator[None]:
+    """Say where a template cannot be read; the parser's own recursion bounds how deep it may be nested."""
     from jinja2 import TemplateSyntaxError
 
     try:
-        return _environment().from_string(text.source)
+        yield
     except TemplateSyntaxError as error:
         raise ConfigError(f"{text.at(error.lineno)}: the template cannot be read: {error.message}; {_BRACES}") from None
+    except RecursionError:
+        raise ConfigError(f"{text.at(1)}: the template is nested too deeply to be read; {_BRACES}") from None
 
 
 def _guarded(tree: nodes.Template) -> set[str]:
@@ -161,6 +176,8 @@ def expression(source: str) -> Expression:
         compiled = _environment().compile_expression(source, undefined_to_none=False)
     except TemplateSyntaxError as error:
         raise ValueError(f"{source!r} cannot be read: {error.message}") from None
+    except RecursionError:
+        raise ValueError(f"{source[:40]!r}… is nested too deeply to be read") from None
 
     def evaluate(values: Mapping[str, object]) -> object:
         try:

@@ -13,7 +13,7 @@ from router.evals.items import Item
 from router.evals.judge import VARIABLES, JudgeScorer
 from router.evals.marks import Marker, scorer_of
 from router.evals.models import refuse
-from router.evals.prompts import Prompt, ask_in_time, with_words
+from router.evals.prompts import Prompt, with_words
 from router.evals.schemas import Schema
 from router.evals.scores import Scorer
 from router.types import Json, Message
@@ -121,10 +121,10 @@ class Plan:
         return None if items is None else items * self.epochs * len(self.prompts) * len(self.routes)
 
     def try_out(self) -> Mapping[str, tuple[Message, ...]]:
-        """The messages of the first item by prompt; raises ConfigError where it cannot be rendered, or not in time."""
+        """The messages of the first item by prompt; raises ConfigError where it cannot be rendered."""
         first = next(self.task.items(), None)
         words = self.schema.instructions if self.schema and self.in_words else ""
-        asked = {prompt.name: ask_in_time(prompt, first) for prompt in self.prompts} if first else {}
+        asked = {prompt.name: prompt.ask(first) for prompt in self.prompts} if first else {}
         return {name: with_words(messages, words) if words else messages for name, messages in asked.items()}
 
     @property

@@ -1,4 +1,4 @@
-"""Jinja, sandboxed, strict and bounded: templates of prompts and expressions over fields; the only importer of jinja2.
+"""Templates of prompts and expressions over fields, in Jinja.
 
 Single braces, as in JSON examples, are left alone.
 """
@@ -6,7 +6,6 @@ Single braces, as in JSON examples, are left alone.
 from __future__ import annotations
 
 import functools
-import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,10 +18,10 @@ from router.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from jinja2 import Template, nodes
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    from router.evals.sandbox import Sandbox
 
 MAX_CHARACTERS = 10_000_000
-MAX_RENDER_S = 5.0
 
 # What an expression of a template may raise over the values of an item.
 _FAILURES = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError)
@@ -88,23 +87,24 @@ def check_variables(text: Text, names: Iterable[str]) -> None:
 
 
 def render(text: Text, values: Mapping[str, object]) -> str:
-    """The template with these values; raises ConfigError where it cannot take them, or would not come to an end."""
+    """The template with these values; raises ConfigError where it cannot take them, or makes too much of them."""
     from jinja2 import TemplateError
 
+    from router.evals.sandbox import budgeted
+
     try:
-        return "".join(_bounded(_compiled(text).generate(values), text))
+        return "".join(_bounded(_compiled(text).generate(budgeted(values)), text))
     except (TemplateError, *_FAILURES) as error:
         where = text.at(_line_of(error))
         raise ConfigError(f"{where}: the template cannot take this item: {_words(error)}") from None
 
 
 @functools.cache
-def _environment() -> ImmutableSandboxedEnvironment:
+def _environment() -> Sandbox:
     # jinja2 is imported inside functions: `--help` and `check` do without its 50 ms.
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from router.evals.sandbox import Sandbox
 
-    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    return Sandbox()
 
 
 @functools.lru_cache(maxsize=64)
@@ -141,14 +141,12 @@ def _guarded(tree: nodes.Template) -> set[str]:
 
 
 def _bounded(pieces: Iterable[str], text: Text) -> Iterator[str]:
-    """The pieces, as long as they are no more than any model could read and come in time."""
-    length, late = 0, time.monotonic() + MAX_RENDER_S
+    """The pieces, as long as they are no more than any model could read."""
+    length = 0
     for piece in pieces:
         length += len(piece)
         if length > MAX_CHARACTERS:
             raise ConfigError(f"{text.at(1)}: the template makes more than {MAX_CHARACTERS:,} characters of this item")
-        if time.monotonic() > late:
-            raise ConfigError(f"{text.at(1)}: the template takes more than {MAX_RENDER_S:g} s for this item")
         yield piece
 
 
@@ -172,6 +170,8 @@ def expression(source: str) -> Expression:
     """Read a Jinja expression, such as `answer.split("####")[-1]`; raises ValueError where it is none."""
     from jinja2 import TemplateError, TemplateSyntaxError, Undefined
 
+    from router.evals.sandbox import budgeted
+
     try:
         compiled = _environment().compile_expression(source, undefined_to_none=False)
     except TemplateSyntaxError as error:
@@ -181,7 +181,7 @@ def expression(source: str) -> Expression:
 
     def evaluate(values: Mapping[str, object]) -> object:
         try:
-            value = compiled(values)
+            value = compiled(budgeted(values))
             if isinstance(value, Undefined):
                 str(value)  # a strict one says which name is missing
         except (TemplateError, *_FAILURES) as error:

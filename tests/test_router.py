@@ -29,7 +29,7 @@ from router.errors import (
     Stopped,
 )
 from router.faults import Fault, Kind
-from router.log.events import Event
+from router.log.event import Event
 from router.log.writer import NoLog
 from router.testing import Script, ScriptedTransport, VirtualLoop, run_virtual
 from router.transport import Call

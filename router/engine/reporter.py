@@ -10,7 +10,8 @@ from router.engine.announcer import Change
 from router.engine.health import State
 from router.engine.permit import Permit
 from router.faults import Action, Fault
-from router.log.events import AttemptFinished, Moment, PaceChanged, StateChanged
+from router.log.event import Moment
+from router.log.events import AttemptFinished, PaceChanged, StateChanged
 from router.log.times import iso
 from router.log.writer import EventLog
 from router.types import Answer, Attempt

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
 
 from router.cli import eval_options as options
+from router.cli import gate
 from router.cli.eval_options import Across, BadRows, option
 from router.cli.options import wants_color
 from router.cli.planning import planned
@@ -103,6 +104,8 @@ def evaluate(
     rehearses = plan.config.wants_rehearsal if rehearse is None else rehearse
     if trouble and not rehearses:
         raise ConfigError("--trouble is for simulated vendors; add --rehearse")
+    if (rehearses or plan.config.simulated) and not rehearse:
+        gate.refuse_simulated(min_accuracy, gate.why_simulated(plan.config))
     troubles = parse_troubles(trouble or [], plan.config)
     _check_output(output, as_json=json)
     first = plan.try_out()
@@ -226,18 +229,15 @@ def _copy(results: Path, output: Path) -> None:
 
 
 def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float | None) -> int:
-    for misfit in evaluation.misfits:
-        say(f"router: {misfit}")
     if evaluation.stopped is not None:
         say(f"router: {evaluation.stopped}")
         return 2
+    for misfit in evaluation.misfits:
+        say(f"router: {misfit}")
     if evaluation.interrupted:
         return 130
     if evaluation.errors > fail_on_error * evaluation.items:
         lost = f"{evaluation.errors} of {evaluation.items} items got no answer, or no mark"
         say(f"router: {lost}; the first of them: {evaluation.why}\n`router logs {evaluation.directory}` explains it")
         return 2
-    if min_accuracy is not None and (evaluation.accuracy or 0.0) < min_accuracy:
-        say(f"router: the accuracy is below --min-accuracy {min_accuracy:g}")
-        return 1
-    return 0
+    return gate.exit_code(evaluation.accuracy, min_accuracy)

@@ -68,7 +68,10 @@ Seed: TypeAlias = Annotated[
     int, option("--seed", "Seed of the items and of a rehearsal.", least=-(2**63), most=2**63 - 1)
 ]
 Epochs: TypeAlias = Annotated[int, option("--epochs", "How often each item is asked.", least=1, most=10_000)]
-Model: TypeAlias = Annotated[str | None, option("--model", "A name under `models:`. [the first of each provider]")]
+Model: TypeAlias = Annotated[
+    str | None,
+    option("--model", "Names under `models:` or LiteLLM's, separated by commas. [the first of each provider]"),
+]
 Providers: TypeAlias = Annotated[str | None, option("--providers", "Only these, separated by commas.")]
 OfAcross: TypeAlias = Annotated[Across, option("--across", "Each item to one provider, or to every one.")]
 Scorer: TypeAlias = Annotated[

@@ -45,15 +45,17 @@ def planned(
     """Read the files and put the evaluation together; raises ConfigError."""
     from router.config.loading import load
     from router.evals import Plan
+    from router.evals.models import asking
 
-    file = _overridden(load(config, dict(os.environ)), attempts, timeout)
+    models = tuple(dict.fromkeys(filter(None, map(str.strip, (model or "").split(",")))))
+    file = asking(_overridden(load(config, dict(os.environ)), attempts, timeout), models)
     plan = Plan(
         file,
         _prompts(prompts, data),
         _task(data, mapped, limit, ops, seed, bad_rows, shuffle=shuffle),
         log_dir=log_dir,
         epochs=epochs,
-        model=model,
+        models=models,
         across=across.value,
         scorer=scorer,
         max_samples=max_samples,
@@ -108,7 +110,7 @@ def _adapted(plan: Plan, reasoning: Level | None, schema_path: Path | None) -> P
     from router.evals.schemas import load_schema
 
     schema = load_schema(schema_path) if schema_path else None
-    made = adapted(plan.config, plan.model, reasoning=reasoning.value if reasoning else None, schema=schema)
+    made = adapted(plan.config, plan.models, reasoning=reasoning.value if reasoning else None, schema=schema)
     notes = (*plan.notes, *made.notes)
     return replace(plan, config=made.config, schema=schema, in_words=made.in_words, sent=made.sent, notes=notes)
 

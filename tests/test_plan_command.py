@@ -57,6 +57,7 @@ def test_it_says_time_money_bottleneck_and_caps_and_leaves_nothing(
         pytest.param(["--limit", "60", "--providers", "slow"], 61.8, 60, id="--providers"),
         pytest.param(["--limit", "60", "--epochs", "2"], 22.0, 120, id="--epochs"),
         pytest.param(["--limit", "60", "--across", "every"], 61.8, 120, id="--across every"),
+        pytest.param(["--limit", "60", "--model", "openai/gpt-4o-mini,openai/gpt-4o"], 22.0, 120, id="--model"),
         pytest.param(["--limit", "60", "--max-samples", "1"], 120, 60, id="--max-samples"),
         pytest.param(["--limit", "60", "--latency", "9s"], 18.8, 60, id="--latency"),
     ],

@@ -45,15 +45,13 @@ def works(plan: Plan) -> tuple[Work, ...]:
 
 
 def _works(plan: Plan, asked: int) -> Iterator[Work]:
-    whom = (
-        [frozenset({name}) for name in plan.asked] if plan.across == "every" else [_able(plan, plan.asked, plan.model)]
-    )
-    for names in whom:
-        yield Work("+".join(sorted(names)), asked * len(plan.prompts), names, plan.model)
+    for number, (model, provider) in enumerate(plan.routes):
+        names = frozenset({provider}) if provider else _able(plan, plan.asked, model)
+        yield Work(f"route {number}", asked * len(plan.prompts), names, model)
     judges = [scorer.prompt for scorer in plan.scorers.values() if isinstance(scorer, JudgeScorer)]
     for number, judge in enumerate(judges):
         named = (judge.provider,) if judge.provider else tuple(each.name for each in plan.config.usable)
-        yield Work(f"judge {number}", asked * len(whom), _able(plan, named, judge.model), judge.model)
+        yield Work(f"judge {number}", asked * len(plan.routes), _able(plan, named, judge.model), judge.model)
 
 
 def _able(plan: Plan, names: Sequence[str], model: str | None) -> frozenset[str]:

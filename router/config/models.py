@@ -69,10 +69,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a vendor takes, in dollars for a million tokens."""
+    """What a vendor takes, in dollars for a million tokens; `cached` for what is read from a cache, None as `input`."""
 
     input: float
     output: float
+    cached: float | None = None
 
 
 @dataclass(frozen=True)

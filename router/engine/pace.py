@@ -93,6 +93,11 @@ class Limit:
         self._tune()
 
     @property
+    def per_second(self) -> float:
+        """What leaves a second under load, by the whole of the rate: a little less, for the way to the vendor."""
+        return self._bucket.per_second
+
+    @property
     def share(self) -> float:
         """The part of the rate that is used, above 0."""
         return self._share

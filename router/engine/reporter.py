@@ -53,7 +53,7 @@ class Reporter:
                 waited_for=attempt.waited_for,
                 tokens_in=answer.usage.tokens_in,
                 tokens_out=answer.usage.tokens_out,
-                cost_usd=answer.cost_usd,
+                cost_usd=fault.cost_usd if fault else answer.cost_usd,
             )
         )
 

@@ -192,7 +192,7 @@ class Judge:
         self._suspects.clear()
         born = self._accused.health.at(now).generation
         news = self._observed(_instead(fault.reaction.family), now, born, fault)
-        rest = self._move(self._accused, replace(news, told_s=_told_left_s(alike, now)))
+        rest = self._move(self._accused, news._replace(told_s=_told_left_s(alike, now)))
         self._forgiven = rest.health.generation
         yield Rest(*rest, tuple(dict.fromkeys(suspect.key for suspect in alike)))
 

@@ -30,6 +30,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from router.faults import Fault, Kind, Signal
 
@@ -44,6 +45,7 @@ class State(StrEnum):
     DROPPED = "dropped"
 
 
+OPEN = frozenset({State.READY, State.TRIAL, State.RAMPING})
 BREAK_AFTER = 3
 TRUSTED_RETRY_AFTERS = 2
 RAMP = (0.10, 0.25, 0.50, 1.0)
@@ -126,7 +128,7 @@ class Health:
     @property
     def is_open(self) -> bool:
         """Whether calls may leave, if only one at a time or slowly."""
-        return self.state in {State.READY, State.TRIAL, State.RAMPING}
+        return self.state in OPEN
 
 
 def told_until(now: float, told_s: float, jitter: float) -> float:
@@ -140,8 +142,7 @@ def rest_s(signal: Signal, strikes: int, jitter: float) -> float:
     return ladder[min(strikes, len(ladder)) - 1] * (1 + 0.2 * jitter)
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """What a finished call says about a target: the signal, and the generation in which the call left.
 
     `told_s` is a rest that the vendor named, in seconds, `window_s` that of the declared limit; `jitter` is a random

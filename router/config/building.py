@@ -46,7 +46,9 @@ _SECTIONS = {"the top level": rows.OF_FILE, "defaults": rows.IN_DEFAULTS, "a pro
 
 def read(root: Node, path: Path, variables: Mapping[str, str]) -> tuple[Config, list[Mistake]]:
     """The configuration that a tree declares and all that is wrong with it; use it only without mistakes."""
-    reading = _Reading(Variables(variables), frozenset(named_in(root)))
+    named = frozenset(named_in(root))
+    filled, usual = Variables(variables).with_usual_names(named)
+    reading = _Reading(filled, named | frozenset(usual.values()), usual)
     return reading.config(root, path), reading.mistakes
 
 
@@ -78,10 +80,14 @@ class _Keys:
 
 @dataclass(slots=True)
 class _Reading:
-    """One pass over a file, keeping what is wrong; `named` are all variables that the file names."""
+    """One pass over a file, keeping what is wrong.
+
+    `named` are all variables that the file names, `usual` those that are read in the place of others.
+    """
 
     variables: Variables
     named: frozenset[str]
+    usual: Mapping[str, str]
     mistakes: list[Mistake] = field(default_factory=list)
 
     def config(self, root: Node, path: Path) -> Config:
@@ -153,6 +159,7 @@ class _Reading:
             missing=tuple(dict.fromkeys(keys.missing)),
             declared_keys=max(1, keys.declared),
             unread=unread(prefix, self.named, self.variables.held),
+            usual=self.usual_names(values.nodes.get(rows.KEYS.name)),
             line=place[0],
             filled_in=defaults.filled_in | values.filled_in,
         )
@@ -261,6 +268,9 @@ class _Reading:
         if first != name:
             twice = f"{name} and {first} ({where.line}:{where.column}) are the same key"
             self.mistake(node, f"{twice}, fingerprint {secret.fingerprint}; expected every key once")
+
+    def usual_names(self, node: Node | None) -> Mapping[str, str]:
+        return {name: self.usual[name] for name in (named_in(node) if node else ()) if name in self.usual}
 
     def misfits(self, where: str, expected: str, misfits: Sequence[Exception]) -> None:
         for misfit in misfits:

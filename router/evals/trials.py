@@ -19,15 +19,17 @@ from router.types import Attempt, Completion, Request, Usage
 
 
 class Trial(NamedTuple):
-    """What is asked: item, prompt, epoch and, where every provider is asked, which one. `id` names all of it.
+    """What is asked: item, prompt, epoch, model and, where every provider is asked, which one. `id` names all of it.
 
-    `only` names the providers that may be asked, None for any; `words` are said behind the question.
+    `model` is a name of `--model`, None where there is none; `only` names the providers that may be asked, None for
+    any; `words` are said behind the question.
     """
 
     id: str
     item: Item
     prompt: Prompt
     epoch: int
+    model: str | None = None
     provider: str | None = None
     only: frozenset[str] | None = None
     words: str = ""
@@ -40,17 +42,22 @@ class Trial(NamedTuple):
 
 
 def trials(plan: Plan) -> Iterator[Trial]:
-    """All trials in order: prompts and providers interleave, so that the time of day hits them alike."""
-    one_prompt, one_epoch = len(plan.prompts) == 1, plan.epochs == 1
-    whom: tuple[str | None, ...] = plan.asked if plan.across == "every" else (None,)
+    """All trials in order: prompts, models and providers interleave, so that the time of day hits them alike."""
+    one_prompt, one_epoch, one_model = len(plan.prompts) == 1, plan.epochs == 1, len(plan.models) <= 1
+    routes = plan.routes
     words = plan.schema.instructions if plan.schema and plan.in_words else ""
     for item in plan.task.items():
         for epoch in range(1, plan.epochs + 1):
             for prompt in plan.prompts:
-                for name in whom:
-                    parts = ("" if one_prompt else f"/{prompt.name}", "" if one_epoch else f"@{epoch}")
-                    id_ = item.id + "".join(parts) + (f"/{name}" if name else "")
-                    yield Trial(id_, item, prompt, epoch, name, frozenset({name}) if name else plan.only, words)
+                for model, name in routes:
+                    parts = (
+                        "" if one_prompt else f"/{prompt.name}",
+                        "" if one_epoch else f"@{epoch}",
+                        "" if one_model else f"/{model}",
+                        f"/{name}" if name else "",
+                    )
+                    only = frozenset({name}) if name else plan.only
+                    yield Trial(item.id + "".join(parts), item, prompt, epoch, model, name, only, words)
 
 
 class Settled(NamedTuple):
@@ -96,7 +103,7 @@ async def _asked(trial: Trial, plan: Plan, router: Router) -> Outcome:
         return Outcome(unsent, error=ItemRefused(why, fault=Fault(Kind.BAD_REQUEST, why)))
     except Exception as defect:  # noqa: BLE001 - one item must not end all others
         return Outcome(unsent, error=InternalError.of(defect))
-    return await router.outcome(request, model=plan.model, deadline=plan.deadline_s)
+    return await router.outcome(request, model=trial.model, deadline=plan.deadline_s)
 
 
 def _row(trial: Trial, outcome: Outcome, mark: Mark, *, simulated: bool) -> Row:
@@ -111,6 +118,7 @@ def _row(trial: Trial, outcome: Outcome, mark: Mark, *, simulated: bool) -> Row:
         provider=said.provider,
         key=said.key,
         model=said.model,
+        asked_model=trial.model,
         outcome=mark.outcome,
         reason=mark.reason,
         score=mark.score,

@@ -84,7 +84,7 @@ class DirectDoor:
 
     def _parameters(self, call: Call, route: _Route) -> _Mapped:
         """Those of the file and the request, mapped; the sets that were used last are kept."""
-        name = (call.model, encode(call.provider.params), encode(call.request.params))
+        name = (call.model, encode(call.provider.params_of(call.model)), encode(call.request.params))
         mapped = self._mapped.pop(name, None) or _map(route, parameters_of(call))
         self._mapped[name] = mapped
         if len(self._mapped) > MAX_MAPPED:

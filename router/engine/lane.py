@@ -99,9 +99,15 @@ class Lane:
         """Look again whether there is something to do."""
         self._look.set()
 
+    def stood_still(self, seconds: float) -> None:
+        """Heed that this process stood still, or its machine slept: nothing could come back, and a day may be over."""
+        self.provider_state.silence.stood_still(seconds)
+        self._renew(self._clock.now())
+        self._look.set()
+
     def account_changed(self, _account: AccountState) -> None:
         """Look again how it stands: another lane has changed an account that both use."""
-        self._changes_at = -math.inf
+        self._availability.doubt()
         self._look.set()
 
     def model_of(self, selector: Selector) -> str | None:
@@ -148,7 +154,8 @@ class Lane:
         """
         health = self.provider_state.health.at(now)
         if health.state is State.TRIAL:
-            return 1 if now < self.provider_state.silence.probe_at() else self.provider_state.in_flight + 1
+            may_probe = now >= self.provider_state.silence.probe_at()
+            return min(self._max_in_flight, self.provider_state.in_flight + 1) if may_probe else 1
         return max(1, math.ceil(self._max_in_flight * health.share))
 
     # What stands in the way.
@@ -176,7 +183,7 @@ class Lane:
         if not health.is_open:
             return Obstacle("provider rests", health.until)
         if self.provider_state.in_flight >= self.max_in_flight(now):
-            is_trial = health.state is State.TRIAL
+            is_trial = health.state is State.TRIAL and now < silence.probe_at()
             return Obstacle("one trial", silence.probe_at()) if is_trial else Obstacle("in flight full")
         if now < silence.probe_at() and silence.is_proven and silence.lasts(now):
             return Obstacle("vendor is silent", silence.probe_at())

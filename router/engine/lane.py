@@ -29,12 +29,14 @@ from router.types import Answer
 class Obstacle(NamedTuple):
     """What a lane waits for, in words, and the loop time when that is over: `inf` where it depends on others.
 
-    `for_all` where it stands in the way of every call of this lane, whatever is asked for.
+    `for_all` where it stands in the way of every call of this lane, whatever is asked for; `ahead` is the ticket that
+    alone stands in the way, since those behind may need less.
     """
 
     what: str
     until: float = math.inf
     for_all: bool = True
+    ahead: Ticket | None = None
 
 
 class Opening(NamedTuple):
@@ -208,7 +210,7 @@ class Lane:
     def _lack_of_tokens(self, ticket: Ticket, now: float) -> Obstacle | None:
         """What the oldest ticket waits for, and all behind it: if small ones went first, a large one never would."""
         ready_at = self._tokens.ready_at(max(1, ticket.tokens))
-        return Obstacle("tokens", ready_at, for_all=False) if ready_at > now else None
+        return Obstacle("tokens", ready_at, for_all=False, ahead=ticket) if ready_at > now else None
 
     def _model(self, selector: Selector) -> str:
         return self.provider.model_for(selector.model) or self.provider_state.default_model
@@ -231,9 +233,15 @@ class Lane:
             found = self.obstacle(now)
             if isinstance(found, Opening):
                 return found
+            self._wait_behind(found.ahead)
             self.waiting = found
             self._line.looked(self)
             await self._wake(min(found.until, self._availability.changes_at(now), self._overdue_at(now)))
+
+    def _wait_behind(self, ticket: Ticket | None) -> None:
+        """Look again when a ticket is gone, whether another lane serves it or its caller goes away."""
+        if ticket is not None and ticket is not self.waiting.ahead:
+            ticket.paired.add_done_callback(lambda _paired: self._look.set())
 
     def _overdue_at(self, now: float) -> float:
         """When the calls that are out must be looked after; those that are overdue are taken back at once."""

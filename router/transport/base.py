@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from router.config.models import Key, Provider
 from router.faults import Fault
-from router.types import Answer, Request
+from router.types import Answer, Chunk, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,13 @@ class Transport(Protocol):
         """Send once, and say what came back; never raises for what a vendor or the network did.
 
         `on_sent` is called when the request is on the wire: after connecting, which may take a while.
+        """
+        ...
+
+    def stream(self, call: Call, on_sent: Callable[[], None]) -> AsyncGenerator[Chunk | Answer | Fault, None]:
+        """Send once, and yield the answer piece by piece; the last is what `send` would have returned.
+
+        Whoever stops before that closes the generator, which hangs up, so that the vendor stops too.
         """
         ...
 

@@ -6,7 +6,7 @@ import asyncio
 import selectors
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from router.faults import Fault
 from router.transport import Call
@@ -55,7 +55,8 @@ def run_virtual(main: Coroutine[object, object, T]) -> T:
         return runner.run(main)
 
 
-Script = Callable[[Call], "Answer | Fault | tuple[float, Answer | Fault] | tuple[float, Answer | Fault, list[str]]"]
+Said: TypeAlias = "Answer | Fault | tuple[float, Answer | Fault] | tuple[float, Answer | Fault, list[str]]"
+Script = Callable[[Call], Said]
 """What a scripted vendor says to a call: a result, (seconds that it takes, result), or (seconds, result, texts).
 
 To who asks for a stream the texts come first, one after another, each after as many seconds; by default the answer's.

@@ -34,17 +34,32 @@ def config_of(*models: str) -> Config:
 
 
 def test_a_level_is_said_in_each_vendors_way_and_who_takes_none_is_named() -> None:
-    made = adapted(config_of(GPT, CLAUDE, KIMI), None, reasoning="low", schema=None)
+    made = adapted(config_of(GPT, CLAUDE, KIMI), (), reasoning="low", schema=None)
     assert made.sent["openai"] == {"reasoning_effort": "low"}
     assert made.sent["anthropic"]["thinking"] == {"type": "enabled", "budget_tokens": 1024}
-    assert [each.params for each in made.config.providers] == [{"reasoning_effort": "low"}] * 2 + [{}]
+    assert [each.params_of(each.model_for(None) or "") for each in made.config.providers] == [
+        {"reasoning_effort": "low"}
+    ] * 2 + [{}]
     assert made.notes[0] == '--reasoning low: openai is sent {"reasoning_effort":"low"}'
     assert made.notes[2].startswith("--reasoning low: moonshot takes none and is asked without (")
 
 
+def test_of_two_models_of_a_provider_only_the_one_that_thinks_is_told_to() -> None:
+    models = {"small": "openai/gpt-4o-mini", "thinker": GPT}
+    config = make_config(replace(make_provider("openai"), models=models))
+    made = adapted(config, ("small", "thinker"), reasoning="low", schema=None)
+    (provider,) = made.config.providers
+    assert {name: provider.params_of(model) for name, model in models.items()} == {
+        "small": {},
+        "thinker": {"reasoning_effort": "low"},
+    }
+    assert made.sent == {f"openai {GPT}": {"reasoning_effort": "low"}}
+    assert made.notes[1].startswith("--reasoning low: openai openai/gpt-4o-mini takes none and is asked without (")
+
+
 def test_a_level_that_nobody_takes_is_refused() -> None:
     with pytest.raises(ConfigError, match="--reasoning low: no model takes it: openai: openai does not support"):
-        adapted(config_of("openai/gpt-4o-mini"), None, reasoning="low", schema=None)
+        adapted(config_of("openai/gpt-4o-mini"), (), reasoning="low", schema=None)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +90,10 @@ def test_a_schema_stands_in_the_messages_where_somebody_needs_it(
     path = tmp_path / "answer.schema.json"
     path.write_text(json.dumps({"type": "object", "required": ["infer"]}))
     schema = load_schema(path)
-    made = adapted(config_of(*models), None, reasoning=None, schema=schema)
-    native = {each.name for each in made.config.providers if each.params.get("response_format")}
+    made = adapted(config_of(*models), (), reasoning=None, schema=schema)
+    native = {
+        each.name for each in made.config.providers if each.params_of(each.model_for(None) or "").get("response_format")
+    }
     assert native == {name for name, sent in made.sent.items() if sent["schema_mode"] == "native"}
     assert made.in_words is in_words
     (tmp_path / "ask.txt").write_text("{{ question }}")

@@ -138,6 +138,26 @@ def test_an_output_that_cannot_be_written_is_a_mistake(home: Path) -> None:
     assert is_untouched(home)
 
 
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        pytest.param("rehearse: always", "providers.yaml says rehearse: always; --live", id="always"),
+        pytest.param("rehearse: when-no-keys", "no key is set; set one of ACME_API_KEYS", id="no keys"),
+        pytest.param("simulated: true\nrehearse: always", "providers.yaml says simulated: true", id="simulated"),
+    ],
+)
+def test_a_threshold_is_nothing_for_a_rehearsal_that_nobody_asked_for(
+    home: Path, capsys: pytest.CaptureFixture[str], declared: str, why: str
+) -> None:
+    provider = "providers:\n  acme: {model: openai/m, keys: '${ACME_API_KEYS}'}\n"
+    (home / "providers.yaml").write_text(f"{declared}\n{provider}", encoding="utf-8")
+    assert run(["eval", "prompt.txt", "--min-accuracy", "0"]) == 3
+    said = capsys.readouterr().err
+    assert why in said
+    assert "add --rehearse" in said
+    assert is_untouched(home)
+
+
 def test_trouble_for_real_vendors_is_a_mistake(home: Path) -> None:
     assert run(["eval", "prompt.txt", "--live", "--trouble", "acme=hang", "--dry-run"]) == 3
     assert is_untouched(home)
@@ -278,7 +298,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Ran]:
     (home["full"] / "providers.yaml").write_bytes((ROOT / "providers.yaml").read_bytes())
     stepwise = str(ROOT / "prompts" / "stepwise.txt")
     # Its prompt asks for no JSON, so the default scorer can read no answer.
-    piped = ("--limit", "20", "--min-accuracy", "0.5", "--display", "none", "-o", "-")
+    piped = ("--limit", "20", "--min-accuracy", "0.5", "--rehearse", "--display", "none", "-o", "-")
     down = ("--trouble", "acme=down", "--trouble", "emca=down", "--deadline", "2s")
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("ROUTER_") or "_API_KEY" in name]:

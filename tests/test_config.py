@@ -189,6 +189,9 @@ def test_forms_of_keys(file: Path, keys: str, expected: list[str | None]) -> Non
         pytest.param("headers: {X-A: 'Bearer ${ON}'}", "headers", {"X-A": "Bearer on"}, id="header of a variable"),
         pytest.param("organization: org-1", "headers", {"OpenAI-Organization": "org-1"}, id="organisation"),
         pytest.param("price: {input: 0.15, output: 1}", "price", Price(0.15, 1.0), id="price"),
+        pytest.param(
+            "price: {output: 1, cached: 0.05, input: 0.15}", "price", Price(0.15, 1.0, 0.05), id="price with cached"
+        ),
         pytest.param("base_url: 'http://127.0.0.1:8000/v1'", "base_url", "http://127.0.0.1:8000/v1", id="loopback"),
     ],
 )
@@ -430,9 +433,41 @@ def test_a_whole_address_from_a_variable_is_no_secret(file: Path) -> None:
     assert read(file, "providers: {a: {model: a/b, keys: k, base_url: '${U}'}}", U="http://x/v1").variables == {}
 
 
+@pytest.mark.parametrize(
+    ("held", "keys", "usual"),
+    [
+        pytest.param({"OPENAI_API_KEY": "k"}, ["k"], {"OPENAI_API_KEYS": "OPENAI_API_KEY"}, id="the usual name"),
+        pytest.param({"OPENAI_API_KEY": "k,l"}, ["k", "l"], {"OPENAI_API_KEYS": "OPENAI_API_KEY"}, id="with several"),
+        pytest.param({"OPENAI_API_KEY": "k", "OPENAI_API_KEYS": "l"}, ["l"], {}, id="the file's own counts"),
+        pytest.param(
+            {"OPENAI_API_KEY": "k", "OPENAI_API_KEYS": ""}, ["k"], {"OPENAI_API_KEYS": "OPENAI_API_KEY"}, id="empty"
+        ),
+        pytest.param({"GROQ_API_KEY": "k", "OPENAI_API_KEY": ""}, [], {}, id="none of it"),
+    ],
+)
+def test_the_usual_name_of_a_key_is_read_where_the_plural_is_not_set(
+    file: Path, held: dict[str, str], keys: list[str], usual: dict[str, str]
+) -> None:
+    config = read(file, "providers: {a: {model: openai/b, keys: '${OPENAI_API_KEYS}'}}", **held)
+    (provider,) = config.providers
+    assert [key.secret and key.secret.reveal() for key in provider.keys] == keys
+    assert provider.usual == usual
+
+
+def test_only_the_usual_form_of_a_name_is_guessed(file: Path) -> None:
+    (provider,) = read(file, "providers: {a: {model: openai/b, keys: '${MY_KEYS}'}}", MY_KEY="k").providers
+    assert (provider.keys, provider.missing) == ((), ("MY_KEYS",))
+
+
 def test_variables_that_other_tools_heed_are_noted(file: Path) -> None:
-    text = "providers: {a: {model: openai/b, keys: '${OPENAI_API_KEYS}'}}"
-    held = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://x", "OPENAI_ORGANIZATION": "", "GROQ_API_KEY": "k"}
+    text = "providers: {a: {model: openai/b, keys: '${MY_KEYS}'}}"
+    held = {
+        "MY_KEYS": "m",
+        "OPENAI_API_KEY": "k",
+        "OPENAI_BASE_URL": "http://x",
+        "OPENAI_ORGANIZATION": "",
+        "GROQ_API_KEY": "k",
+    }
     assert read(file, text, **held).providers[0].unread == ("OPENAI_API_KEY", "OPENAI_BASE_URL")
     named = "providers: {a: {model: openai/b, keys: '${OPENAI_API_KEY}', base_url: '${OPENAI_BASE_URL}'}}"
     assert read(file, named, **held).providers[0].unread == ()

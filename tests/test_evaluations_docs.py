@@ -9,6 +9,7 @@ import io
 import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -152,6 +153,14 @@ def test_a_schema_is_asked_for_and_noted(ran: Mapping[str, tuple[int, str, Path]
         "--schema answer.schema.json: native for nobody; in words, for all alike, because of acme"
         in (ran[command][2] / "summary.json").read_text()
     )
+
+
+def test_each_model_is_asked_every_item(ran: Mapping[str, tuple[int, str, Path]]) -> None:
+    said, rows = of(ran, "openai/gpt-5-mini,openai/gpt-5")
+    assert Counter(row["asked_model"] for row in rows) == {"openai/gpt-5-mini": 4, "openai/gpt-5": 4}
+    assert len({row["trial"] for row in rows}) == 8
+    assert len({row["model"] for row in rows}) == 2
+    assert re.search(r"^ {2}openai/gpt-5 +4 ", said, re.MULTILINE)
 
 
 # The tables.

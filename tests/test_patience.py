@@ -12,7 +12,7 @@ from test_results import ROW
 from router.errors import CallError, DeadlineExceeded, NothingServes
 from router.evals.items import Item
 from router.evals.patience import Patience
-from router.evals.plan import Plan
+from router.evals.plan import Across, Plan
 from router.evals.prompts import Prompt, Turn
 from router.evals.tasks import arithmetic_task
 from router.evals.templates import Text
@@ -23,13 +23,16 @@ ITEM = Item("x", "1 + 1", "2", {"question": "1 + 1"})
 DEAD = NothingServes("nothing can serve this: acme#1: revoked_key")
 
 
-def settled(provider: str | None, error: CallError | None) -> Settled:
-    return Settled(Trial("x", ITEM, PROMPT, 1, provider), replace(ROW, provider=provider or ""), error)
+def settled(provider: str | None, error: CallError | None, model: str | None = None) -> Settled:
+    return Settled(Trial("x", ITEM, PROMPT, 1, model, provider), replace(ROW, provider=provider or ""), error)
 
 
-def patience() -> Patience:
-    config = make_config(make_provider("acme", params={"temperature": 0}), make_provider("bolt"))
-    return Patience(Plan(config, (PROMPT,), arithmetic_task(3)))
+def patience(across: Across = "spread", models: tuple[str, ...] = ()) -> Patience:
+    config = make_config(
+        make_provider("acme", params={"temperature": 0}, models=["small", "big"]),
+        make_provider("bolt", models=["small"]),
+    )
+    return Patience(Plan(config, (PROMPT,), arithmetic_task(3), across=across, models=models))
 
 
 @pytest.mark.parametrize(
@@ -44,8 +47,25 @@ def patience() -> Patience:
     ],
 )
 def test_who_speaks_for_whom(heard: list[tuple[str | None, CallError | None]], *, ends: bool) -> None:
-    listener = patience()
+    listener = patience("every" if any(provider for provider, _ in heard) else "spread")
     *_, last = [listener.hear(settled(provider, error), 0.0) for provider, error in heard]
+    assert (last is not None) is ends
+
+
+@pytest.mark.parametrize(
+    ("across", "lost", "ends"),
+    [
+        pytest.param("spread", [("small", None)], False, id="one model"),
+        pytest.param("spread", [("small", None), ("big", None)], True, id="both models"),
+        pytest.param("every", [("small", "acme"), ("small", "bolt")], False, id="one model everywhere"),
+        pytest.param("every", [("small", "acme"), ("small", "bolt"), ("big", "acme")], True, id="all there is"),
+    ],
+)
+def test_a_model_that_nobody_serves_ends_nothing_while_another_is_served(
+    across: Across, lost: list[tuple[str, str | None]], *, ends: bool
+) -> None:
+    listener = patience(across, ("small", "big"))
+    *_, last = [listener.hear(settled(provider, DEAD, model), 0.0) for model, provider in lost]
     assert (last is not None) is ends
 
 

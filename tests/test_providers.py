@@ -63,11 +63,6 @@ def test_models_are_found_by_either_name(asked: str | None, model: str | None) -
         pytest.param(
             replace(make_provider(), keys=(), missing=("A", "B")), "none of its keys is set (A, B)", id="without keys"
         ),
-        pytest.param(
-            replace(make_provider(), keys=(), missing=("A_KEYS",), unread=("A_KEY", "A_BASE_URL")),
-            "none of its keys is set (A_KEYS; A_KEY is set, and this file reads A_KEYS)",
-            id="with the key's usual name set",
-        ),
     ],
 )
 def test_a_provider_says_why_it_takes_no_part(provider: Provider, why: str) -> None:

@@ -54,6 +54,7 @@ def test_nothing_is_known_of_no_rows() -> None:
         "priced": 0,
         "simulated": False,
         "prompts": {},
+        "models": {},
         "providers": {},
     }
 
@@ -89,6 +90,29 @@ def test_providers_have_their_own_part() -> None:
     assert providers["slow"]["latency_p95_s"] == 9.0
     assert providers["slow"]["cost_usd"] is None
     assert (summary["items"], summary["error"], summary["simulated"]) == (103, 2, True)
+
+
+def test_models_have_their_own_part_and_so_has_each_at_its_provider() -> None:
+    asked: list[tuple[str, str, Verdict]] = [
+        ("acme", "small", "right"),
+        ("acme", "small", "wrong"),
+        ("acme", "big", "right"),
+        ("bolt", "small", "wrong"),
+    ]
+    found = [
+        dataclasses.replace(ROW, provider=provider, asked_model=model, outcome=outcome)
+        for provider, model, outcome in asked
+    ]
+    summary = tally_of(found).summary()
+    models, providers = summary["models"], summary["providers"]
+    assert isinstance(models, dict)
+    assert isinstance(providers, dict)
+    assert {name: (part["right"], part["items"]) for name, part in models.items()} == {"small": (1, 3), "big": (1, 1)}
+    assert {
+        (provider, name): (model["right"], model["items"])
+        for provider, part in providers.items()
+        for name, model in part["models"].items()
+    } == {("acme", "small"): (1, 2), ("acme", "big"): (1, 1), ("bolt", "small"): (0, 1)}
 
 
 def test_the_order_of_rows_does_not_matter() -> None:

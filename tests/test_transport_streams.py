@@ -205,7 +205,7 @@ def chunk(body: bytes) -> bytes:
     [
         pytest.param(b"", Kind.TIMEOUT, id="silence"),
         pytest.param(chunk(b"data: " + b"x" * 2**20), Kind.MALFORMED_REPLY, id="an event without end"),
-        pytest.param(chunk(HELLO * 9999), Kind.MALFORMED_REPLY, id="events without end"),
+        pytest.param(chunk(event(content="x" * 2**18) * 4), Kind.MALFORMED_REPLY, id="events without end"),
     ],
 )
 def test_a_stream_without_end_is_ended(there: Border, model: str, door: Door, more: bytes, kind: Kind) -> None:
@@ -335,7 +335,8 @@ def cohere(*, until: int = 99) -> Says:
 
     usage = {"tokens": {"input_tokens": 11, "output_tokens": 7}}
     end = {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": usage}}
-    return lines(*[delta("a"), delta("b"), end][:until])
+    bodies: list[dict[str, object]] = [delta("a"), delta("b"), end]
+    return lines(*bodies[:until])
 
 
 def ollama(*, until: int = 99) -> Says:
@@ -344,7 +345,8 @@ def ollama(*, until: int = 99) -> Says:
     ]
     end = {"model": "m", "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop",
            "prompt_eval_count": 11, "eval_count": 7}  # fmt: skip
-    return lines(*[*parts, end][:until])
+    bodies: list[dict[str, object]] = [*parts, end]
+    return lines(*bodies[:until])
 
 
 DIALECTS = {

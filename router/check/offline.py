@@ -171,6 +171,8 @@ def _of_provider(provider: Provider, view: ProviderView) -> Iterator[Finding]:
     elif provider.missing:
         names = ", ".join(provider.missing)
         yield _finding(provider, Level.WARNING, "not_set", f"{names} is not set; it goes on with its other keys")
+    if provider.keys_from:
+        yield _finding(provider, Level.NOTE, "usual_name", provider.keys_from)
     yield from _unread_variables(provider)
     yield from _packages(provider)
     yield from pace_findings(provider)

@@ -5,54 +5,28 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
 
-import typer
-
+from router.cli import eval_options as options
+from router.cli import gate
+from router.cli.eval_options import Across, BadRows, option
 from router.cli.options import wants_color
+from router.cli.planning import planned
 from router.cli.streams import put, say
 from router.cli.troubles import TROUBLE_HELP, parse_troubles
 from router.errors import CannotWrite, ConfigError
 
 if TYPE_CHECKING:
-    from router.config.models import Config
-    from router.evals import Evaluation, Plan, Task
-    from router.evals.prompts import Prompt
+    from router.evals import Evaluation, Plan
     from router.simulator.troubles import Trouble
     from router.types import Json, Message
 
     Troubles: TypeAlias = Sequence[tuple[str, Trouble]]
-
-
-class Across(StrEnum):
-    """Which providers an item goes to."""
-
-    SPREAD = "spread"
-    EVERY = "every"
-
-
-class Level(StrEnum):
-    """How much to think."""
-
-    NONE = "none"
-    MINIMAL = "minimal"
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    XHIGH = "xhigh"
-    MAX = "max"
-
-
-class BadRows(StrEnum):
-    """What becomes of rows that are no items."""
-
-    REFUSE = "refuse"
-    SKIP = "skip"
 
 
 class Display(StrEnum):
@@ -64,102 +38,74 @@ class Display(StrEnum):
     NONE = "none"
 
 
-def _option(
-    flag: str, help_: str, short: str | None = None, *, least: float | None = None, most: float | None = None
-) -> Any:
-    """An option with its environment twin: `--max-samples` is also `ROUTER_MAX_SAMPLES`."""
-    name = flag.split("/", 1)[0].removeprefix("--").replace("-", "_").upper()
-    flags = (flag,) if short is None else (flag, short)
-    return typer.Option(*flags, envvar=f"ROUTER_{name}", help=help_, min=least, max=most)
-
-
 def evaluate(
-    prompts: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="PROMPT", help="Prompt files, such as prompts/plain.txt. [--data asked as it is]"),
-    ] = None,
-    config: Annotated[Path | None, _option("--config", "The providers' file [providers.yaml].")] = None,
-    data: Annotated[
-        str | None, _option("--data", "Items: JSONL, CSV, JSON, Parquet, a directory, - for stdin. [arithmetic]")
-    ] = None,
-    mapped: Annotated[
-        list[str] | None,
-        _option("--map", "FIELD=EXPRESSION: makes a field of others, expected='answer.strip()'. Repeat it."),
-    ] = None,
-    bad_rows: Annotated[
-        BadRows, _option("--bad-rows", "What becomes of rows that are no items: end, or go on without.")
-    ] = BadRows.REFUSE,
-    limit: Annotated[
-        int | None, _option("--limit", "So many items. [100 of arithmetic, all of --data]", least=1, most=10**9)
-    ] = None,
-    shuffle: Annotated[bool, _option("--shuffle", "Draw the items of --data by --seed.")] = False,
-    ops: Annotated[int, _option("--ops", "Operators in an arithmetic item.", least=1, most=20)] = 2,
-    seed: Annotated[
-        int, _option("--seed", "Seed of the items and of a rehearsal.", least=-(2**63), most=2**63 - 1)
-    ] = 0,
-    epochs: Annotated[int, _option("--epochs", "How often each item is asked.", least=1, most=10_000)] = 1,
-    model: Annotated[str | None, _option("--model", "A name under `models:`. [the first of each provider]")] = None,
-    providers: Annotated[str | None, _option("--providers", "Only these, separated by commas.")] = None,
-    across: Annotated[Across, _option("--across", "Each item to one provider, or to every one.")] = Across.SPREAD,
-    scorer: Annotated[
-        str | None,
-        _option("--scorer", "json:FIELD, exact, number, choice, contains, set, regex:…, python:…, judge:… [prompt's]"),
-    ] = None,
-    reasoning: Annotated[Level | None, _option("--reasoning", "How much to think, in each vendor's own way.")] = None,
-    schema: Annotated[Path | None, _option("--schema", "A JSON Schema that answers must keep.")] = None,
-    max_samples: Annotated[int, _option("--max-samples", "Items under way at once.", least=1, most=100_000)] = 256,
-    attempts: Annotated[
-        int | None, _option("--attempts", "Charged attempts an item. [the file's]", least=1, most=1000)
-    ] = None,
-    timeout: Annotated[str | None, _option("--timeout", "Longest time for one call, 30s. [the file's]")] = None,
-    deadline: Annotated[str | None, _option("--deadline", "Longest time for one item with all its waiting.")] = None,
-    max_wait: Annotated[
-        str, _option("--max-wait", "End the run where nothing can be sent for longer than this.")
-    ] = "15min",
+    prompts: options.Prompts = None,
+    config: options.ConfigFile = None,
+    data: options.Data = None,
+    mapped: options.Mapped = None,
+    bad_rows: options.OfBadRows = BadRows.REFUSE,
+    limit: options.Limit = None,
+    shuffle: options.Shuffle = False,
+    ops: options.Ops = 2,
+    seed: options.Seed = 0,
+    epochs: options.Epochs = 1,
+    model: options.Model = None,
+    providers: options.Providers = None,
+    across: options.OfAcross = Across.SPREAD,
+    scorer: options.Scorer = None,
+    reasoning: options.Reasoning = None,
+    schema: options.SchemaFile = None,
+    max_samples: options.MaxSamples = 256,
+    attempts: options.Attempts = None,
+    timeout: options.Timeout = None,
+    deadline: options.Deadline = None,
+    max_wait: options.MaxWait = "15min",
     fail_on_error: Annotated[
-        float, _option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", least=0, most=1)
+        float, option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", least=0, most=1)
     ] = 0.05,
     min_accuracy: Annotated[
-        float | None, _option("--min-accuracy", "Exit 1 below this accuracy.", least=0, most=1)
+        float | None, option("--min-accuracy", "Exit 1 below this accuracy.", least=0, most=1)
     ] = None,
-    rehearse: Annotated[
-        bool | None, _option("--rehearse/--live", "Simulated vendors, or real ones. [the file's `rehearse:`]")
-    ] = None,
-    trouble: Annotated[list[str] | None, _option("--trouble", TROUBLE_HELP)] = None,
-    log_dir: Annotated[Path, _option("--log-dir", "Where runs are kept.")] = Path("runs"),
+    rehearse: options.Rehearse = None,
+    trouble: Annotated[list[str] | None, option("--trouble", TROUBLE_HELP)] = None,
+    log_dir: Annotated[Path, option("--log-dir", "Where runs are kept.")] = Path("runs"),
     output: Annotated[
-        Path | None, _option("--output", "Copy results.jsonl there at the end; - for stdout.", "-o")
+        Path | None, option("--output", "Copy results.jsonl there at the end; - for stdout.", "-o")
     ] = None,
-    display: Annotated[Display, _option("--display", "What is shown while it runs.")] = Display.AUTO,
-    json: Annotated[bool, _option("--json", "Print the summary as JSON on stdout.")] = False,
-    dry_run: Annotated[bool, _option("--dry-run", "Check everything, show the first question, send nothing.")] = False,
+    display: Annotated[Display, option("--display", "What is shown while it runs.")] = Display.AUTO,
+    json: Annotated[bool, option("--json", "Print the summary as JSON on stdout.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Check everything, show the first question, send nothing.")] = False,
 ) -> int:
     """Evaluate prompts over all providers at once."""
-    from router.config.loading import load
-    from router.evals import Plan
-
-    file = _overridden(load(config, _environment()), attempts, timeout)
-    plan = Plan(
-        file,
-        _prompts(prompts or [], data),
-        _task(data, mapped or [], limit, ops, seed, bad_rows, shuffle=shuffle),
-        log_dir=log_dir,
+    plan = planned(
+        prompts=prompts or [],
+        config=config,
+        data=data,
+        mapped=mapped or [],
+        bad_rows=bad_rows,
+        limit=limit,
+        shuffle=shuffle,
+        ops=ops,
+        seed=seed,
         epochs=epochs,
         model=model,
-        across=across.value,
+        providers=providers,
+        across=across,
         scorer=scorer,
+        reasoning=reasoning,
+        schema=schema,
         max_samples=max_samples,
-        deadline_s=_seconds("--deadline", deadline),
-        max_wait_s=_seconds("--max-wait", max_wait) or 0.0,
-        seed=seed,
+        attempts=attempts,
+        timeout=timeout,
+        deadline=deadline,
+        max_wait=max_wait,
+        log_dir=log_dir,
     )
-    if providers:
-        plan = plan.with_providers(tuple(name.strip() for name in providers.split(",")))
-    if reasoning or schema:
-        plan = _adapted(plan, reasoning, schema)
     rehearses = plan.config.wants_rehearsal if rehearse is None else rehearse
     if trouble and not rehearses:
         raise ConfigError("--trouble is for simulated vendors; add --rehearse")
+    if (rehearses or plan.config.simulated) and not rehearse:
+        gate.refuse_simulated(min_accuracy, gate.why_simulated(plan.config))
     troubles = parse_troubles(trouble or [], plan.config)
     _check_output(output, as_json=json)
     first = plan.try_out()
@@ -171,77 +117,26 @@ def evaluate(
     return _exit_code(evaluation, fail_on_error, min_accuracy)
 
 
-def _environment() -> dict[str, str]:
-    import os
-
-    return dict(os.environ)
-
-
-def _overridden(config: Config, attempts: int | None, timeout: str | None) -> Config:
-    timeout_s = _seconds("--timeout", timeout)
-    providers = config.providers
-    if timeout_s is not None:
-        providers = tuple(replace(provider, timeout_s=timeout_s) for provider in providers)
-    return replace(config, providers=providers, attempts=config.attempts if attempts is None else attempts)
-
-
-def _seconds(flag: str, text: str | None) -> float | None:
-    from router.rates import parse_duration
-
-    if text is None:
-        return None
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise ConfigError(f"{flag}: {text!r} is not {error}") from None
-    if seconds <= 0:
-        raise ConfigError(f"{flag}: {text!r} is not above zero")
-    return seconds
-
-
-def _task(
-    data: str | None, mapped: list[str], limit: int | None, ops: int, seed: int, bad_rows: BadRows, *, shuffle: bool
-) -> Task:
-    from router.evals.datasets import Reading
-    from router.evals.items import FieldMap
-    from router.evals.tasks import arithmetic_task, data_task
-
-    if data is not None:
-        return data_task(data, Reading(limit, FieldMap.parse(mapped), bad_rows.value, shuffle, seed))
-    if idle := [name for name, given in (("--map", mapped), ("--shuffle", shuffle)) if given]:
-        raise ConfigError(f"{idle[0]} is for --data; arithmetic has no file and comes from --seed alone")
-    return arithmetic_task(limit or 100, ops, seed)
-
-
-def _adapted(plan: Plan, reasoning: Level | None, schema_path: Path | None) -> Plan:
-    from router.evals.adapting import adapted
-    from router.evals.schemas import load_schema
-
-    schema = load_schema(schema_path) if schema_path else None
-    made = adapted(plan.config, plan.model, reasoning=reasoning.value if reasoning else None, schema=schema)
-    notes = (*plan.notes, *made.notes)
-    return replace(plan, config=made.config, schema=schema, in_words=made.in_words, sent=made.sent, notes=notes)
-
-
-def _prompts(paths: list[Path], data: str | None) -> tuple[Prompt, ...]:
-    from router.evals.prompts import VERBATIM, load
-
-    if not paths and data is None:
-        raise ConfigError("name a prompt file, such as prompts/plain.txt; only the items of --data can do without")
-    return tuple(load(path) for path in paths) or (VERBATIM,)
-
-
 def _show_first(plan: Plan, first: Mapping[str, Sequence[Message]], *, rehearses: bool) -> int:
     from router.evals.fit import tried
 
     notes = (*plan.task.notes, *plan.notes, *asyncio.run(tried(plan)))
     where = "simulated vendors" if rehearses else ", ".join(plan.asked) or "nobody"
     say(f"nothing was sent; {plan.task.total or 'all'} items would go to {where}.")
-    for note in notes:
+    for note in (*notes, *_foreseen(plan, rehearses=rehearses)):
         say(note)
     say("The first one:")
     put("".join(f"[{each['role']}]\n{_shown(each['content'])}\n" for messages in first.values() for each in messages))
     return 0
+
+
+def _foreseen(plan: Plan, *, rehearses: bool) -> Iterator[str]:
+    from router.cli.plan import foreseen
+    from router.evals.expectations import Assumptions
+    from router.reports.plan_text import short_lines
+
+    forecast, _ = foreseen(plan, Assumptions(), rehearses=rehearses)
+    return short_lines(forecast)
 
 
 def _shown(content: Json) -> str:
@@ -334,18 +229,15 @@ def _copy(results: Path, output: Path) -> None:
 
 
 def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float | None) -> int:
-    for misfit in evaluation.misfits:
-        say(f"router: {misfit}")
     if evaluation.stopped is not None:
         say(f"router: {evaluation.stopped}")
         return 2
+    for misfit in evaluation.misfits:
+        say(f"router: {misfit}")
     if evaluation.interrupted:
         return 130
     if evaluation.errors > fail_on_error * evaluation.items:
         lost = f"{evaluation.errors} of {evaluation.items} items got no answer, or no mark"
         say(f"router: {lost}; the first of them: {evaluation.why}\n`router logs {evaluation.directory}` explains it")
         return 2
-    if min_accuracy is not None and (evaluation.accuracy or 0.0) < min_accuracy:
-        say(f"router: the accuracy is below --min-accuracy {min_accuracy:g}")
-        return 1
-    return 0
+    return gate.exit_code(evaluation.accuracy, min_accuracy)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from router.cli import gate
 from router.cli.options import wants_color
 from router.cli.streams import put, say
 from router.errors import ConfigError
@@ -56,6 +57,10 @@ def score(
     judged = any(isinstance(marker.scorer, JudgeScorer) for marker in marking.values())
     whom = _config(config, needed=judged)
     rehearses = judged and (whom.wants_rehearsal if rehearse is None else rehearse)
+    if (answers.simulated or whom.simulated or rehearses) and not rehearse:
+        gate.refuse_simulated(
+            min_accuracy, f"{answers.directory} is a rehearsal" if answers.simulated else gate.why_simulated(whom)
+        )
     evaluation = asyncio.run(_rescored(answers, marking, whom, log_dir, rehearse=rehearses))
     _print(evaluation, as_json=json)
     for misfit in evaluation.misfits:
@@ -98,7 +103,4 @@ def _print(evaluation: Evaluation, *, as_json: bool) -> None:
 def _exit_code(evaluation: Evaluation, min_accuracy: float | None) -> int:
     if evaluation.stopped is not None:
         raise ConfigError(evaluation.stopped)
-    if min_accuracy is not None and (evaluation.accuracy or 0.0) < min_accuracy:
-        say(f"router: the accuracy is below --min-accuracy {min_accuracy:g}")
-        return 1
-    return 0
+    return gate.exit_code(evaluation.accuracy, min_accuracy)

@@ -46,7 +46,9 @@ _SECTIONS = {"the top level": rows.OF_FILE, "defaults": rows.IN_DEFAULTS, "a pro
 
 def read(root: Node, path: Path, variables: Mapping[str, str]) -> tuple[Config, list[Mistake]]:
     """The configuration that a tree declares and all that is wrong with it; use it only without mistakes."""
-    reading = _Reading(Variables(variables), frozenset(named_in(root)))
+    named = frozenset(named_in(root))
+    filled, usual = Variables(variables).with_usual_names(named)
+    reading = _Reading(filled, named | frozenset(usual.values()), usual)
     return reading.config(root, path), reading.mistakes
 
 
@@ -78,10 +80,14 @@ class _Keys:
 
 @dataclass(slots=True)
 class _Reading:
-    """One pass over a file, keeping what is wrong; `named` are all variables that the file names."""
+    """One pass over a file, keeping what is wrong.
+
+    `named` are all variables that the file names, `usual` those that are read in the place of others.
+    """
 
     variables: Variables
     named: frozenset[str]
+    usual: Mapping[str, str]
     mistakes: list[Mistake] = field(default_factory=list)
 
     def config(self, root: Node, path: Path) -> Config:
@@ -114,11 +120,7 @@ class _Reading:
                 yield from self.provider(name, body, node.names[name], defaults)
 
     def provider(self, name: str, body: Node, place: tuple[int, int], defaults: _Values) -> Iterator[Provider]:
-        # Screens and logs tell a provider's name, so it must not be a key that lost its place.
-        if not re.fullmatch(rows.PROVIDER_NAME, name) or shown_text(name, 64) != repr(name):
-            expected = "a name of letters, digits, - _ and . (at most 64), such as openai-2"
-            self.mistake(place, f"the provider's name is {shown_text(name)}; expected {expected}")
-            name = "the provider"
+        name = self.provider_name(name, place)
         if not isinstance(body.value, Mapping):
             self.mistake(body, f"{name} is {described(body)}; expected a mapping with model and keys")
             return
@@ -153,9 +155,18 @@ class _Reading:
             missing=tuple(dict.fromkeys(keys.missing)),
             declared_keys=max(1, keys.declared),
             unread=unread(prefix, self.named, self.variables.held),
+            usual=self.usual_names(values.nodes.get(rows.KEYS.name)),
             line=place[0],
             filled_in=defaults.filled_in | values.filled_in,
         )
+
+    def provider_name(self, name: str, place: tuple[int, int]) -> str:
+        # Screens and logs tell it, so it must not be a key that lost its place.
+        if re.fullmatch(rows.PROVIDER_NAME, name) and shown_text(name, 64) == repr(name):
+            return name
+        expected = "a name of letters, digits, - _ and . (at most 64), such as openai-2"
+        self.mistake(place, f"the provider's name is {shown_text(name)}; expected {expected}")
+        return "the provider"
 
     def section(self, node: Node, options: Sequence[Option[object]], where: str = "") -> _Values:
         values = _Values()
@@ -261,6 +272,9 @@ class _Reading:
         if first != name:
             twice = f"{name} and {first} ({where.line}:{where.column}) are the same key"
             self.mistake(node, f"{twice}, fingerprint {secret.fingerprint}; expected every key once")
+
+    def usual_names(self, node: Node | None) -> Mapping[str, str]:
+        return {name: self.usual[name] for name in (named_in(node) if node else ()) if name in self.usual}
 
     def misfits(self, where: str, expected: str, misfits: Sequence[Exception]) -> None:
         for misfit in misfits:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -24,10 +24,11 @@ LONG_CALL_S = 30.0
 class Secret:
     """A credential that shows only its fingerprint, however it is printed."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_fingerprint", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._fingerprint = hashlib.sha256(value.encode()).hexdigest()[:8]
 
     def reveal(self) -> str:
         """Return the credential itself; only the transport and the log's scrubber have a use for it."""
@@ -36,7 +37,7 @@ class Secret:
     @property
     def fingerprint(self) -> str:
         """The first 8 hex digits of its SHA-256: enough to tell keys apart, useless to a thief."""
-        return hashlib.sha256(self._value.encode()).hexdigest()[:8]
+        return self._fingerprint
 
     def __repr__(self) -> str:
         return f"Secret({self.fingerprint})"
@@ -69,19 +70,21 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a vendor takes, in dollars for a million tokens."""
+    """What a vendor takes, in dollars for a million tokens; `cached` for what is read from a cache, None as `input`."""
 
     input: float
     output: float
+    cached: float | None = None
 
 
 @dataclass(frozen=True)
 class Provider:
     """One vendor as declared. `models` maps the names of `--model` to LiteLLM's; the first is the default.
 
-    `headers` go with every call. `filled_in` names the places (`params.user`, `headers.X-Title`) whose values came from
-    variables, and are shown nowhere. `unread` are variables that other tools heed for this vendor, that are set, and
-    that the file does not name.
+    `params` go to all of its models, `params_by_model` over them to those of LiteLLM's name; `headers` go with every
+    call. `filled_in` names the places (`params.user`, `headers.X-Title`) whose values came from variables, and are
+    shown nowhere. `unread` are variables that other tools heed for this vendor, that are set, and that the file does
+    not name; `usual` those that were read because the file's own, their plurals, are not set.
     """
 
     name: str
@@ -95,6 +98,7 @@ class Provider:
     concurrency: int | None = None
     timeout_s: float = 120.0
     params: Mapping[str, Json] = field(default_factory=dict)
+    params_by_model: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     price: Price | None = None
     door: Door = "auto"
@@ -102,6 +106,7 @@ class Provider:
     missing: tuple[str, ...] = ()
     declared_keys: int = 1
     unread: tuple[str, ...] = ()
+    usual: Mapping[str, str] = field(default_factory=dict)
     line: int = 0
     filled_in: frozenset[str] = field(default=frozenset(), compare=False)
 
@@ -116,10 +121,13 @@ class Provider:
         if not self.enabled:
             return "enabled: false"
         if not self.keys:
-            near = [name for name in self.unread if name.endswith("_KEY") and f"{name}S" in self.missing]
-            also = "".join(f"; {name} is set, and this file reads {name}S" for name in near)
-            return f"none of its keys is set ({', '.join(self.missing)}{also})"
+            return f"none of its keys is set ({', '.join(self.missing)})"
         return ""
+
+    @property
+    def keys_from(self) -> str:
+        """Which variables its keys come from, where the file names others; empty where it names these."""
+        return " and ".join(f"{name} is not set, and {one} is read" for name, one in self.usual.items())
 
     def account_id(self, account: str) -> str:
         """The identity of one of its accounts, which other providers may share."""
@@ -131,6 +139,15 @@ class Provider:
         if size is None:
             return next(iter(self.models.values()))
         return self.models.get(size) or next((m for m in self.models.values() if m == size), None)
+
+    def params_of(self, model: str) -> Mapping[str, Json]:
+        """The parameters for one of its models, by LiteLLM's name."""
+        return {**self.params, **self.params_by_model.get(model, {})}
+
+    def with_params(self, params: Mapping[str, Json], models: Iterable[str]) -> Provider:
+        """The same provider, which sends more parameters to some of its models, by LiteLLM's names."""
+        more = {model: {**self.params_by_model.get(model, {}), **params} for model in models}
+        return replace(self, params_by_model={**self.params_by_model, **more})
 
     @cached_property
     def paced_rate(self) -> Rate | None:

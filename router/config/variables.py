@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from router.config.models import Secret
@@ -11,6 +11,7 @@ from router.config.values import Misfit
 from router.config.yaml_nodes import Node, scalar
 
 ADVICE = "set it in the environment or in .env beside the file, or write ${NAME:-default}"
+_SEVERAL = "_API_KEYS"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}", re.ASCII)
 _BARE = re.compile(r"(?:^|(?<=[\s,=/]))\$([A-Za-z_]\w*)", re.ASCII)
 
@@ -21,6 +22,15 @@ class Variables:
 
     held: Mapping[str, str]
     brought: dict[str, Secret] = field(default_factory=dict)
+
+    def with_usual_names(self, names: Iterable[str]) -> tuple[Variables, Mapping[str, str]]:
+        """The same, with `OPENAI_API_KEY` in the place of an `OPENAI_API_KEYS` that is not set, as any tool reads it.
+
+        Also what stands in whose place, by the names that are not set.
+        """
+        usual = {name: name.removesuffix("S") for name in names if name.endswith(_SEVERAL) and not self.held.get(name)}
+        found = {name: one for name, one in usual.items() if self.held.get(one)}
+        return replace(self, held={**self.held, **{name: self.held[one] for name, one in found.items()}}), found
 
     def fill(self, node: Node, unset: list[str], *, may_be_secret: bool = False) -> Node:
         """The value with its variables filled in; the names of those that are not set go to `unset`.

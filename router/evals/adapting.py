@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from router.config.models import Config, Provider
 from router.errors import ConfigError
@@ -30,62 +31,75 @@ class Adapted:
     in_words: bool = False
 
 
-def adapted(config: Config, model: str | None, *, reasoning: str | None, schema: Schema | None) -> Adapted:
-    """Say the wishes to every provider that takes them; raises ConfigError where none takes a reasoning level.
+class _Asked(NamedTuple):
+    """A provider with one of the models that it is asked for; `name` tells them apart."""
 
-    LiteLLM is asked what each model takes, which imports it.
+    provider: Provider
+    model: str
+    name: str
+
+
+def adapted(config: Config, models: Sequence[str], *, reasoning: str | None, schema: Schema | None) -> Adapted:
+    """Say the wishes to every model that takes them; raises ConfigError where none takes a reasoning level.
+
+    LiteLLM is asked what each of `models` takes, which imports it; none means the first of each provider.
     """
-    made = Adapted(config)
+    made, asked = Adapted(config), list(_asked(config, models))
     if reasoning is not None:
-        made = _thinking(made, model, reasoning)
-    return made if schema is None else _keeping(made, model, schema)
+        made = _thinking(made, asked, reasoning)
+    return made if schema is None else _keeping(made, asked, schema)
 
 
-def _thinking(made: Adapted, model: str | None, level: str) -> Adapted:
-    sent: dict[str, Mapping[str, Json]] = {}
+def _asked(config: Config, models: Sequence[str]) -> Iterator[_Asked]:
+    for each in (provider for provider in config.providers if provider.enabled):
+        found = dict.fromkeys(model for name in models or (None,) if (model := each.model_for(name)))
+        for model in found or (next(iter(each.models.values())),):
+            yield _Asked(each, model, each.name if len(found) <= 1 else f"{each.name} {model}")
+
+
+def _thinking(made: Adapted, asked: Sequence[_Asked], level: str) -> Adapted:
+    sent: list[tuple[_Asked, Mapping[str, Json]]] = []
     refused: dict[str, str] = {}
-    for provider in _asked(made.config):
+    for each in asked:
         try:
-            sent[provider.name] = mapped(_model(provider, model), {"reasoning_effort": level})
+            sent.append((each, mapped(each.model, {"reasoning_effort": level})))
         except Refused as why:
-            refused[provider.name] = str(why)
+            refused[each.name] = str(why)
     if not sent:
         why_not = "; ".join(f"{name}: {why}" for name, why in refused.items())
         raise ConfigError(f"--reasoning {level}: no model takes it: {why_not}")
-    notes = [f"--reasoning {level}: {name} is sent {_words(params)}" for name, params in sent.items()]
+    notes = [f"--reasoning {level}: {each.name} is sent {_words(params)}" for each, params in sent]
     notes += [f"--reasoning {level}: {name} takes none and is asked without ({why})" for name, why in refused.items()]
-    return _with_params(made, {name: {"reasoning_effort": level} for name in sent}, sent, notes)
+    shown = {each.name: params for each, params in sent}
+    return _with_params(made, [each for each, _ in sent], {"reasoning_effort": level}, shown, notes)
 
 
 def _words(params: Mapping[str, Json]) -> str:
     return encode(params).decode() if params else "nothing, which is its way to say that"
 
 
-def _keeping(made: Adapted, model: str | None, schema: Schema) -> Adapted:
-    native = [each.name for each in _asked(made.config) if takes_schema(_model(each, model))]
-    prompted = [each.name for each in _asked(made.config) if each.name not in native]
-    notes = [f"--schema {schema.path}: native for {', '.join(native) or 'nobody'}"]
+def _keeping(made: Adapted, asked: Sequence[_Asked], schema: Schema) -> Adapted:
+    native = [each for each in asked if takes_schema(each.model)]
+    prompted = [each.name for each in asked if each not in native]
+    notes = [f"--schema {schema.path}: native for {', '.join(each.name for each in native) or 'nobody'}"]
     if prompted:
         notes = [f"{notes[0]}; in words, for all alike, because of {', '.join(prompted)}"]
-    modes: dict[str, Mapping[str, Json]] = {name: {"schema_mode": "native"} for name in native}
+    modes: dict[str, Mapping[str, Json]] = {each.name: {"schema_mode": "native"} for each in native}
     modes |= {name: {"schema_mode": "prompted"} for name in prompted}
-    params: dict[str, Mapping[str, Json]] = {name: {"response_format": schema.response_format} for name in native}
-    return replace(_with_params(made, params, modes, notes), in_words=bool(prompted))
-
-
-def _asked(config: Config) -> tuple[Provider, ...]:
-    return tuple(provider for provider in config.providers if provider.enabled)
-
-
-def _model(provider: Provider, name: str | None) -> str:
-    return provider.model_for(name) or next(iter(provider.models.values()))
+    made = _with_params(made, native, {"response_format": schema.response_format}, modes, notes)
+    return replace(made, in_words=bool(prompted))
 
 
 def _with_params(
-    made: Adapted, params: Mapping[str, Mapping[str, Json]], sent: Mapping[str, Mapping[str, Json]], notes: list[str]
+    made: Adapted,
+    takers: Iterable[_Asked],
+    params: Mapping[str, Json],
+    sent: Mapping[str, Mapping[str, Json]],
+    notes: list[str],
 ) -> Adapted:
-    providers = tuple(
-        replace(each, params={**each.params, **params.get(each.name, {})}) for each in made.config.providers
-    )
+    models: dict[str, list[str]] = {}
+    for each in takers:
+        models.setdefault(each.provider.name, []).append(each.model)
+    providers = tuple(each.with_params(params, models.get(each.name, ())) for each in made.config.providers)
     together = {name: {**made.sent.get(name, {}), **sent.get(name, {})} for name in {**made.sent, **sent}}
     return replace(made, config=replace(made.config, providers=providers), sent=together, notes=(*made.notes, *notes))

@@ -57,8 +57,7 @@ async def evaluate(
     """
     plan.try_out()
     plan = replace(plan, notes=(*plan.notes, *await tried(plan)))
-    if not plan.config.usable:
-        raise ConfigError(_nobody(plan.config))
+    plan.require_takers()
     clock = LoopClock.start()
     with RunDirectory.create(plan, datetime.now(UTC).astimezone(), clock) as files:
         with files.removed_on_mistake():
@@ -133,14 +132,6 @@ def _memory(log: EventLog) -> StateStore | None:
         return None
     store.on_failure = lambda why: log.write(StoreUnavailable(why))
     return store
-
-
-def _nobody(config: Config) -> str:
-    reasons = "; ".join(f"{provider.name}: {provider.why_left_out}" for provider in config.left_out)
-    return (
-        f"{config.path}: no provider can take part ({reasons}). Set a key in the environment or in "
-        f"{config.path.parent / '.env'}, or rehearse with --rehearse"
-    )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from router.errors import NothingServes
-from router.evals.plan import Plan
+from router.evals.plan import Plan, Route
 from router.evals.trials import Settled
 from router.faults import Kind
 
@@ -16,20 +16,19 @@ class Patience:
     """Hears of every trial and says when to give up: as soon as no provider of the plan serves any more."""
 
     plan: Plan
-    _lost: set[str] = field(default_factory=set)
+    _lost: set[Route] = field(default_factory=set)
 
     def hear(self, settled: Settled, wall: float) -> str | None:
         """Why to end the run, in the vendors' words and with what to do; None while somebody serves.
 
-        A trial that any provider may take speaks for all of them, a pinned one for its own.
+        A trial speaks for its model, and a pinned one for its provider.
         """
-        pinned = settled.trial.provider
+        route = Route(settled.trial.model, settled.trial.provider)
         if not isinstance(settled.error, NothingServes):
-            self._lost.discard(settled.row.provider)
+            self._lost.discard(route)
             return None
-        if pinned is not None:
-            self._lost.add(pinned)
-        if pinned is not None and len(self._lost) < len(self.plan.asked):
+        self._lost.add(route)
+        if len(self._lost) < len(self.plan.routes):
             return None
         return f"{settled.error}; {self._advice(settled.error, wall)}"
 

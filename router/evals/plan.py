@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from router.config.models import Config
+from router.config.models import Config, Provider
 from router.errors import ConfigError
 from router.evals.items import Item
 from router.evals.judge import VARIABLES, JudgeScorer
 from router.evals.marks import Marker, scorer_of
-from router.evals.prompts import Prompt, ask_in_time, with_words
+from router.evals.models import refuse
+from router.evals.prompts import Prompt, with_words
 from router.evals.schemas import Schema
 from router.evals.scores import Scorer
 from router.types import Json, Message
@@ -36,10 +37,18 @@ class Task:
     notes: tuple[str, ...] = ()
 
 
+class Route(NamedTuple):
+    """With which of the named models an item is asked, and at which provider; None leaves it open."""
+
+    model: str | None = None
+    provider: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One evaluation. Times in seconds; `notes` are sentences that screens and the summary are to show.
 
+    Every item goes to each of `models`, names that some provider has; none means the first of each provider.
     A run ends where nothing can be sent for longer than `max_wait_s`. `only` names the providers that items go to,
     None for all; the others may be asked to judge. Answers must keep `schema`, which stands in the messages, too, where
     `in_words` says so. `sent` is what providers are sent for such wishes, for run.json.
@@ -50,7 +59,7 @@ class Plan:
     task: Task
     log_dir: Path = Path("runs")
     epochs: int = 1
-    model: str | None = None
+    models: tuple[str, ...] = ()
     across: Across = "spread"
     scorer: str | None = None
     max_samples: int = 256
@@ -70,7 +79,8 @@ class Plan:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             paths = ", ".join(str(prompt.path) for prompt in self.prompts if prompt.name in twice)
             raise ConfigError(f"two prompts are called {twice[0]!r} ({paths}); rename one, results tell them by name")
-        self._check_model("--model", self.model)
+        for name in self.models:
+            self._check_model("--model", name)
         for prompt in self.prompts:
             self._check_scorer(prompt)
 
@@ -87,14 +97,8 @@ class Plan:
                 self._check_providers((scorer.prompt.provider,), f"{scorer.prompt.path}: provider")
 
     def _check_model(self, place: str, model: str | None) -> None:
-        enabled = [provider for provider in self.config.providers if provider.enabled]
-        if model is None or any(provider.model_for(model) for provider in enabled):
-            return
-        known = sorted({name for provider in enabled for name in provider.models})
-        raise ConfigError(
-            f"{place}: no enabled provider of {self.config.path} has a model called {model!r}; "
-            f"the names there are {', '.join(known)}"
-        )
+        if model is not None and not any(each.model_for(model) for each in self.config.providers if each.enabled):
+            refuse(self.config, model, place)
 
     @property
     def label(self) -> str:
@@ -113,21 +117,46 @@ class Plan:
     @property
     def total(self) -> int | None:
         """How many trials there will be, None where nobody counted the items."""
-        providers = len(self.asked) if self.across == "every" else 1
         items = self.task.total
-        return None if items is None else items * self.epochs * len(self.prompts) * providers
+        return None if items is None else items * self.epochs * len(self.prompts) * len(self.routes)
 
     def try_out(self) -> Mapping[str, tuple[Message, ...]]:
-        """The messages of the first item by prompt; raises ConfigError where it cannot be rendered, or not in time."""
+        """The messages of the first item by prompt; raises ConfigError where it cannot be rendered."""
         first = next(self.task.items(), None)
         words = self.schema.instructions if self.schema and self.in_words else ""
-        asked = {prompt.name: ask_in_time(prompt, first) for prompt in self.prompts} if first else {}
+        asked = {prompt.name: prompt.ask(first) for prompt in self.prompts} if first else {}
         return {name: with_words(messages, words) if words else messages for name, messages in asked.items()}
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Every way that each item goes: with which model and, where every provider is asked, to which of them."""
+        if self.across == "spread":
+            return tuple(Route(model) for model in self.models or (None,))
+        return tuple(
+            Route(model, each.name)
+            for model in self.models or (None,)
+            for each in self._takers
+            if each.model_for(model) is not None
+        )
 
     @property
     def asked(self) -> tuple[str, ...]:
         """The providers that items go to."""
-        return tuple(each.name for each in self.config.usable if self.only is None or each.name in self.only)
+        models = self.models or (None,)
+        return tuple(each.name for each in self._takers if any(each.model_for(model) for model in models))
+
+    @property
+    def _takers(self) -> tuple[Provider, ...]:
+        return tuple(each for each in self.config.usable if self.only is None or each.name in self.only)
+
+    def require_takers(self) -> None:
+        """Raise ConfigError where nobody, or for some model nobody, takes part."""
+        if not self.config.usable:
+            raise ConfigError(_nobody(self.config, "no provider can take part", self.config.left_out))
+        for model in self.models:
+            if not any(each.model_for(model) for each in self._takers):
+                having = [each for each in self.config.left_out if each.model_for(model)]
+                raise ConfigError(_nobody(self.config, f"nobody who takes part has the model {model!r}", having))
 
     def with_providers(self, names: tuple[str, ...]) -> Plan:
         """The same plan over some of the providers; raises ConfigError for a name that the file does not have.
@@ -148,3 +177,11 @@ class Plan:
             )
         if not any(provider.enabled for provider in self.config.providers if provider.name in names):
             raise ConfigError(f"{place}: {', '.join(names)} is `enabled: false` in {self.config.path}; enable it there")
+
+
+def _nobody(config: Config, what: str, left_out: Iterable[Provider]) -> str:
+    reasons = "; ".join(f"{provider.name}: {provider.why_left_out}" for provider in left_out)
+    return (
+        f"{config.path}: {what} ({reasons}). Set a key in the environment or in "
+        f"{config.path.parent / '.env'}, or rehearse with --rehearse"
+    )

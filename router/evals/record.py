@@ -28,7 +28,7 @@ def describe(plan: Plan, run: str, started: float) -> dict[str, object]:
         "task": {"name": plan.task.name, **plan.task.describes},
         "epochs": plan.epochs,
         "across": plan.across,
-        "model": plan.model,
+        "models": list(plan.models),
         "scorer": plan.scorer,
         "scorers": {name: scorer.name for name, scorer in plan.scorers.items()},
         "schema": {"path": str(plan.schema.path), "sha256": plan.schema.sha256} if plan.schema else None,

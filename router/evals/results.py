@@ -26,6 +26,7 @@ class Row:
     where nobody marked; `why` is the scorer's word for it. `expected` is None where nobody knows, a JSON list where
     several answers will do. `attempts` counts the calls that were sent. Times are in seconds, `latency_s` is that of
     the last call; `tokens_cached` are among `tokens_in`, `tokens_reasoning` among `tokens_out`.
+    `asked_model` is the name of `--model` that was asked for, None where there was none.
     `key` (such as `openai#2`) and `model` are empty where nothing was sent, `provider` too unless it was pinned.
     """
 
@@ -55,6 +56,7 @@ class Row:
     cost_usd: float | None = None
     finish_reason: str = ""
     simulated: bool = False
+    asked_model: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """The line's object, its fields in the order above."""
@@ -90,6 +92,7 @@ class Row:
             cost_usd=_number(record, "cost_usd"),
             finish_reason=_maybe(record, "finish_reason", str) or "",
             simulated=_maybe(record, "simulated", bool) or False,
+            asked_model=_maybe(record, "asked_model", str),
         )
 
 

@@ -195,7 +195,7 @@ class Run:
 
     def summary(self, misfits: tuple[str, ...]) -> dict[str, object]:
         """The contents of summary.json."""
-        elapsed_s, counts = self.elapsed_s, self.tally.providers
+        elapsed_s = self.elapsed_s
         return {
             "run": self.files.name,
             "directory": str(self.files.path),
@@ -209,6 +209,7 @@ class Run:
             "simulated": self.plan.config.simulated,
             "notes": [*notes(self.plan), *misfits],
             "providers": {
-                view.name: provider_summary(counts.get(view.name), view, elapsed_s) for view in self.router.status()
+                view.name: {**self.tally.of_provider(view.name), **provider_summary(view, elapsed_s)}
+                for view in self.router.status()
             },
         }

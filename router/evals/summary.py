@@ -94,43 +94,65 @@ class Counts:
 
 @dataclass(slots=True)
 class Tally:
-    """A running summary of rows: the whole, each prompt's and each provider's part; the rows are not kept."""
+    """A running summary of rows: the whole, the parts of each prompt, named model and provider; no row is kept."""
 
     total: Counts = field(default_factory=Counts)
     prompts: dict[str, Counts] = field(default_factory=dict)
+    models: dict[str, Counts] = field(default_factory=dict)
     providers: dict[str, Counts] = field(default_factory=dict)
+    pairs: dict[tuple[str, str], Counts] = field(default_factory=dict)
     simulated: bool = False
 
     def add(self, row: Row) -> None:
-        """Count one row, for its provider too if it was sent to one or asked for one."""
+        """Count one row, for its provider too if it was sent to one or asked for one, and for its model if named."""
         self.total.add(row)
         self.simulated = self.simulated or row.simulated
         self.prompts.setdefault(row.prompt, Counts()).add(row)
         if row.provider:
             self.providers.setdefault(row.provider, Counts()).add(row)
+        if row.asked_model:
+            self.models.setdefault(row.asked_model, Counts()).add(row)
+            if row.provider:
+                self.pairs.setdefault((row.provider, row.asked_model), Counts()).add(row)
 
     def summary(self) -> dict[str, object]:
-        """The whole as `Counts.summary` has it, `simulated`, and the same for each of `prompts` and `providers`."""
+        """The whole as `Counts.summary` has it, `simulated`, and the same for each of `prompts`, `models`, `providers`.
+
+        Models are those that were named; a provider that was asked for several has its `models`, too.
+        """
         return {
             **self.total.summary(),
             "simulated": self.simulated,
             "prompts": {name: counts.summary() for name, counts in self.prompts.items()},
-            "providers": {name: self.providers[name].summary() for name in sorted(self.providers)},
+            "models": {name: counts.summary() for name, counts in self.models.items()},
+            "providers": {name: self.of_provider(name) for name in sorted(self.providers)},
         }
+
+    def of_provider(self, name: str) -> dict[str, object]:
+        """One provider's part; all zero where it has none."""
+        models = {model: counts.summary() for (provider, model), counts in self.pairs.items() if provider == name}
+        own = self.providers.get(name, Counts()).summary()
+        return {**own, "models": models} if len(self.models) > 1 else own
 
 
 def notes(plan: Plan) -> tuple[str, ...]:
     """What a person must know about a run: that it is simulated, and who takes no part."""
     simulated = ("the vendors are simulated: no call leaves this machine, and the accuracy says nothing",)
+    usual = (f"{each.name}: {each.keys_from}" for each in plan.config.usable if each.keys_from)
     left_out = (f"{provider.name} is left out: {provider.why_left_out}" for provider in plan.config.left_out)
-    return (*(simulated if plan.config.simulated else ()), *plan.task.notes, *plan.notes, *left_out)
+    return (
+        *(simulated if plan.config.simulated else ()),
+        *plan.task.notes,
+        *plan.notes,
+        *(() if plan.config.simulated else usual),
+        *left_out,
+    )
 
 
-def provider_summary(counts: Counts | None, view: LaneStatus, elapsed_s: float) -> dict[str, object]:
-    """One provider's part of a summary: its rows, and what its calls say about it (429s, keys, rate used)."""
+def provider_summary(view: LaneStatus, elapsed_s: float) -> dict[str, object]:
+    """What a provider's calls say about it: 429s, keys, rate used, how it ended."""
     rate = view.declared_per_second
     return {
-        **(counts or Counts()).summary(),
         "attempts": view.sent,
         "throttled": view.throttled,
         "keys_alive": view.keys_alive,

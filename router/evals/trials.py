@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -19,15 +19,17 @@ from router.types import Attempt, Completion, Request, Usage
 
 
 class Trial(NamedTuple):
-    """What is asked: item, prompt, epoch and, where every provider is asked, which one. `id` names all of it.
+    """What is asked: item, prompt, epoch, model and, where every provider is asked, which one. `id` names all of it.
 
-    `only` names the providers that may be asked, None for any; `words` are said behind the question.
+    `model` is a name of `--model`, None where there is none; `only` names the providers that may be asked, None for
+    any; `words` are said behind the question.
     """
 
     id: str
     item: Item
     prompt: Prompt
     epoch: int
+    model: str | None = None
     provider: str | None = None
     only: frozenset[str] | None = None
     words: str = ""
@@ -40,17 +42,22 @@ class Trial(NamedTuple):
 
 
 def trials(plan: Plan) -> Iterator[Trial]:
-    """All trials in order: prompts and providers interleave, so that the time of day hits them alike."""
-    one_prompt, one_epoch = len(plan.prompts) == 1, plan.epochs == 1
-    whom: tuple[str | None, ...] = plan.asked if plan.across == "every" else (None,)
+    """All trials in order: prompts, models and providers interleave, so that the time of day hits them alike."""
+    one_prompt, one_epoch, one_model = len(plan.prompts) == 1, plan.epochs == 1, len(plan.models) <= 1
+    routes = plan.routes
     words = plan.schema.instructions if plan.schema and plan.in_words else ""
     for item in plan.task.items():
         for epoch in range(1, plan.epochs + 1):
             for prompt in plan.prompts:
-                for name in whom:
-                    parts = ("" if one_prompt else f"/{prompt.name}", "" if one_epoch else f"@{epoch}")
-                    id_ = item.id + "".join(parts) + (f"/{name}" if name else "")
-                    yield Trial(id_, item, prompt, epoch, name, frozenset({name}) if name else plan.only, words)
+                for model, name in routes:
+                    parts = (
+                        "" if one_prompt else f"/{prompt.name}",
+                        "" if one_epoch else f"@{epoch}",
+                        "" if one_model else f"/{model}",
+                        f"/{name}" if name else "",
+                    )
+                    only = frozenset({name}) if name else plan.only
+                    yield Trial(item.id + "".join(parts), item, prompt, epoch, model, name, only, words)
 
 
 class Settled(NamedTuple):
@@ -64,18 +71,37 @@ class Settled(NamedTuple):
 async def settle(trial: Trial, plan: Plan, router: Router) -> Settled:
     """Ask and score. Nothing is raised: whatever breaks on the way is the error of this trial alone."""
     outcome = await _asked(trial, plan, router)
-    mark = await _marked(trial, plan, router, outcome)
-    return Settled(trial, _row(trial, outcome, mark, simulated=plan.config.simulated), mark.error)
+    bills: list[float | None] = [*_bills(outcome)]
+    mark = await _marked(trial, plan, router, outcome, bills)
+    row = _row(trial, outcome, mark, _sum(bills), simulated=plan.config.simulated)
+    return Settled(trial, row, mark.error)
 
 
-async def _marked(trial: Trial, plan: Plan, router: Router, outcome: Outcome) -> Mark:
+def _bills(outcome: Outcome) -> Iterator[float | None]:
+    """What was paid for an answer: itself, and every call before it that failed and was charged all the same."""
+    if outcome.completion is not None:
+        yield outcome.completion.cost_usd
+    for attempt in outcome.attempts:
+        if attempt.fault is not None and attempt.fault.cost_usd is not None:
+            yield attempt.fault.cost_usd
+
+
+def _sum(bills: Sequence[float | None]) -> float | None:
+    """All of them, None where there is none, or one is not known."""
+    known = [bill for bill in bills if bill is not None]
+    return sum(known) if known and len(known) == len(bills) else None
+
+
+async def _marked(trial: Trial, plan: Plan, router: Router, outcome: Outcome, bills: list[float | None]) -> Mark:
     if outcome.completion is None:
         return Mark("error", reason=_reason(outcome.error), error=outcome.error)
 
     async def ask(request: Request, model: str | None) -> Completion:
         # Before the items that are not begun: what is answered is to be marked, and kept.
         asked = replace(request, id=f"{trial.id}/judge")
-        return await router.complete(asked, model=model, priority=-1, deadline=plan.deadline_s)
+        judged = await router.complete(asked, model=model, priority=-1, deadline=plan.deadline_s)
+        bills.extend(_bills(Outcome(asked, judged)))
+        return judged
 
     return await plan.marker_of(trial.prompt).mark(trial.item, outcome.completion, ask)
 
@@ -96,10 +122,10 @@ async def _asked(trial: Trial, plan: Plan, router: Router) -> Outcome:
         return Outcome(unsent, error=ItemRefused(why, fault=Fault(Kind.BAD_REQUEST, why)))
     except Exception as defect:  # noqa: BLE001 - one item must not end all others
         return Outcome(unsent, error=InternalError.of(defect))
-    return await router.outcome(request, model=plan.model, deadline=plan.deadline_s)
+    return await router.outcome(request, model=trial.model, deadline=plan.deadline_s)
 
 
-def _row(trial: Trial, outcome: Outcome, mark: Mark, *, simulated: bool) -> Row:
+def _row(trial: Trial, outcome: Outcome, mark: Mark, cost_usd: float | None, *, simulated: bool) -> Row:
     completion, attempts, error = outcome.completion, outcome.attempts, mark.error
     last = attempts[-1] if attempts else None
     said = completion or _nothing(last.provider if last else trial.provider or "", last)
@@ -111,6 +137,7 @@ def _row(trial: Trial, outcome: Outcome, mark: Mark, *, simulated: bool) -> Row:
         provider=said.provider,
         key=said.key,
         model=said.model,
+        asked_model=trial.model,
         outcome=mark.outcome,
         reason=mark.reason,
         score=mark.score,
@@ -127,7 +154,7 @@ def _row(trial: Trial, outcome: Outcome, mark: Mark, *, simulated: bool) -> Row:
         tokens_cached=said.usage.tokens_cached,
         tokens_reasoning=said.usage.tokens_reasoning,
         tokens_out=said.usage.tokens_out,
-        cost_usd=said.cost_usd,
+        cost_usd=cost_usd,
         finish_reason=said.finish_reason,
         simulated=simulated,
     )

@@ -52,13 +52,14 @@ def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
         yield from (Text(text, style="bold reverse yellow") for text in banners)
         yield Text()
     yield _facts(summary)
-    prompts, providers = _parts(summary, "prompts"), _parts(summary, "providers")
-    if len(prompts) > 1:
+    for name in ("prompt", "model"):
+        if len(parts := _parts(summary, f"{name}s")) > 1:
+            yield Text()
+            yield grid(_arm_columns(name, parts), parts, width=width, names="fold", min_name=MIN_PROMPT)
+    if providers := _parts(summary, "providers"):
         yield Text()
-        yield grid(_prompt_columns(prompts), prompts, width=width, names="fold", min_name=MIN_PROMPT)
-    if providers:
-        yield Text()
-        yield grid(_provider_columns(providers), providers, width=width, names="fold")
+        rows = [row for part in providers for row in (part, *_models_of(part))]
+        yield grid(_provider_columns(rows), rows, width=width, names="fold")
         yield from _ends(providers)
         yield Text(LEGEND, style="dim")
 
@@ -163,6 +164,8 @@ def _interval(part: Part) -> Text:
 
 def _alive(part: Part) -> Text:
     alive, keys = (_number(part.summary, name) for name in ("keys_alive", "keys"))
+    if keys is None:
+        return Text(DASH)
     return Text(f"{count_text(alive)}/{count_text(keys)}", style="red" if alive == 0 and keys else "")
 
 
@@ -208,9 +211,14 @@ def _aligned(accuracy: str) -> str:
     return f"{figure:>{ACCURACY}}{bracket}{rest}"
 
 
-def _prompt_columns(parts: list[Part]) -> tuple[Column[Part], ...]:
+def _models_of(part: Part) -> list[Part]:
+    """A provider's models, where the run asked for several; what its calls tell is the provider's alone."""
+    return [Part(f"  {model.name}", {**model.summary, "attempts": 0}) for model in _parts(part.summary, "models")]
+
+
+def _arm_columns(name: str, parts: list[Part]) -> tuple[Column[Part], ...]:
     return (
-        _name_column("prompt"),
+        _name_column(name),
         Column("items", _items),
         _count_column("right", "right", leaves=2),
         _count_column("wrong", "wrong", leaves=3),

@@ -103,8 +103,16 @@ def _rehearsed(provider: Provider, spec: VendorSpec, endpoint: Endpoint) -> Prov
     models = {size: _spoken(model, spec.dialect) for size, model in provider.models.items()}
     # A simulated vendor knows neither the real one's credentials nor the gateway before it.
     params = {name: value for name, value in provider.params.items() if not refusal(name)}
+    by_model = {_spoken(model, spec.dialect): params for model, params in provider.params_by_model.items()}
     return replace(
-        provider, base_url=endpoint.base_url, keys=keys, models=models, params=params, headers={}, missing=()
+        provider,
+        base_url=endpoint.base_url,
+        keys=keys,
+        models=models,
+        params=params,
+        params_by_model=by_model,
+        headers={},
+        missing=(),
     )
 
 

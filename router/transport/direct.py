@@ -96,7 +96,7 @@ class DirectDoor:
 
     def _parameters(self, call: Call, route: _Route, streams: bool) -> _Mapped:  # noqa: FBT001 - a part of the name
         """Those of the file and the request, mapped; the sets that were used last are kept."""
-        name = (call.model, encode(call.provider.params), encode(call.request.params), streams)
+        name = (call.model, encode(call.provider.params_of(call.model)), encode(call.request.params), streams)
         mapped = self._mapped.pop(name, None) or _map(route, parameters_of(call), streams=streams)
         self._mapped[name] = mapped
         if len(self._mapped) > MAX_MAPPED:

@@ -29,7 +29,7 @@ def answer_of(body: Mapping[str, object]) -> Answer:
     text, thought = _parted(message)
     return Answer(
         text=text or string(choice.get("text")),
-        usage=usage_of(mapping(body.get("usage"))),
+        usage=usage_of(body.get("usage")),
         finish_reason=clean(string(choice.get("finish_reason"))),
         model=clean(string(body.get("model"))),
         reasoning=string(message.get("reasoning_content")) or string(message.get("reasoning")) or thought,
@@ -43,8 +43,9 @@ def says_something(answer: Answer) -> bool:
     return bool(answer.text or answer.finish_reason in CUT_SHORT or any(map(answer.message.get, _NO_WORDS)))
 
 
-def usage_of(usage: Mapping[str, object]) -> Usage:
-    """Read the tokens that the vendor counted."""
+def usage_of(said: object) -> Usage:
+    """Read the tokens that the vendor counted; nothing where they are not told in this shape."""
+    usage = mapping(said)
     into, out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     details = mapping(usage.get("completion_tokens_details"))
     reasoning = _count(details.get("reasoning_tokens"))

@@ -18,7 +18,7 @@ def parameters_of(call: Call) -> dict[str, Any]:
 
     Files and prompts are refused long before; this is for whoever builds a Provider or a Request of his own.
     """
-    file, own = call.provider.params, call.request.params
+    file, own = call.provider.params_of(call.model), call.request.params
     why = first_refusal(file, prefix_of(call.model)) or first_refusal(own)
     if why:
         raise Refused(ValueError(why))

@@ -16,10 +16,9 @@ from router.jsonl import encode
 from router.log.scrub import Scrubber
 from router.text import clean
 from router.transport.base import Call
-from router.transport.litellm_import import load
-from router.transport.openai_shape import answer_of, each_text, request_id, says_something
+from router.transport.openai_shape import answer_of, each_text, request_id, says_something, usage_of
 from router.transport.openai_stream import Assembly
-from router.transport.price import Tariff, cost_usd, tariffs_of
+from router.transport.price import Tariff, cost_usd, price_list, tariffs_of
 from router.transport.sse import DONE, Event, is_broken_event, parsed
 from router.types import Answer, Chunk, Json, Reply
 
@@ -31,7 +30,7 @@ class Reader:
         self.scrub = scrub or Scrubber(secrets(config))
         self._config = config
         self._wall = wall
-        self._tariffs: dict[tuple[str, str | None, str], list[Tariff]] = {}
+        self._tariffs: dict[tuple[str, str | None, str, str], list[Tariff]] = {}
 
     def read(self, call: Call, reply: Reply, theirs: Answer | None = None) -> Answer | Fault:
         """What a whole reply says.
@@ -53,25 +52,36 @@ class Reader:
         return self.clean_fault(classify(reply, provider=prefix_of(call.model), now=self._wall()))
 
     def _judged(self, call: Call, reply: Reply, body: Json, theirs: Answer | None) -> Answer | Fault:
+        billed = self.billed(call, body, theirs)
         if fault := examine(reply, provider=prefix_of(call.model), now=self._wall(), parsed=body):
-            return fault
+            return replace(fault, cost_usd=billed)
         ours = answer_of(body) if isinstance(body, dict) and isinstance(body.get("choices"), list) else None
         answer = theirs if ours is None or (theirs and theirs.text and not ours.text) else ours
         if answer is None or not says_something(answer):
-            return Fault(Kind.MALFORMED_REPLY, "there is no answer in the reply", reply.status)
+            return Fault(Kind.MALFORMED_REPLY, "there is no answer in the reply", reply.status, cost_usd=billed)
         return replace(
             answer,
-            cost_usd=cost_usd(answer.usage, self._tariffs_of(call)),
+            cost_usd=billed,
             limits=limits(reply.headers),
             raw=body,
             request_id=request_id(reply.headers),
         )
 
-    def _tariffs_of(self, call: Call) -> list[Tariff]:
-        name = (call.provider.name, call.provider.base_url, call.model)
+    def billed(self, call: Call, body: Json, theirs: Answer | None = None) -> float | None:
+        """What the vendor takes for a reply, good or bad, by the tokens and the tier that it names."""
+        said = body if isinstance(body, dict) else {}
+        ours = usage_of(said.get("usage"))
+        usage = ours if ours.total is not None or theirs is None else theirs.usage
+        if usage.total is None:
+            return None
+        return cost_usd(usage, self._tariffs_of(call, str(said.get("service_tier") or "")))
+
+    def _tariffs_of(self, call: Call, served: str) -> list[Tariff]:
+        tier = served or str({**call.provider.params_of(call.model), **call.request.params}.get("service_tier", ""))
+        name = (call.provider.name, call.provider.base_url, call.model, tier)
         if name not in self._tariffs:
             simulated = self._config.simulated
-            self._tariffs[name] = tariffs_of(call.provider, call.model, load().model_cost, simulated=simulated)
+            self._tariffs[name] = tariffs_of(call.provider, call.model, price_list(), simulated=simulated, tier=tier)
         return self._tariffs[name]
 
     def _clean(self, result: Answer | Fault) -> Answer | Fault:
@@ -118,18 +128,20 @@ class Reading:
                 return self._end()
             body = parsed(event.data)
             if not isinstance(body, dict) or is_broken_event(event, body):
-                self.result = self._reader.fault(self._call, replace(self._head, body=event.data))
-                return None
+                return self._break_off(self._reader.fault(self._call, replace(self._head, body=event.data)))
             yield self._whole.add(self._scrubbed(event.data, body))
         return None
 
     def _end(self) -> None:
         if self._whole.is_finished:
             self.result = self._reader.completed(self._call, self._head, self._whole.body())
-        else:
-            why = "the stream ended without a finish_reason: the answer may be cut off"
-            fault = Fault(Kind.MALFORMED_REPLY, why, self._head.status, limits=limits(self._head.headers))
-            self.result = self._reader.clean_fault(fault)
+            return
+        why = "the stream ended without a finish_reason: the answer may be cut off"
+        fault = Fault(Kind.MALFORMED_REPLY, why, self._head.status, limits=limits(self._head.headers))
+        self._break_off(self._reader.clean_fault(fault))
+
+    def _break_off(self, fault: Fault) -> None:
+        self.result = replace(fault, cost_usd=self._reader.billed(self._call, self._whole.body()))
 
     def _scrubbed(self, data: str, body: dict[str, Json]) -> dict[str, Json]:
         scrub = self._reader.scrub

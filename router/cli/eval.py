@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
 
+import typer
+
 from router.cli import eval_options as options
 from router.cli import gate
+from router.cli.continuing import command_of, go_on, run_to_resume
 from router.cli.eval_options import Across, BadRows, option
 from router.cli.options import wants_color
 from router.cli.planning import planned
@@ -39,6 +43,7 @@ class Display(StrEnum):
 
 
 def evaluate(
+    context: typer.Context,
     prompts: options.Prompts = None,
     config: options.ConfigFile = None,
     data: options.Data = None,
@@ -69,6 +74,11 @@ def evaluate(
     rehearse: options.Rehearse = None,
     trouble: Annotated[list[str] | None, option("--trouble", TROUBLE_HELP)] = None,
     log_dir: Annotated[Path, option("--log-dir", "Where runs are kept.")] = Path("runs"),
+    resume: Annotated[
+        str | None,
+        option("--resume", "Go on with a run: what it has is not asked again. Without PROMPT, as it began. [latest]"),
+    ] = None,
+    retry_errors: Annotated[bool, option("--retry-errors", "With --resume: ask again what has no answer.")] = False,
     output: Annotated[
         Path | None, option("--output", "Copy results.jsonl there at the end; - for stdout.", "-o")
     ] = None,
@@ -77,6 +87,11 @@ def evaluate(
     dry_run: Annotated[bool, option("--dry-run", "Check everything, show the first question, send nothing.")] = False,
 ) -> int:
     """Evaluate prompts over all providers at once."""
+    going_on = run_to_resume(resume, log_dir)
+    if retry_errors and going_on is None:
+        raise ConfigError("--retry-errors is for a run that goes on; add --resume")
+    if going_on is not None and not prompts and data is None:
+        return go_on(context, going_on)
     plan = planned(
         prompts=prompts or [],
         config=config,
@@ -100,6 +115,9 @@ def evaluate(
         deadline=deadline,
         max_wait=max_wait,
         log_dir=log_dir,
+        command=command_of(context),
+        resume=going_on,
+        retry_errors=retry_errors,
     )
     rehearses = plan.config.wants_rehearsal if rehearse is None else rehearse
     if trouble and not rehearses:
@@ -194,12 +212,18 @@ def _summary_text(evaluation: Evaluation, stream: TextIO | None) -> str:
 
 
 def _put_rows(results: Path) -> None:
+    for line in _rows(results, "--output -"):
+        put(line.decode())
+
+
+def _rows(results: Path, place: str) -> Iterator[bytes]:
+    """One line a trial, whatever was asked again; raises CannotWrite where they cannot be read."""
+    from router.evals.kept import KeptRows
+
     try:
-        with results.open(encoding="utf-8") as rows:
-            for row in rows:
-                put(row)
+        yield from KeptRows(results).lines()
     except OSError as error:
-        raise CannotWrite(f"--output -: {results} cannot be read: {error.strerror}") from None
+        raise CannotWrite(f"{place}: {results} cannot be read: {error.strerror}") from None
 
 
 def _check_output(output: Path | None, *, as_json: bool) -> None:
@@ -214,7 +238,8 @@ def _check_output(output: Path | None, *, as_json: bool) -> None:
 
 def _copy(results: Path, output: Path) -> None:
     try:
-        shutil.copyfile(results, output)
+        with output.open("wb") as file:
+            file.writelines(_rows(results, f"--output {output}"))
     except OSError as error:
         raise CannotWrite(f"--output {output}: {error.strerror}; the results are in {results}") from None
 
@@ -224,11 +249,20 @@ def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float
         say(f"router: {misfit}")
     if evaluation.stopped is not None:
         say(f"router: {evaluation.stopped}")
-        return 2
-    if evaluation.interrupted:
-        return 130
+    if (command := evaluation.summary["continue"]) is not None:
+        say(f"router: to go on: {command}")
+    if evaluation.stopped is not None or evaluation.interrupted:
+        return 2 if evaluation.stopped is not None else 130
     if evaluation.errors > fail_on_error * evaluation.items:
-        lost = f"{evaluation.errors} of {evaluation.items} items got no answer, or no mark"
-        say(f"router: {lost}; the first of them: {evaluation.why}\n`router logs {evaluation.directory}` explains it")
+        say(_lost(evaluation))
         return 2
     return gate.exit_code(evaluation.accuracy, min_accuracy)
+
+
+def _lost(evaluation: Evaluation) -> str:
+    first = f"; the first of them: {evaluation.why}" if evaluation.why else ""
+    directory = shlex.quote(str(evaluation.directory))
+    return (
+        f"router: {evaluation.errors} of {evaluation.items} items got no answer, or no mark{first}\n"
+        f"`router logs {directory}` explains it; `router eval --resume {directory} --retry-errors` asks them again"
+    )

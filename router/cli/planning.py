@@ -41,6 +41,9 @@ def planned(
     deadline: str | None,
     max_wait: str,
     log_dir: Path,
+    command: tuple[str, ...] = (),
+    resume: Path | None = None,
+    retry_errors: bool = False,
 ) -> Plan:
     """Read the files and put the evaluation together; raises ConfigError."""
     from router.config.loading import load
@@ -62,6 +65,9 @@ def planned(
         deadline_s=_seconds("--deadline", deadline),
         max_wait_s=_seconds("--max-wait", max_wait) or 0.0,
         seed=seed,
+        command=command,
+        resume=resume,
+        retry_errors=retry_errors,
     )
     if providers:
         plan = plan.with_providers(tuple(name.strip() for name in providers.split(",")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from enum import StrEnum
@@ -123,11 +123,20 @@ def _show_first(plan: Plan, first: Mapping[str, Sequence[Message]], *, rehearses
     notes = (*plan.task.notes, *plan.notes, *asyncio.run(tried(plan)))
     where = "simulated vendors" if rehearses else ", ".join(plan.asked) or "nobody"
     say(f"nothing was sent; {plan.task.total or 'all'} items would go to {where}.")
-    for note in notes:
+    for note in (*notes, *_foreseen(plan, rehearses=rehearses)):
         say(note)
     say("The first one:")
     put("".join(f"[{each['role']}]\n{_shown(each['content'])}\n" for messages in first.values() for each in messages))
     return 0
+
+
+def _foreseen(plan: Plan, *, rehearses: bool) -> Iterator[str]:
+    from router.cli.plan import foreseen
+    from router.evals.expectations import Assumptions
+    from router.reports.plan_text import short_lines
+
+    forecast, _ = foreseen(plan, Assumptions(), rehearses=rehearses)
+    return short_lines(forecast)
 
 
 def _shown(content: Json) -> str:

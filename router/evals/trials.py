@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -71,18 +71,37 @@ class Settled(NamedTuple):
 async def settle(trial: Trial, plan: Plan, router: Router) -> Settled:
     """Ask and score. Nothing is raised: whatever breaks on the way is the error of this trial alone."""
     outcome = await _asked(trial, plan, router)
-    mark = await _marked(trial, plan, router, outcome)
-    return Settled(trial, _row(trial, outcome, mark, simulated=plan.config.simulated), mark.error)
+    bills: list[float | None] = [*_bills(outcome)]
+    mark = await _marked(trial, plan, router, outcome, bills)
+    row = _row(trial, outcome, mark, _sum(bills), simulated=plan.config.simulated)
+    return Settled(trial, row, mark.error)
 
 
-async def _marked(trial: Trial, plan: Plan, router: Router, outcome: Outcome) -> Mark:
+def _bills(outcome: Outcome) -> Iterator[float | None]:
+    """What was paid for an answer: itself, and every call before it that failed and was charged all the same."""
+    if outcome.completion is not None:
+        yield outcome.completion.cost_usd
+    for attempt in outcome.attempts:
+        if attempt.fault is not None and attempt.fault.cost_usd is not None:
+            yield attempt.fault.cost_usd
+
+
+def _sum(bills: Sequence[float | None]) -> float | None:
+    """All of them, None where there is none, or one is not known."""
+    known = [bill for bill in bills if bill is not None]
+    return sum(known) if known and len(known) == len(bills) else None
+
+
+async def _marked(trial: Trial, plan: Plan, router: Router, outcome: Outcome, bills: list[float | None]) -> Mark:
     if outcome.completion is None:
         return Mark("error", reason=_reason(outcome.error), error=outcome.error)
 
     async def ask(request: Request, model: str | None) -> Completion:
         # Before the items that are not begun: what is answered is to be marked, and kept.
         asked = replace(request, id=f"{trial.id}/judge")
-        return await router.complete(asked, model=model, priority=-1, deadline=plan.deadline_s)
+        judged = await router.complete(asked, model=model, priority=-1, deadline=plan.deadline_s)
+        bills.extend(_bills(Outcome(asked, judged)))
+        return judged
 
     return await plan.marker_of(trial.prompt).mark(trial.item, outcome.completion, ask)
 
@@ -106,7 +125,7 @@ async def _asked(trial: Trial, plan: Plan, router: Router) -> Outcome:
     return await router.outcome(request, model=trial.model, deadline=plan.deadline_s)
 
 
-def _row(trial: Trial, outcome: Outcome, mark: Mark, *, simulated: bool) -> Row:
+def _row(trial: Trial, outcome: Outcome, mark: Mark, cost_usd: float | None, *, simulated: bool) -> Row:
     completion, attempts, error = outcome.completion, outcome.attempts, mark.error
     last = attempts[-1] if attempts else None
     said = completion or _nothing(last.provider if last else trial.provider or "", last)
@@ -135,7 +154,7 @@ def _row(trial: Trial, outcome: Outcome, mark: Mark, *, simulated: bool) -> Row:
         tokens_cached=said.usage.tokens_cached,
         tokens_reasoning=said.usage.tokens_reasoning,
         tokens_out=said.usage.tokens_out,
-        cost_usd=said.cost_usd,
+        cost_usd=cost_usd,
         finish_reason=said.finish_reason,
         simulated=simulated,
     )

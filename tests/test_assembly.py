@@ -14,7 +14,8 @@ from router.config.models import Config, Key, Provider, Secret
 from router.engine.router import Router
 from router.errors import NothingServes, Outcome, Stopped
 from router.faults import Fault, Kind
-from router.log.events import Event, StateChanged
+from router.log.event import Event
+from router.log.events import StateChanged
 from router.log.writer import NoLog
 from router.rates import Rate
 from router.store import StateStore, scope_of

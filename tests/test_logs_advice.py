@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from test_logs import Line, call, line, state
 
 from router.analysis import Analysis, analyse_rows
-from router.analysis.advice import Advice
-from router.analysis.suggestions import rate_line, tidy, timeout_line
+from router.analysis.suggestions import Advice, rate_line, tidy, timeout_line
 from router.faults import Kind
 from router.rates import parse_rate
 from router.reports.logs_text import render

@@ -24,10 +24,11 @@ LONG_CALL_S = 30.0
 class Secret:
     """A credential that shows only its fingerprint, however it is printed."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_fingerprint", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._fingerprint = hashlib.sha256(value.encode()).hexdigest()[:8]
 
     def reveal(self) -> str:
         """Return the credential itself; only the transport and the log's scrubber have a use for it."""
@@ -36,7 +37,7 @@ class Secret:
     @property
     def fingerprint(self) -> str:
         """The first 8 hex digits of its SHA-256: enough to tell keys apart, useless to a thief."""
-        return hashlib.sha256(self._value.encode()).hexdigest()[:8]
+        return self._fingerprint
 
     def __repr__(self) -> str:
         return f"Secret({self.fingerprint})"

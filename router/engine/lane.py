@@ -173,7 +173,7 @@ class Lane:
 
     def _obstacle_for_all(self, now: float) -> Obstacle | None:
         health, silence = self.provider_state.health.at(now), self.provider_state.silence
-        if health.state in {State.RESTING, State.DROPPED}:
+        if not health.is_open:
             return Obstacle("provider rests", health.until)
         if self.provider_state.in_flight >= self.max_in_flight(now):
             is_trial = health.state is State.TRIAL

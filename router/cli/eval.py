@@ -60,6 +60,7 @@ def evaluate(
     timeout: options.Timeout = None,
     deadline: options.Deadline = None,
     max_wait: options.MaxWait = "15min",
+    max_cost: options.MaxCost = None,
     fail_on_error: Annotated[
         float, option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", least=0, most=1)
     ] = 0.05,
@@ -99,6 +100,7 @@ def evaluate(
         timeout=timeout,
         deadline=deadline,
         max_wait=max_wait,
+        max_cost=max_cost,
         log_dir=log_dir,
     )
     rehearses = plan.config.wants_rehearsal if rehearse is None else rehearse

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from router.engine.amap import amap
 from router.engine.router import Router
 from router.errors import NothingServes, Stopped
 from router.evals.fit import Fit
+from router.evals.money import Purse
 from router.evals.patience import Patience
 from router.evals.plan import Plan
 from router.evals.progress import Snapshot
@@ -55,6 +56,7 @@ class Run:
     router: Router
     patience: Patience
     fit: Fit
+    purse: Purse = field(default_factory=Purse)
     tally: Tally = field(default_factory=Tally)
     interrupted: bool = False
     hopeless: str | None = None
@@ -66,6 +68,7 @@ class Run:
     async def work(self) -> None:
         """Put every trial through the router and write down each as it comes back, until all are or `hurry`."""
         self.started = self.clock.now()
+        self.purse.has_spent(self.tally.total.cost_usd, self.tally.total.priced)
         self.working = working = asyncio.timeout(None)
         try:
             async with working, aclosing(amap(self._settle, self._trials(), self.plan.max_samples)) as done:
@@ -83,10 +86,13 @@ class Run:
         began = self.clock.now()
         return await settle(trial, self.plan, self.router), self.clock.now() - began
 
-    def _trials(self) -> Iterator[Trial]:
+    async def _trials(self) -> AsyncIterator[Trial]:
         last = ""
         for trial in trials(self.plan):
             if self.is_stopping:
+                return
+            if not await self.purse.admit():
+                self.hopeless = self.hopeless or (None if self.is_stopping else str(self.purse))
                 return
             if trial.item.id != last:
                 last = trial.item.id
@@ -104,6 +110,7 @@ class Run:
         self.files.log.write(ItemSettled(row.trial, row.outcome, row.attempts, round(elapsed_s, 4), why))
 
     def _listen(self, settled: Settled) -> None:
+        self.purse.settle(settled.row.cost_usd)
         why = self.patience.hear(settled, self.clock.wall())
         if why is not None and not self.is_stopping:
             self.hopeless = why

@@ -113,6 +113,7 @@ def _rehearsed(provider: Provider, spec: VendorSpec, endpoint: Endpoint) -> Prov
         params_by_model=by_model,
         headers={},
         missing=(),
+        stands_for={models[size]: model for size, model in provider.models.items()},
     )
 
 

@@ -167,7 +167,7 @@ class LiteLLMTransport:
         return cost_usd(usage, self._tariffs_of(call, str(body.get("service_tier") or "")))
 
     def _tariffs_of(self, call: Call, served: str) -> list[Tariff]:
-        tier = served or str({**call.provider.params, **call.request.params}.get("service_tier", ""))
+        tier = served or str({**call.provider.params_of(call.model), **call.request.params}.get("service_tier", ""))
         name = (call.provider.name, call.provider.base_url, call.model, tier)
         if name not in self._tariffs:
             simulated = self._config.simulated

@@ -24,6 +24,7 @@ import attack_engine
 import attack_inputs
 import attack_secrets
 import lab
+from attack_page import page
 from attack_table import Row, failures, table
 
 Section = Callable[[float], Awaitable[Sequence[Row]]]
@@ -49,6 +50,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)} [all]")
     parser.add_argument("--share", type=float, default=1.0, help="how much of each section, above 0 to 1 [1]")
     parser.add_argument("--json", type=Path, default=WHERE, help="where the result goes as JSON [%(default)s]")
+    parser.add_argument("--page", type=Path, help="where it goes as a document, docs/reliability.md [nowhere]")
     found = parser.parse_args(given)
     if unknown := sorted(set(found.sections) - set(SECTIONS)):
         parser.error(f"{', '.join(unknown)}: no such section; there are {', '.join(SECTIONS)}")
@@ -85,6 +87,8 @@ def main(given: Sequence[str]) -> int:
     print(machine, table(rows), failures(rows), sep="\n")
     result = {"machine": machine, "share": options.share, "rows": [row.to_json() for row in rows]}
     options.json.write_text(json.dumps(result, indent=2, ensure_ascii=True) + "\n", encoding="utf-8")
+    if options.page:
+        options.page.write_text(page(machine, rows), encoding="utf-8")
     return int(any(row.failures for row in rows))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -118,6 +119,28 @@ RATES = (("1/s", 1, 1.0), ("5/s", 5, 1.0), ("20/s", 20, 1.0), ("20/10s", 20, 10.
 TLS_S = 45.0
 
 
+BEAT_S = 0.002
+
+
+@dataclass(slots=True)
+class Delays:
+    """When the loop of the vendors came late, and by how much: so late may a request be noticed that came in time."""
+
+    beats: list[tuple[float, float]] = field(default_factory=list)
+
+    async def beat(self) -> None:
+        """Beat for ever."""
+        while True:
+            due = time.monotonic() + BEAT_S
+            await asyncio.sleep(BEAT_S)
+            self.beats.append((due, time.monotonic()))
+
+    def at(self, moment: float) -> float:
+        """By how much a request that was noticed at a moment may have been noticed too late."""
+        index = bisect_left(self.beats, moment, key=lambda beat: beat[1])
+        return max((late - due for due, late in self.beats[max(0, index - 1) : index + 2]), default=0.0)
+
+
 @dataclass(slots=True)
 class Metered:
     """A vendor over TLS that hangs up after some replies and greets late, with the limit that is declared for it."""
@@ -126,6 +149,7 @@ class Metered:
     amount: int
     period_s: float
     vendor: NastyVendor = field(repr=False)
+    delays: Delays = field(repr=False)
 
     @property
     def times(self) -> list[float]:
@@ -134,22 +158,28 @@ class Metered:
 
     @property
     def beyond(self) -> list[float]:
-        """For each request that was one too many in a window: by how many seconds it came too early."""
+        """For each request that was one too many in a window: by how many seconds it came too early.
+
+        Where this process came too late to see the window's first request in time, that is not the sender's doing.
+        """
         times = self.times
-        pairs = zip(times, times[self.amount :], strict=False)
-        return [self.period_s - (last - first) for first, last in pairs if last - first < self.period_s]
+        pairs = [
+            (first, self.period_s - (last - first)) for first, last in zip(times, times[self.amount :], strict=False)
+        ]
+        return [early for first, early in pairs if early > self.delays.at(first)]
 
 
 async def tls(share: float) -> list[Row]:
     """Connections close in mid-run, so that calls have to connect anew: no window may hold more than was declared."""
     rng = random.Random(0)
     seconds = max(5.0, TLS_S * share)
+    delays = Delays()
     async with Commands.ready() as commands:
         metered = [
             Metered(*rate, NastyVendor(
                 good_after(0.05), tls=commands.authority.server, calls_per_connection=PER_CONNECTION,
                 late_s=lambda _number: rng.uniform(*LATE_S),
-            ))
+            ), delays)
             for rate in RATES
         ]  # fmt: skip
         entries = [
@@ -159,8 +189,10 @@ async def tls(share: float) -> list[Row]:
         folder = commands.folder(product.config_yaml(entries))
         items = int(seconds * sum(each.amount / each.period_s for each in metered))
         arguments = ("eval", "prompt.txt", "--limit", str(items), "--display", "none", "--live")
+        beating = asyncio.create_task(delays.beat())
         async with at_work([each.vendor for each in metered]):
             ended = await commands.run(folder, *arguments, within_s=3 * seconds + 30)
+        beating.cancel()
         return [_metered(each, ended) for each in metered]
 
 
@@ -170,6 +202,7 @@ def _metered(each: Metered, ended: Ended) -> Row:
     row.failures = {f"request {number}": "too many in a window" for number, _ in enumerate(each.beyond)}
     row.peak("earliest by s", max(each.beyond, default=0.0))
     row.peak("connections", each.vendor.connections)
+    row.peak("noticed late by s", max(map(each.delays.at, each.times), default=0.0))
     if whys := ended.told():
         row.failures["the run"] = "; ".join(whys)
     return row

@@ -112,7 +112,7 @@ def sizes() -> Iterator[Nasty]:
             ),
             "20,000 times one letter": _letters(20_000, "a"),
             "20,000 dashes": _letters(20_000, "-"),
-            "2 MB of one letter": _letters(2 << 20, " a"),
+            "4 MB of one letter": _letters(2 << 20, " a"),
             "20,000 Chinese signs": _letters(20_000, "七"),
         },
         answers=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 from router.config.models import Config, Key, Provider, Secret
@@ -14,6 +15,11 @@ from router.types import Attempt, Json
 
 settings.register_profile("router", deadline=None)
 settings.load_profile("router")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One file is run in this process, where a debugger works; with None every core takes files."""
+    return 0 if len(config.args) == 1 and ".py" in config.args[0] else None
 
 
 def make_provider(  # noqa: PLR0913 - a declaration's worth, all by name

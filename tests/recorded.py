@@ -24,6 +24,8 @@ READ_OTHERWISE: Mapping[str, Kind] = {
     "xai-403-blocked": Kind.REVOKED_KEY,
     # The secret that a relay cannot find is named like one of ours; nothing in the words says so.
     "continue-404-secret": Kind.MODEL_NOT_FOUND,
+    # A relay's words for its own empty wallet. That a burst brings them on, only an issue at this vendor says.
+    "mimo-402-burst": Kind.OVERLOADED,
 }
 """Labels that we do not follow, with what we read instead, on purpose."""
 

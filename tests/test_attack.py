@@ -20,6 +20,7 @@ from attack_command import NETRC_PASSWORD, PROMPT, Ended, Order, play
 from attack_engine import simulate
 from attack_inputs import CODES, attempt
 from attack_mutations import SMALL, Input, inputs
+from attack_page import WHAT, page
 from attack_product import DOORS, Border, Verdict
 from attack_secrets import PREFIXES, marker, variables
 from attack_table import Row, failures, table
@@ -354,6 +355,18 @@ def test_the_table_counts_and_names_what_failed() -> None:
     assert lines[1].split() == ["replies", "headers", "3", "2", "slowest", "s", "0.5"]
     assert lines[-1].split() == ["in", "all", "3", "2"]
     assert failures([row]).splitlines()[1].split(maxsplit=1) == ["2", "blames the item: two | three"]
+
+
+def test_the_page_has_the_table_and_says_what_each_section_does() -> None:
+    good, bad = Row("kills", "kill -9"), Row("tls", "requests at 5/s")
+    good.add("kill 1", [])
+    bad.add("request 3", ["too many in a window"])
+    text = page("Two cores.", [good, bad])
+    assert "| kills | kill -9 | 1 | 0 |" in text
+    assert "| tls | requests at 5/s | 1 | 1 |" in text
+    assert "too many in a window: request 3" in text
+    assert all(f"**{name}.** {WHAT[name]}" in text for name in ("kills", "tls"))
+    assert set(WHAT) == set(attack.SECTIONS)
 
 
 @pytest.mark.parametrize("given", [["sideways"], ["--share", "0"], ["--share", "2"]])

@@ -262,10 +262,19 @@ def test_a_fault_carries_the_vendors_words_code_and_limits() -> None:
     assert fault.retry_after_s == 20
 
 
-def test_a_throttle_of_hours_is_a_quota() -> None:
-    fault = classify(Reply(429, {"retry-after": "90000"}, '{"error": "Rate limit exceeded"}'), now=NOW)
+@pytest.mark.parametrize(
+    ("wait_s", "kind"),
+    [
+        pytest.param(60, Kind.RATE_LIMIT, id="a minute"),
+        pytest.param(3600, Kind.RATE_LIMIT, id="an hour"),
+        pytest.param(21_600, Kind.RATE_LIMIT, id="six hours"),
+        pytest.param(90_000, Kind.DAILY_QUOTA, id="more than a day"),
+    ],
+)
+def test_only_a_wait_of_days_makes_a_throttle_a_quota(wait_s: int, kind: Kind) -> None:
+    fault = classify(Reply(429, {"retry-after": str(wait_s)}, '{"error": "Rate limit exceeded"}'), now=NOW)
 
-    assert (fault.kind, fault.retry_after_s) == (Kind.DAILY_QUOTA, 90000)
+    assert (fault.kind, fault.retry_after_s) == (kind, wait_s)
 
 
 @pytest.mark.parametrize(

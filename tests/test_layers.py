@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -43,7 +44,7 @@ HOMES = {
     "dotenv": ("config.loading",),
     "duckdb": ("analysis.query",),
     "httpx": ("transport",),
-    "jinja2": ("evals.templates",),
+    "jinja2": ("evals.templates", "evals.sandbox"),
     "litellm": ("transport",),
     "orjson": ("jsonl",),
     "jsonschema": ("evals.schemas",),
@@ -54,7 +55,7 @@ HOMES = {
     "rich": ("reports",),
     "scipy": ("evals.paired", "evals.stats"),
     "structlog": ("log.writer",),
-    "tenacity": ("engine.router",),
+    "tenacity": ("engine.retry",),
     "typer": ("cli",),
     "yaml": ("config.yaml_nodes",),
     "yarl": ("transport",),
@@ -69,7 +70,11 @@ Sources = Mapping[str, str]
 """Source texts by module name without the leading `router.`; the package itself is the empty name."""
 
 
-def sources() -> dict[str, str]:
+parsed = functools.cache(ast.parse)
+
+
+@functools.cache
+def sources() -> Sources:
     found = {}
     for path in sorted(ROOT.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -102,7 +107,7 @@ def own_imports(texts: Sources) -> dict[str, set[str]]:
     return {
         module: {
             name.removeprefix("router").removeprefix(".")
-            for node, _ in imports(ast.parse(text), typing=bool(module))
+            for node, _ in imports(parsed(text), typing=bool(module))
             for name in names(node, texts)
             if name.split(".")[0] == "router"
         }
@@ -134,7 +139,7 @@ def cycles(texts: Sources) -> list[str]:
 def strangers(texts: Sources) -> list[str]:
     found = []
     for module, text in texts.items():
-        for node, inside in imports(ast.parse(text)):
+        for node, inside in imports(parsed(text)):
             for package in {name.split(".")[0] for name in names(node, texts)} - sys.stdlib_module_names - {"router"}:
                 homes = HOMES.get(package, ())
                 if not any(f"{module}.".startswith(f"{home}.") for home in homes):

@@ -72,7 +72,7 @@ def after(first: int, kind: str, reply: Says) -> Manner:
 MANNERS: Mapping[str, Manner] = {
     "good": lambda _number, _key: GOOD,
     "v402": after(9, Kind.NO_CREDIT, NO_CREDIT),
-    "vra3600": after(5, Kind.DAILY_QUOTA, WAIT_AN_HOUR),
+    "vra3600": after(5, Kind.RATE_LIMIT, WAIT_AN_HOUR),
     "vslow": sometimes(Kind.RATE_LIMIT, SLOW_DOWN, 7),
     "vdead": lambda _number, key: (Kind.INVALID_KEY, DEAD) if key.endswith("2") else GOOD,
     "vfilter": sometimes(Kind.CONTENT_FILTER, FILTERED, 4),
@@ -197,7 +197,7 @@ def test_each_event_has_one_chapter(told: tuple[Analysis, Mapping[str, Witness]]
     analysis, _ = told
     for name, kind in (
         ("v402", "no_credit"),
-        ("vra3600", "daily_quota"),
+        ("vra3600", "rate_limit"),
         ("vblock", "ip_blocked"),
         ("vdead", "invalid_key"),
     ):

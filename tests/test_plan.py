@@ -95,24 +95,17 @@ def test_a_variable_that_no_item_has_is_refused_before_anything_is_sent(tmp_path
     ("body", "message"),
     [
         pytest.param("{{ question + 1 }}", r"p\.txt:1: the template cannot take this item", id="what it cannot take"),
-        pytest.param("{{ question }}{{ 'a' * 10**12 }}", r"MemoryError", id="more than the machine has"),
         pytest.param("{{ question }}{{ '%011000000d' % 1 }}", r"more than 10,000,000 characters", id="too long"),
         pytest.param(
-            "{{ question }}{% for n in range(99999) %}{% for m in range(99999) %}{{ m }}{% endfor %}{% endfor %}",
-            r"more than (10,000,000 characters|0\.2 s)",
-            id="endless, with words",
-        ),
-        pytest.param(
-            "{{ question }}{% for n in range(2000) %}{% for m in range(2000) %}{% endfor %}{% endfor %}",
-            r"p\.txt: the template takes more than 0\.2 s",
-            id="endless, silently",
+            "{{ question }}{% for n in range(99999) %}{% for m in range(99999) %}{% endfor %}{% endfor %}",
+            r"p\.txt:1: .* more than 300,000 steps",
+            id="endless",
         ),
     ],
 )
-def test_a_template_without_end_is_refused_before_anything_is_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, message: str
+def test_a_template_that_cannot_be_rendered_is_refused_before_anything_is_sent(
+    tmp_path: Path, body: str, message: str
 ) -> None:
-    monkeypatch.setattr("router.evals.templates.MAX_RENDER_S", 0.2)
     (tmp_path / "p.txt").write_text(body)
     whole = Plan(CONFIG, (load(tmp_path / "p.txt"),), arithmetic_task(2))
     with pytest.raises(ConfigError, match=message):

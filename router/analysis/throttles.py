@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from statistics import median_low
 
 from router.analysis.rows import FOLLOWED, WINDOWS_S, family_of, fault_of, sent
-from router.analysis.usage import TOO_MANY_REQUESTS, Usage
+from router.analysis.usage import Usage
 from router.catalog.limits import ToldLimit, told_limits
 from router.catalog.vendors import of_model
 from router.faults import Family
@@ -74,7 +75,7 @@ class Throttle:
 
     def add(self, call: AttemptFinished) -> None:
         """Count a refusal, and what it says about limits."""
-        self.status_429 += call.status == TOO_MANY_REQUESTS
+        self.status_429 += call.status == HTTPStatus.TOO_MANY_REQUESTS
         if family_of(call.fault) is Family.THROTTLE:
             self.faults[fault_of(call)] += 1
             self.told_s = max(self.told_s or 0.0, call.retry_after_s or 0.0) or None
@@ -109,7 +110,7 @@ class Throttles:
 
     def failed(self, call: AttemptFinished) -> None:
         """Count a refused call."""
-        if family_of(call.fault) is Family.THROTTLE or call.status == TOO_MANY_REQUESTS:
+        if family_of(call.fault) is Family.THROTTLE or call.status == HTTPStatus.TOO_MANY_REQUESTS:
             name = (call.provider, call.key)
             if name not in self._found:
                 self._found[name] = Throttle(*name, self._rates.get(call.provider))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import NamedTuple
 
 from router.analysis.rows import DOWN
 from router.log.events import AttemptFinished, StateChanged
-
-TOO_MANY_REQUESTS = 429
 
 
 @dataclass(slots=True)
@@ -42,7 +41,7 @@ class Usage:
     def add(self, call: AttemptFinished) -> None:
         """Count one call."""
         self.calls += 1
-        self.status_429 += call.status == TOO_MANY_REQUESTS
+        self.status_429 += call.status == HTTPStatus.TOO_MANY_REQUESTS
         if call.ok:
             self.answered += 1
             self._latency_s += call.latency_s

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 
+from router.classify.statuses import STATUSES, is_servers
 from router.faults import Kind
 
-SERVER_FAULTS, UNAVAILABLE = 500, 503
 _COUNTRY = re.compile(
     r"error (?:code:? )?1009|banned the country|country or region|not available in your (?:country|region)"
     r"|access from your (?:country|region)"
@@ -23,24 +24,6 @@ _UNREACHED = re.compile(
     r"|origin is unreachable|host error|dns (?:error|resolution)|ssl handshake failed|无法连接"
 )
 _LOADED = re.compile(r"overload|busy|capacity|high (?:load|traffic|demand)|temporarily|maintenance|繁忙|过载")
-_STATUSES = {
-    401: Kind.INVALID_KEY,
-    404: Kind.MODEL_NOT_FOUND,
-    408: Kind.TIMEOUT,
-    413: Kind.BAD_REQUEST,
-    500: Kind.SERVER_ERROR,
-    502: Kind.SERVER_ERROR,
-    503: Kind.SERVER_ERROR,
-    504: Kind.TIMEOUT,
-    520: Kind.SERVER_ERROR,
-    521: Kind.CONNECTION,
-    522: Kind.TIMEOUT,
-    523: Kind.CONNECTION,
-    524: Kind.TIMEOUT,
-    525: Kind.CONNECTION,
-    526: Kind.CONNECTION,
-    530: Kind.CONNECTION,
-}
 _SHUT = frozenset({403, 405, 406, 407, 418, 429, 444, 451})
 _CHALLENGES = ("cf-mitigated", "x-amzn-waf-action")
 """Headers of Cloudflare and AWS WAF: a browser would have to prove that it is one.
@@ -65,12 +48,14 @@ def meaning(page: str, status: int | None) -> Kind:
         return Kind.REGION_BLOCKED
     if _WALL.search(page) and (status or 0) not in {401, 404, 413, 500, 502, 504}:
         return Kind.IP_BLOCKED
-    if (status or 0) >= SERVER_FAULTS and _UNREACHED.search(page):
+    if is_servers(status) and _UNREACHED.search(page):
         return Kind.CONNECTION
-    if status == UNAVAILABLE and _LOADED.search(page):
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and _LOADED.search(page):
         return Kind.OVERLOADED
-    if status in _STATUSES:
-        return _STATUSES[status]
     if status in _SHUT:
         return Kind.IP_BLOCKED
-    return Kind.SERVER_ERROR if status and status >= SERVER_FAULTS else Kind.MALFORMED_REPLY
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # a gateway counts bytes, and knows no context
+        return Kind.BAD_REQUEST
+    if status is not None and status in STATUSES:
+        return STATUSES[status]
+    return Kind.SERVER_ERROR if is_servers(status) else Kind.MALFORMED_REPLY

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
 from router.catalog.vendors import of_prefix
 from router.classify.evidence import Evidence
 
-OK, TOO_MANY = 200, 429
 MAX_WAIT_S = 31 * 86400.0
 
 _BEIJING = "+08:00"
@@ -70,7 +70,7 @@ def retry_after(evidence: Evidence, now: float) -> float | None:
     """
     if any(code.place.endswith("quotaid") and "perday" in code.value.lower() for code in evidence.codes):
         return None
-    headers = {} if evidence.status == OK else evidence.headers
+    headers = {} if evidence.status == HTTPStatus.OK else evidence.headers
     for wait in _in_order(evidence, headers, now):
         if wait is not None and not math.isnan(wait):
             return min(max(wait, 0.0), MAX_WAIT_S)
@@ -103,7 +103,7 @@ def _in_order(evidence: Evidence, headers: Mapping[str, str], now: float) -> Ite
     yield moment(headers["retry-after"], now) if "retry-after" in headers else None
     yield max(_resets(headers, now, exhausted=True), default=None)
     yield _said(evidence, now)
-    if evidence.status == TOO_MANY:
+    if evidence.status == HTTPStatus.TOO_MANY_REQUESTS:
         yield min(_resets(headers, now, exhausted=False), default=None)
 
 

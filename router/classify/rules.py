@@ -5,51 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from router.classify import html_pages, phrases
 from router.classify.codes import table
 from router.classify.evidence import Code, Evidence, gather
-from router.classify.retry_after import TOO_MANY, exhausted, retry_after
+from router.classify.retry_after import exhausted, retry_after
+from router.classify.statuses import STATUSES, is_servers
 from router.faults import REACTIONS, Family, Fault, Kind
 from router.types import Reply
 
 MESSAGE_CHARS = 500
-PAYMENT_REQUIRED = 402
-A_LONG_WAIT_S = 3600.0
-"""A throttle that is told to wait an hour has met a quota, whatever its vendor calls it."""
-
-STATUSES: Mapping[int, Kind] = {
-    401: Kind.INVALID_KEY,
-    402: Kind.NO_CREDIT,
-    403: Kind.PERMISSION,
-    404: Kind.MODEL_NOT_FOUND,
-    405: Kind.MODEL_NOT_FOUND,
-    407: Kind.CONNECTION,
-    408: Kind.TIMEOUT,
-    410: Kind.MODEL_NOT_FOUND,
-    413: Kind.CONTEXT_LENGTH,
-    425: Kind.OVERLOADED,
-    429: Kind.RATE_LIMIT,
-    451: Kind.REGION_BLOCKED,
-    498: Kind.OVERLOADED,
-    499: Kind.TIMEOUT,
-    500: Kind.SERVER_ERROR,
-    502: Kind.SERVER_ERROR,
-    503: Kind.SERVER_ERROR,
-    504: Kind.TIMEOUT,
-    520: Kind.SERVER_ERROR,
-    521: Kind.CONNECTION,
-    522: Kind.TIMEOUT,
-    523: Kind.CONNECTION,
-    524: Kind.TIMEOUT,
-    525: Kind.CONNECTION,
-    526: Kind.CONNECTION,
-    529: Kind.OVERLOADED,
-    530: Kind.CONNECTION,
-}
-"""The last resort. 520 to 530 are Cloudflare's:
-https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
-"""
+A_LONG_WAIT_S = 86400.0
+"""A throttle that is told to wait for a day has met a quota, whatever its vendor calls it; an hour tells no window."""
 
 ALL_WINDOWS = 3
 _PER_REGION = re.compile(r"request limit per minute for a region")
@@ -209,10 +177,10 @@ def _within_the_status(kind: Kind, status: int) -> Kind:
     A 402 is about money, whatever rate it names. A credential or a request refused with a server's fault is
     the server's own: relays speak so of what they made of ours.
     """
-    if status == PAYMENT_REQUIRED and kind in {Kind.RATE_LIMIT, Kind.TOKEN_LIMIT}:
+    if status == HTTPStatus.PAYMENT_REQUIRED and kind in {Kind.RATE_LIMIT, Kind.TOKEN_LIMIT}:
         return Kind.NO_CREDIT
     is_ours = REACTIONS[kind].family is Family.DEAD or kind is Kind.BAD_REQUEST
-    return Kind.SERVER_ERROR if status >= html_pages.SERVER_FAULTS and is_ours else kind
+    return Kind.SERVER_ERROR if is_servers(status) and is_ours else kind
 
 
 def _hidden_by_a_relay(evidence: Evidence) -> Verdict | None:
@@ -248,10 +216,10 @@ def _status(evidence: Evidence) -> Verdict | None:
     status = evidence.status if evidence.status and evidence.status >= 400 else next(inner, None)  # noqa: PLR2004
     if status is None:
         return Verdict(Kind.MALFORMED_REPLY) if evidence.status else None
-    if status == TOO_MANY and evidence.is_empty:
+    if status == HTTPStatus.TOO_MANY_REQUESTS and evidence.is_empty:
         return Verdict(Kind.IP_BLOCKED)
     kind = STATUSES.get(status)
-    return Verdict(kind or (Kind.SERVER_ERROR if status >= html_pages.SERVER_FAULTS else Kind.BAD_REQUEST))
+    return Verdict(kind or (Kind.SERVER_ERROR if is_servers(status) else Kind.BAD_REQUEST))
 
 
 RULES_OF_BODIES: tuple[Rule, ...] = (
@@ -271,8 +239,8 @@ RULES: tuple[Rule, ...] = (_transport, _wall, *RULES_OF_BODIES, _status)
 
 
 def _named_limit(evidence: Evidence, wait: float | None) -> Kind:
-    """Which limit a plain throttle has met: the headers of the one that is used up tell, and a long wait does."""
-    used_up = exhausted(evidence.headers) if evidence.status == TOO_MANY else []
+    """Which limit a plain throttle has met: the headers of the one that is used up tell, and a wait of days does."""
+    used_up = exhausted(evidence.headers) if evidence.status == HTTPStatus.TOO_MANY_REQUESTS else []
     if (wait or 0) >= A_LONG_WAIT_S or any(_A_LONG_WINDOW.search(name) for name in used_up):
         return Kind.DAILY_QUOTA
     return Kind.TOKEN_LIMIT if used_up and all("token" in name for name in used_up) else Kind.RATE_LIMIT

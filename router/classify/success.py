@@ -12,6 +12,7 @@ from router.faults import Fault
 from router.jsonl import decode
 from router.types import Reply
 
+MAX_REASON = 64
 _LENGTH = frozenset({"length", "max_tokens", "MAX_TOKENS"})
 _CUT = re.compile(
     r"error|fail|abort|cancel|interrupt|time_?out|insufficient|unavailable|overload|disconnect|sensitive", re.IGNORECASE
@@ -130,7 +131,7 @@ def _is_error(piece: object) -> bool:
 
 
 def _is_cut(reason: object) -> bool:
-    return isinstance(reason, str) and _CUT.search(reason) is not None
+    return isinstance(reason, str) and _CUT.search(reason, 0, MAX_REASON) is not None
 
 
 def _says_something(piece: object) -> bool:

@@ -19,8 +19,10 @@ NOT_KEPT = frozenset({"resume", "retry_errors", "dry_run"})
 """Options that are about one part of a run."""
 
 
-def run_to_resume(named: str | None, log_dir: Path) -> Path | None:
+def run_to_resume(named: str | None, log_dir: Path, *, retry_errors: bool) -> Path | None:
     """The directory of the run that is meant, by path or by its name in `log_dir`; raises ConfigError for no run."""
+    if named is None and retry_errors:
+        raise ConfigError("--retry-errors is for a run that goes on; add --resume")
     if named is None:
         return None
     place = next((each for each in (Path(named), log_dir / named) if each.is_dir()), None)

@@ -65,6 +65,7 @@ def evaluate(
     timeout: options.Timeout = None,
     deadline: options.Deadline = None,
     max_wait: options.MaxWait = "15min",
+    max_cost: options.MaxCost = None,
     fail_on_error: Annotated[
         float, option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", least=0, most=1)
     ] = 0.05,
@@ -87,9 +88,7 @@ def evaluate(
     dry_run: Annotated[bool, option("--dry-run", "Check everything, show the first question, send nothing.")] = False,
 ) -> int:
     """Evaluate prompts over all providers at once."""
-    going_on = run_to_resume(resume, log_dir)
-    if retry_errors and going_on is None:
-        raise ConfigError("--retry-errors is for a run that goes on; add --resume")
+    going_on = run_to_resume(resume, log_dir, retry_errors=retry_errors)
     if going_on is not None and not prompts and data is None:
         return go_on(context, going_on)
     plan = planned(
@@ -114,16 +113,11 @@ def evaluate(
         timeout=timeout,
         deadline=deadline,
         max_wait=max_wait,
+        max_cost=max_cost,
         log_dir=log_dir,
-        command=command_of(context),
-        resume=going_on,
-        retry_errors=retry_errors,
     )
-    rehearses = plan.config.wants_rehearsal if rehearse is None else rehearse
-    if trouble and not rehearses:
-        raise ConfigError("--trouble is for simulated vendors; add --rehearse")
-    if (rehearses or plan.config.simulated) and not rehearse:
-        gate.refuse_simulated(min_accuracy, gate.why_simulated(plan.config))
+    plan = replace(plan, command=command_of(context), resume=going_on, retry_errors=retry_errors)
+    rehearses = _rehearses(plan, min_accuracy, trouble, asked=rehearse)
     troubles = parse_troubles(trouble or [], plan.config)
     _check_output(output, as_json=json)
     first = plan.try_out()
@@ -135,17 +129,36 @@ def evaluate(
     return _exit_code(evaluation, fail_on_error, min_accuracy)
 
 
+def _rehearses(plan: Plan, min_accuracy: float | None, trouble: list[str] | None, *, asked: bool | None) -> bool:
+    """Whether the vendors are to be simulated; raises ConfigError for what does not go with that."""
+    rehearses = plan.config.wants_rehearsal if asked is None else asked
+    if trouble and not rehearses:
+        raise ConfigError("--trouble is for simulated vendors; add --rehearse")
+    if (rehearses or plan.config.simulated) and not asked:
+        gate.refuse_simulated(min_accuracy, gate.why_simulated(plan.config))
+    return rehearses
+
+
 def _show_first(plan: Plan, first: Mapping[str, Sequence[Message]], *, rehearses: bool) -> int:
     from router.evals.fit import tried
 
     notes = (*plan.task.notes, *plan.notes, *asyncio.run(tried(plan)))
     where = "simulated vendors" if rehearses else ", ".join(plan.asked) or "nobody"
     say(f"nothing was sent; {plan.task.total or 'all'} items would go to {where}.")
-    for note in notes:
+    for note in (*notes, *_foreseen(plan, rehearses=rehearses)):
         say(note)
     say("The first one:")
     put("".join(f"[{each['role']}]\n{_shown(each['content'])}\n" for messages in first.values() for each in messages))
     return 0
+
+
+def _foreseen(plan: Plan, *, rehearses: bool) -> Iterator[str]:
+    from router.cli.plan import foreseen
+    from router.evals.expectations import Assumptions
+    from router.reports.plan_text import short_lines
+
+    forecast, _ = foreseen(plan, Assumptions(), rehearses=rehearses)
+    return short_lines(forecast)
 
 
 def _shown(content: Json) -> str:
@@ -245,10 +258,10 @@ def _copy(results: Path, output: Path) -> None:
 
 
 def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float | None) -> int:
-    for misfit in evaluation.misfits:
-        say(f"router: {misfit}")
     if evaluation.stopped is not None:
         say(f"router: {evaluation.stopped}")
+    for misfit in () if evaluation.stopped else evaluation.misfits:
+        say(f"router: {misfit}")
     if (command := evaluation.summary["continue"]) is not None:
         say(f"router: to go on: {command}")
     if evaluation.stopped is not None or evaluation.interrupted:

@@ -17,6 +17,7 @@ from router.engine.router import Router
 from router.errors import ConfigError
 from router.evals.fit import Fit, tried
 from router.evals.items import Item
+from router.evals.money import purse_of
 from router.evals.patience import Patience
 from router.evals.plan import Plan
 from router.evals.progress import Forgiving, Screen
@@ -113,7 +114,7 @@ async def _open(
         scrub=files.scrub,
         max_wait=plan.max_wait_s,
     )
-    run = Run(plan, files, clock, router, Patience(plan), fit, tally, before)
+    run = Run(plan, files, clock, router, Patience(plan), fit, purse_of(plan), tally, before)
     files.on_failure = router.stop
     if handle_signals:
         opening.enter_context(_stopping_on_signals(run))

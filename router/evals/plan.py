@@ -13,7 +13,7 @@ from router.evals.items import Item
 from router.evals.judge import VARIABLES, JudgeScorer
 from router.evals.marks import Marker, scorer_of
 from router.evals.models import refuse
-from router.evals.prompts import Prompt, ask_in_time, with_words
+from router.evals.prompts import Prompt, with_words
 from router.evals.schemas import Schema
 from router.evals.scores import Scorer
 from router.types import Json, Message
@@ -49,10 +49,11 @@ class Plan:
     """One evaluation. Times in seconds; `notes` are sentences that screens and the summary are to show.
 
     Every item goes to each of `models`, names that some provider has; none means the first of each provider.
-    A run ends where nothing can be sent for longer than `max_wait_s`. `only` names the providers that items go to,
-    None for all; the others may be asked to judge. Answers must keep `schema`, which stands in the messages, too, where
-    `in_words` says so; `sent` is what providers are sent for such wishes, for run.json. `resume` is the directory of a
-    run to go on with, whose errors are asked again with `retry_errors`; `command` are the arguments of this plan.
+    A run ends where nothing can be sent for longer than `max_wait_s`, and where more would cost above `max_cost_usd`
+    (dollars). `only` names the providers that items go to, None for all; the others may be asked to judge. Answers must
+    keep `schema`, which stands in the messages, too, where `in_words` says so; `sent` is what providers are sent for
+    such wishes, for run.json. `resume` is the directory of a run to go on with, whose errors are asked again with
+    `retry_errors`; `command` are the arguments of this plan.
     """
 
     config: Config
@@ -66,6 +67,7 @@ class Plan:
     max_samples: int = 256
     deadline_s: float | None = None
     max_wait_s: float = 900.0
+    max_cost_usd: float | None = None
     seed: int = 0
     schema: Schema | None = None
     in_words: bool = False
@@ -125,10 +127,10 @@ class Plan:
         return None if items is None else items * self.epochs * len(self.prompts) * len(self.routes)
 
     def try_out(self) -> Mapping[str, tuple[Message, ...]]:
-        """The messages of the first item by prompt; raises ConfigError where it cannot be rendered, or not in time."""
+        """The messages of the first item by prompt; raises ConfigError where it cannot be rendered."""
         first = next(self.task.items(), None)
         words = self.schema.instructions if self.schema and self.in_words else ""
-        asked = {prompt.name: ask_in_time(prompt, first) for prompt in self.prompts} if first else {}
+        asked = {prompt.name: prompt.ask(first) for prompt in self.prompts} if first else {}
         return {name: with_words(messages, words) if words else messages for name, messages in asked.items()}
 
     @property

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from router.config.parameters import refused
@@ -135,32 +133,6 @@ def _with_parts(messages: tuple[Message, ...], parts: list[Json]) -> tuple[Messa
     texts = [each["text"] for each in content if isinstance(each, Mapping) and each.get("type") == "text"]
     whole: Json = "".join(map(str, texts)) if len(texts) == len(content) else content
     return (*messages[:place], {**messages[place], "content": whole}, *messages[place + 1 :])
-
-
-def ask_in_time(prompt: Prompt, item: Item) -> tuple[Message, ...]:
-    """Like `Prompt.ask`, but raises ConfigError for a template that does not come to its end.
-
-    It is rendered in a thread of its own, which nothing can stop: that is for before a run, when giving up ends all.
-    """
-    done: SimpleQueue[tuple[Message, ...] | Exception] = SimpleQueue()
-
-    def work() -> None:
-        try:
-            done.put(prompt.ask(item))
-        except Exception as error:  # noqa: BLE001 - handed over
-            done.put(error)
-
-    threading.Thread(target=work, daemon=True, name=f"render {prompt.name}").start()
-    try:
-        rendered = done.get(timeout=templates.MAX_RENDER_S)
-    except Empty:
-        raise ConfigError(
-            f"{prompt.path}: the template takes more than {templates.MAX_RENDER_S:g} s for the first item; "
-            "does a loop never end?"
-        ) from None
-    if isinstance(rendered, Exception):
-        raise rendered
-    return rendered
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ def describe(plan: Plan, run: str, now: float, before: Before) -> dict[str, obje
         "max_samples": plan.max_samples,
         "deadline_s": plan.deadline_s,
         "max_wait_s": plan.max_wait_s,
+        "max_cost_usd": plan.max_cost_usd,
         "attempts": config.attempts,
         "providers": [_provider(provider) for provider in config.usable],
         "left_out": {provider.name: provider.why_left_out for provider in config.left_out},

@@ -15,6 +15,7 @@ from router.engine.router import Router
 from router.engine.status import LaneStatus
 from router.errors import NothingServes, Stopped
 from router.evals.fit import Fit
+from router.evals.money import Purse
 from router.evals.patience import Patience
 from router.evals.plan import Plan
 from router.evals.progress import Snapshot
@@ -64,6 +65,7 @@ class Run:
     router: Router
     patience: Patience
     fit: Fit
+    purse: Purse = field(default_factory=Purse)
     tally: Tally = field(default_factory=Tally)
     before: Before = field(default_factory=Before)
     interrupted: bool = False
@@ -76,6 +78,7 @@ class Run:
     async def work(self) -> None:
         """Put every trial through the router and write down each as it comes back, until all are or `hurry`."""
         self.started = self.clock.now()
+        self.purse.has_spent(self.tally.total.cost_usd, self.tally.total.priced)
         self.working = working = asyncio.timeout(None)
         try:
             async with working, aclosing(amap(self._settle, self._trials(), self.plan.max_samples)) as done:
@@ -106,6 +109,9 @@ class Run:
                 if number % DONE_AT_ONCE == 0:
                     await asyncio.sleep(0)
                 continue
+            if not await self.purse.admit():
+                self.hopeless = self.hopeless or (None if self.is_stopping else str(self.purse))
+                return
             if trial.item.id != last:
                 last = trial.item.id
                 self.files.append_item(trial.item)
@@ -122,6 +128,7 @@ class Run:
         self.files.log.write(ItemSettled(row.trial, row.outcome, row.attempts, round(elapsed_s, 4), why))
 
     def _listen(self, settled: Settled) -> None:
+        self.purse.settle(settled.row.cost_usd)
         why = self.patience.hear(settled, self.clock.wall())
         if why is not None and not self.is_stopping:
             self.hopeless = why

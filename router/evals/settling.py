@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -28,31 +29,50 @@ class Settled(NamedTuple):
 async def settle(trial: Trial, plan: Plan, router: Router) -> Settled:
     """Ask and score. Nothing is raised: whatever breaks on the way is the error of this trial alone."""
     request, outcome = await _asked(trial, plan, router)
-    mark = await _mark_of(trial, plan, router, outcome)
-    row = _row(trial, outcome, mark, simulated=plan.config.simulated)
+    bills: list[float | None] = [*_bills(outcome)]
+    mark = await _mark_of(trial, plan, router, outcome, bills)
+    row = _row(trial, outcome, mark, _sum(bills), simulated=plan.config.simulated)
     print_ = fingerprint(trial, request, plan, row.provider)
     return Settled(trial, replace(row, fingerprint=str(print_)), mark.error)
 
 
 async def mark_again(trial: Trial, row: Row, plan: Plan, router: Router) -> Settled:
     """Mark the answer that a row keeps, without a call to whom it came from. Nothing is raised."""
-    mark = await _mark(trial, plan, router, completion_of(row))
+    bills = [row.cost_usd]
+    mark = await _mark(trial, plan, router, completion_of(row), bills)
     print_ = Fingerprint.parse(row.fingerprint)._replace(marking=fingerprint(trial, None, plan, "").marking)
-    marked = replace(marked_row(row, mark), expected=trial.item.expected, fingerprint=str(print_))
-    return Settled(trial, marked, mark.error)
+    again = replace(marked_row(row, mark), cost_usd=_sum(bills), expected=trial.item.expected)
+    return Settled(trial, replace(again, fingerprint=str(print_)), mark.error)
 
 
-async def _mark_of(trial: Trial, plan: Plan, router: Router, outcome: Outcome) -> Mark:
+def _bills(outcome: Outcome) -> Iterator[float | None]:
+    """What was paid for an answer: itself, and every call before it that failed and was charged all the same."""
+    if outcome.completion is not None:
+        yield outcome.completion.cost_usd
+    for attempt in outcome.attempts:
+        if attempt.fault is not None and attempt.fault.cost_usd is not None:
+            yield attempt.fault.cost_usd
+
+
+def _sum(bills: Sequence[float | None]) -> float | None:
+    """All of them, None where there is none, or one is not known."""
+    known = [bill for bill in bills if bill is not None]
+    return sum(known) if known and len(known) == len(bills) else None
+
+
+async def _mark_of(trial: Trial, plan: Plan, router: Router, outcome: Outcome, bills: list[float | None]) -> Mark:
     if outcome.completion is None:
         return Mark("error", reason=_reason(outcome.error), error=outcome.error)
-    return await _mark(trial, plan, router, outcome.completion)
+    return await _mark(trial, plan, router, outcome.completion, bills)
 
 
-async def _mark(trial: Trial, plan: Plan, router: Router, completion: Completion) -> Mark:
+async def _mark(trial: Trial, plan: Plan, router: Router, completion: Completion, bills: list[float | None]) -> Mark:
     async def ask(request: Request, model: str | None) -> Completion:
         # Before the items that are not begun: what is answered is to be marked, and kept.
         asked = replace(request, id=f"{trial.id}/judge")
-        return await router.complete(asked, model=model, priority=-1, deadline=plan.deadline_s)
+        judged = await router.complete(asked, model=model, priority=-1, deadline=plan.deadline_s)
+        bills.extend(_bills(Outcome(asked, judged)))
+        return judged
 
     return await plan.marker_of(trial.prompt).mark(trial.item, completion, ask)
 
@@ -76,7 +96,7 @@ async def _asked(trial: Trial, plan: Plan, router: Router) -> tuple[Request | No
     return request, await router.outcome(request, model=trial.model, deadline=plan.deadline_s)
 
 
-def _row(trial: Trial, outcome: Outcome, mark: Mark, *, simulated: bool) -> Row:
+def _row(trial: Trial, outcome: Outcome, mark: Mark, cost_usd: float | None, *, simulated: bool) -> Row:
     completion, attempts, error = outcome.completion, outcome.attempts, mark.error
     last = attempts[-1] if attempts else None
     said = completion or _nothing(last.provider if last else trial.provider or "", last)
@@ -105,7 +125,7 @@ def _row(trial: Trial, outcome: Outcome, mark: Mark, *, simulated: bool) -> Row:
         tokens_cached=said.usage.tokens_cached,
         tokens_reasoning=said.usage.tokens_reasoning,
         tokens_out=said.usage.tokens_out,
-        cost_usd=said.cost_usd,
+        cost_usd=cost_usd,
         finish_reason=said.finish_reason,
         simulated=simulated,
     )

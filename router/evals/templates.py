@@ -1,4 +1,4 @@
-"""Jinja, sandboxed, strict and bounded: templates of prompts and expressions over fields; the only importer of jinja2.
+"""Templates of prompts and expressions over fields, in Jinja.
 
 Single braces, as in JSON examples, are left alone.
 """
@@ -6,9 +6,9 @@ Single braces, as in JSON examples, are left alone.
 from __future__ import annotations
 
 import functools
-import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,10 +18,10 @@ from router.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from jinja2 import Template, nodes
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    from router.evals.sandbox import Sandbox
 
 MAX_CHARACTERS = 10_000_000
-MAX_RENDER_S = 5.0
 
 # What an expression of a template may raise over the values of an item.
 _FAILURES = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError)
@@ -51,7 +51,7 @@ def variables(text: Text, *, needed: bool = False) -> dict[str, int]:
     """The variables of a template with the line where each stands first; `needed` leaves out the guarded."""
     from jinja2 import meta, nodes
 
-    tree = _environment().parse(text.source)
+    tree = _tree(text)
     names = meta.find_undeclared_variables(tree) - set(_environment().globals)
     if needed:
         names -= _guarded(tree)
@@ -67,7 +67,7 @@ def check(text: Text) -> None:
     from jinja2 import nodes
 
     _compiled(text)
-    tree = _environment().parse(text.source)
+    tree = _tree(text)
     for node in tree.find_all(nodes.Getattr):
         if node.attr.startswith("__"):
             raise ConfigError(f"{text.at(node.lineno)}: a prompt may not reach for {node.attr}; take it out")
@@ -87,33 +87,48 @@ def check_variables(text: Text, names: Iterable[str]) -> None:
 
 
 def render(text: Text, values: Mapping[str, object]) -> str:
-    """The template with these values; raises ConfigError where it cannot take them, or would not come to an end."""
+    """The template with these values; raises ConfigError where it cannot take them, or makes too much of them."""
     from jinja2 import TemplateError
 
+    from router.evals.sandbox import budgeted
+
     try:
-        return "".join(_bounded(_compiled(text).generate(values), text))
+        return "".join(_bounded(_compiled(text).generate(budgeted(values)), text))
     except (TemplateError, *_FAILURES) as error:
         where = text.at(_line_of(error))
         raise ConfigError(f"{where}: the template cannot take this item: {_words(error)}") from None
 
 
 @functools.cache
-def _environment() -> ImmutableSandboxedEnvironment:
+def _environment() -> Sandbox:
     # jinja2 is imported inside functions: `--help` and `check` do without its 50 ms.
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from router.evals.sandbox import Sandbox
 
-    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    return Sandbox()
 
 
 @functools.lru_cache(maxsize=64)
 def _compiled(text: Text) -> Template:
+    with _reading(text):
+        return _environment().from_string(text.source)
+
+
+def _tree(text: Text) -> nodes.Template:
+    with _reading(text):
+        return _environment().parse(text.source)
+
+
+@contextmanager
+def _reading(text: Text) -> Iterator[None]:
+    """Say where a template cannot be read; the parser's own recursion bounds how deep it may be nested."""
     from jinja2 import TemplateSyntaxError
 
     try:
-        return _environment().from_string(text.source)
+        yield
     except TemplateSyntaxError as error:
         raise ConfigError(f"{text.at(error.lineno)}: the template cannot be read: {error.message}; {_BRACES}") from None
+    except RecursionError:
+        raise ConfigError(f"{text.at(1)}: the template is nested too deeply to be read; {_BRACES}") from None
 
 
 def _guarded(tree: nodes.Template) -> set[str]:
@@ -126,14 +141,12 @@ def _guarded(tree: nodes.Template) -> set[str]:
 
 
 def _bounded(pieces: Iterable[str], text: Text) -> Iterator[str]:
-    """The pieces, as long as they are no more than any model could read and come in time."""
-    length, late = 0, time.monotonic() + MAX_RENDER_S
+    """The pieces, as long as they are no more than any model could read."""
+    length = 0
     for piece in pieces:
         length += len(piece)
         if length > MAX_CHARACTERS:
             raise ConfigError(f"{text.at(1)}: the template makes more than {MAX_CHARACTERS:,} characters of this item")
-        if time.monotonic() > late:
-            raise ConfigError(f"{text.at(1)}: the template takes more than {MAX_RENDER_S:g} s for this item")
         yield piece
 
 
@@ -157,14 +170,18 @@ def expression(source: str) -> Expression:
     """Read a Jinja expression, such as `answer.split("####")[-1]`; raises ValueError where it is none."""
     from jinja2 import TemplateError, TemplateSyntaxError, Undefined
 
+    from router.evals.sandbox import budgeted
+
     try:
         compiled = _environment().compile_expression(source, undefined_to_none=False)
     except TemplateSyntaxError as error:
         raise ValueError(f"{source!r} cannot be read: {error.message}") from None
+    except RecursionError:
+        raise ValueError(f"{source[:40]!r}… is nested too deeply to be read") from None
 
     def evaluate(values: Mapping[str, object]) -> object:
         try:
-            value = compiled(values)
+            value = compiled(budgeted(values))
             if isinstance(value, Undefined):
                 str(value)  # a strict one says which name is missing
         except (TemplateError, *_FAILURES) as error:

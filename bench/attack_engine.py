@@ -12,7 +12,7 @@ import random
 import signal
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 import attack_product as product
-from attack_product import Answer, Call, Chunk, Fault, Kind, Request, Router, RouterError, Usage, load, run_virtual
+from attack_product import Answer, Call, Fault, Kind, Request, Router, RouterError, Usage, load, run_virtual
 from attack_table import Row
 
 SIMULATIONS = 500
@@ -121,10 +121,6 @@ class Weather:
             return Fault(Kind("timeout"), "no reply")
         await asyncio.sleep(latency_s)
         return self._said(it)
-
-    async def stream(self, call: Call, on_sent: Callable[[], None]) -> AsyncGenerator[Chunk | Answer | Fault, None]:
-        """The same, in one piece."""
-        yield await self.send(call, on_sent)
 
     def _said(self, it: Vendor) -> Answer | Fault:
         rng = self.rng

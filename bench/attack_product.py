@@ -17,11 +17,11 @@ from router.testing import run_virtual
 from router.transport.base import Call
 from router.transport.litellm_import import load as load_litellm
 from router.transport.litellm_transport import LiteLLMTransport
-from router.types import Answer, Chunk
+from router.types import Answer
 
 __all__ = [
-    "Answer", "Border", "Call", "Chunk", "Fault", "Kind", "Request", "Router", "RouterError", "Usage", "Verdict",
-    "load", "load_litellm", "run_command", "run_virtual",
+    "Answer", "Border", "Call", "Fault", "Kind", "Request", "Router", "RouterError", "Usage", "Verdict", "load",
+    "load_litellm", "run_command", "run_virtual",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from typing import TypeAlias, TypeVar
 
 from router.faults import Fault
-from router.transport import Call
+from router.transport.base import Call, Piece
 from router.types import Answer, Chunk
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ class ScriptedTransport:
         await asyncio.sleep(latency_s)
         return result
 
-    async def stream(self, call: Call, on_sent: Callable[[], None]) -> AsyncGenerator[Chunk | Answer | Fault, None]:
+    async def stream(self, call: Call, on_sent: Callable[[], None]) -> AsyncGenerator[Piece, None]:
         """Answer by the script, piece by piece, with its latency before each."""
         latency_s, result, texts = self._said(call, on_sent)
         for text in texts:

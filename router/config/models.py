@@ -85,6 +85,7 @@ class Provider:
     call. `filled_in` names the places (`params.user`, `headers.X-Title`) whose values came from variables, and are
     shown nowhere. `unread` are variables that other tools heed for this vendor, that are set, and that the file does
     not name; `usual` those that were read because the file's own, their plurals, are not set.
+    A simulated model `stands_for` another, whose price it has.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Provider:
     usual: Mapping[str, str] = field(default_factory=dict)
     line: int = 0
     filled_in: frozenset[str] = field(default=frozenset(), compare=False)
+    stands_for: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def is_usable(self) -> bool:

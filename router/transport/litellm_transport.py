@@ -17,13 +17,13 @@ from router.errors import ConfigError
 from router.faults import Fault, Kind
 from router.log.scrub import Scrubber
 from router.transport.acompletion import WideDoor
-from router.transport.base import Call
+from router.transport.base import Call, Piece
 from router.transport.direct import DirectDoor
 from router.transport.litellm_import import Refused, load, without_callbacks
 from router.transport.reading import Reader, Reading
 from router.transport.session import OnSent, Session
 from router.transport.wire_errors import MAX_WORDS, lost
-from router.types import Answer, Chunk, Reply, Request
+from router.types import Answer, Reply, Request
 
 SPARE_CONNECTIONS = 16
 CONNECTING_S = 2.0
@@ -119,7 +119,7 @@ class LiteLLMTransport:
             return await self._direct.send(call, on_sent), None
         return await self._wide.send(call, on_sent)
 
-    async def stream(self, call: Call, on_sent: OnSent) -> AsyncGenerator[Chunk | Answer | Fault, None]:
+    async def stream(self, call: Call, on_sent: OnSent) -> AsyncGenerator[Piece, None]:
         """Send once, and yield the answer piece by piece; the last is the Answer, or the Fault that ended it.
 
         The provider's timeout is the longest wait for the first piece, and for each next one.

@@ -114,9 +114,8 @@ def test_a_mistake_is_refused_as_by_eval(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_an_evaluation_without_a_price_is_refused_where_money_is_limited(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("providers.yaml").write_text(
-        "providers:\n  odd: {model: openai/nobody-s, keys: sk-planted-odd-1, rate: 9/s}\n"
-    )
+    odd = "{model: openai/nobody-s, keys: sk-planted-odd-1, rate: 9/s}"
+    Path("providers.yaml").write_text(f"providers:\n  odd: {odd}\n", encoding="utf-8")
     assert run(["eval", "ask.txt", "--limit", "3", "--rehearse", "--max-cost", "1", "--display", "none"]) == 3
     assert "--max-cost 1: no price is known for odd (openai/nobody-s); write price:" in capsys.readouterr().err
     assert not list(Path("runs").glob("2*"))

@@ -101,7 +101,7 @@ class Lane:
 
     def account_changed(self, _account: AccountState) -> None:
         """Look again how it stands: another lane has changed an account that both use."""
-        self._changes_at = -math.inf
+        self._availability.expire()
         self._look.set()
 
     def model_of(self, selector: Selector) -> str | None:

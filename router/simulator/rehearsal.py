@@ -140,7 +140,7 @@ def _block(spec: VendorSpec, endpoint: Endpoint) -> list[str]:
         lines += [f"      - {{key: {_quoted(key)}, account: {_quoted(account)}}}" for key, account in spec.keys]
     else:
         lines.append("    keys: none")
-    limits = (("rate", spec.address_limits), ("key_rate", (*spec.account_limits, *spec.key_limits)))
+    limits = (("rate", spec.address_limits), ("key_rate", spec.account_limits))
     for name, rates in (*limits, ("tokens", spec.token_limits)):
         if rates:
             lines.append(f"    {name}: {_listed(rates)}")

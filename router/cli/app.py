@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from router.cli import check, explain, logs, score, simulate, streams
+from router.cli import check, compare, explain, logs, score, simulate, streams
 from router.cli import eval as evaluation
 from router.errors import ConfigError, RouterError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("eval")(evaluation.evaluate)
+app.command("compare")(compare.compare)
 app.command("check")(check.check)
 app.command("logs")(logs.logs)
 app.command("explain")(explain.explain)

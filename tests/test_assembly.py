@@ -14,7 +14,8 @@ from router.config.models import Config, Key, Provider, Secret
 from router.engine.router import Router
 from router.errors import NothingServes, Outcome, Stopped
 from router.faults import Fault, Kind
-from router.log.events import Event, StateChanged
+from router.log.event import Event
+from router.log.events import StateChanged
 from router.log.writer import NoLog
 from router.rates import Rate
 from router.store import StateStore, scope_of
@@ -122,6 +123,23 @@ def test_a_rest_of_a_shared_account_holds_for_both_providers() -> None:
             return loop.time() - began
 
     assert run_virtual(main()) >= 30.0
+
+
+def test_a_long_rest_of_a_shared_account_is_known_to_the_other_provider_at_once() -> None:
+    empty = Fault(Kind.NO_CREDIT, "top up", 402)
+    transport = ScriptedTransport(lambda call: empty if call.provider.name == "mini" else Answer("fine"))
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        async with Router(sharing(), transport=transport) as router:
+            await router.complete("?", only={"big"})
+            await router.outcome(replace(Request.of("?"), only=frozenset({"mini"})))
+            began = loop.time()
+            with pytest.raises(NothingServes, match="top up"):
+                await router.complete("?", only={"big"})
+            return loop.time() - began
+
+    assert run_virtual(main()) == 0.0
 
 
 def test_the_key_rate_of_a_shared_account_holds_over_both_providers() -> None:

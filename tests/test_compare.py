@@ -157,7 +157,7 @@ def test_many_comparisons_are_a_table() -> None:
         (["one", "other"], "one and other have no item in common"),
         (["one", "other", "--by", "prompt"], "--by prompt is for one run"),
         (["one", "--prompt", "a"], "--prompt is for several runs"),
-        (["one", "torn"], "row 1: field id is missing"),
+        (["one", "torn"], "field id is missing"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(

@@ -24,7 +24,8 @@ OUTCOMES: dict[str, Verdict] = {"1": "right", "0": "wrong", "u": "unparsable", "
 def row(id_: str, prompt: str, outcome: str, provider: str = "acme", **others: object) -> Row:
     base = LOST if outcome == "e" else ROW
     made = dataclasses.replace(base, id=id_, prompt=prompt, outcome=OUTCOMES[outcome], provider=provider, score=None)
-    return dataclasses.replace(made, **others)  # type: ignore[arg-type]
+    made = dataclasses.replace(made, **others)  # type: ignore[arg-type]
+    return dataclasses.replace(made, trial=f"{id_}/{prompt}@{made.epoch}")
 
 
 def rows(*patterns: str, times: Iterable[int] = (), arms: str = "abcd") -> Iterator[Row]:

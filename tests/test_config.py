@@ -189,6 +189,9 @@ def test_forms_of_keys(file: Path, keys: str, expected: list[str | None]) -> Non
         pytest.param("headers: {X-A: 'Bearer ${ON}'}", "headers", {"X-A": "Bearer on"}, id="header of a variable"),
         pytest.param("organization: org-1", "headers", {"OpenAI-Organization": "org-1"}, id="organisation"),
         pytest.param("price: {input: 0.15, output: 1}", "price", Price(0.15, 1.0), id="price"),
+        pytest.param(
+            "price: {output: 1, cached: 0.05, input: 0.15}", "price", Price(0.15, 1.0, 0.05), id="price with cached"
+        ),
         pytest.param("base_url: 'http://127.0.0.1:8000/v1'", "base_url", "http://127.0.0.1:8000/v1", id="loopback"),
     ],
 )

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from test_logs import Line, call, line, state
 
 from router.analysis import Analysis, analyse_rows
-from router.analysis.advice import Advice
-from router.analysis.suggestions import rate_line, tidy, timeout_line
+from router.analysis.suggestions import Advice, rate_line, tidy, timeout_line
 from router.faults import Kind
 from router.rates import parse_rate
 from router.reports.logs_text import render
@@ -411,7 +410,7 @@ def test_what_came_before_is_told_in_words() -> None:
                 call(11, "b#1", waited_s=20.0, waited_for="key rests"),
                 call(11, "b#1", waited_s=7.0, waited_for="idle"),
             ],
-            "Bound by a's rate: 2 min 33 s, b's keys' rests: 20.0 s of 3 min 00 s waited.",
+            "What calls waited for: a's rate 85 %, b's keys' rests 11 % of all waiting.",
             id="two",
         ),
         pytest.param([call(10, "a#1", waited_s=0.3, waited_for="pace")], "", id="no time to speak of"),
@@ -420,7 +419,9 @@ def test_what_came_before_is_told_in_words() -> None:
     ],
 )
 def test_why_it_was_slow_is_one_line(lines: Sequence[Line], bound: str) -> None:
-    assert [row for row in page(*lines).splitlines() if row.startswith("Bound by")] == ([bound] if bound else [])
+    assert [row for row in page(*lines).splitlines() if row.startswith("What calls waited for")] == (
+        [bound] if bound else []
+    )
 
 
 KINDS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([*Kind, None])), min_size=1, max_size=8)

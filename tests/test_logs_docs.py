@@ -10,8 +10,9 @@ from pathlib import Path
 import router
 from router.analysis.waits import WAITS
 from router.faults import Action, Blame, Family, Kind
-from router.log import events
-from router.log.events import EVENTS, Event, Head, ItemSettled, StateChanged
+from router.log import event, events
+from router.log.event import Event, Head
+from router.log.events import EVENTS, ItemSettled, StateChanged
 from router.log.schema import fields_of
 from router.log.writer import JsonLog
 
@@ -35,14 +36,14 @@ LISTS = {
 
 def page() -> str:
     """The tables of all events."""
-    tree = ast.parse(inspect.getsource(events))
-    nodes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    return "\n".join([HEAD, _table(Head, nodes), *(_chapter(event, nodes) for event in EVENTS)])
+    statements = [node for module in (event, events) for node in ast.parse(inspect.getsource(module)).body]
+    nodes = {node.name: node for node in statements if isinstance(node, ast.ClassDef)}
+    return "\n".join([HEAD, _table(Head, nodes), *(_chapter(each, nodes) for each in EVENTS)])
 
 
-def _chapter(event: type[Event], nodes: dict[str, ast.ClassDef]) -> str:
-    about = inspect.cleandoc(event.__doc__ or "").replace("\n\n", " ").replace("\n", " ")
-    return f"## {', '.join(event.names)}\n\n{about}\n\n{_table(event, nodes)}"
+def _chapter(record: type[Event], nodes: dict[str, ast.ClassDef]) -> str:
+    about = inspect.cleandoc(record.__doc__ or "").replace("\n\n", " ").replace("\n", " ")
+    return f"## {', '.join(record.names)}\n\n{about}\n\n{_table(record, nodes)}"
 
 
 def _table(record: type[Event | Head], nodes: dict[str, ast.ClassDef]) -> str:

@@ -10,8 +10,8 @@ import pytest
 from conftest import make_config, make_provider
 
 from router.analysis import Analysis, analyse, analyse_rows, find_logs, follow, item_story
-from router.analysis.advice import Advice
 from router.analysis.episode import Episode
+from router.analysis.suggestions import Advice
 from router.clock import LoopClock
 from router.engine.router import Router
 from router.faults import Fault, Kind

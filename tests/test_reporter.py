@@ -15,7 +15,7 @@ from router.engine.health import Health, State
 from router.engine.reporter import Reporter
 from router.engine.router import Router
 from router.faults import Fault, Kind
-from router.log.events import Event
+from router.log.event import Event
 from router.testing import Script, ScriptedTransport, run_virtual
 from router.types import Answer, Request, Usage
 

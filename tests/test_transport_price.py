@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from vendors import make_provider
 
 from router.config.models import Price, Provider
-from router.transport.price import Tariff, cost_usd, tariffs_of
+from router.transport.litellm_import import load
+from router.transport.price import Tariff, cost_usd, price_list, tariffs_of
 from router.types import Usage
 
 LISTED: Mapping[str, Mapping[str, object]] = {
@@ -31,14 +32,26 @@ LISTED: Mapping[str, Mapping[str, object]] = {
         "output_cost_per_token_above_200k_tokens": 3e-5,
     },
     "no-price": {"litellm_provider": "openai"},
+    "gpt-flex": {
+        "litellm_provider": "openai",
+        "input_cost_per_token": 2e-6,
+        "output_cost_per_token": 8e-6,
+        "cache_read_input_token_cost": 2e-7,
+        "input_cost_per_token_flex": 1e-6,
+        "output_cost_per_token_flex": 4e-6,
+        "input_cost_per_token_above_200k_tokens": 3e-6,
+        "input_cost_per_token_above_200k_tokens_flex": 1.5e-6,
+    },
 }
 
 
-def cost(provider: Provider, usage: Usage, *, simulated: bool = False) -> float | None:
-    return cost_usd(usage, tariffs_of(provider, provider.models["default"], LISTED, simulated=simulated))
+def cost(provider: Provider, usage: Usage, *, simulated: bool = False, tier: str = "") -> float | None:
+    return cost_usd(usage, tariffs_of(provider, provider.models["default"], LISTED, simulated=simulated, tier=tier))
 
 
 PRICED = replace(make_provider("openai/gpt-x", "http://relay.test/v1"), price=Price(0.5, 1.5))
+CACHED = replace(PRICED, price=Price(0.5, 1.5, 0.05))
+FLEX = make_provider("openai/gpt-flex", None)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +64,7 @@ PRICED = replace(make_provider("openai/gpt-x", "http://relay.test/v1"), price=Pr
         pytest.param(make_provider("openai/gpt-x", "http://relay.test/v1"), Usage(1000, 100), None, id="a relay"),
         pytest.param(PRICED, Usage(1000, 100), 6.5e-4, id="a relay with a price"),
         pytest.param(PRICED, Usage(1000, 100, 900, 90), 6.5e-4, id="one price for cached and thought"),
+        pytest.param(CACHED, Usage(1000, 100, 900, 90), 2.45e-4, id="a price for what is cached"),
         pytest.param(make_provider("openai/unknown", None), Usage(1, 1), None, id="not listed"),
         pytest.param(make_provider("openai/no-price", None), Usage(1, 1), None, id="listed without a price"),
         pytest.param(make_provider("groq/gpt-x", None), Usage(1, 1), None, id="another vendor's"),
@@ -81,3 +95,24 @@ def test_no_usage_costs_less_than_nothing(into: int, out: int, cached: int | Non
     spent = cost_usd(Usage(into, out, cached, thought), tariffs)
     assert spent is not None
     assert 0 <= spent <= 2e-6 * into + 6e-6 * out
+
+
+@pytest.mark.parametrize(
+    ("usage", "tier", "dollars"),
+    [
+        pytest.param(Usage(1000, 100), "", 2.8e-3, id="standard"),
+        pytest.param(Usage(1000, 100), "flex", 1.4e-3, id="half price"),
+        pytest.param(Usage(1000, 100), "default", 2.8e-3, id="what OpenAI calls the standard tier"),
+        pytest.param(Usage(1000, 100), "priority", 2.8e-3, id="not listed for this model"),
+        pytest.param(Usage(1000, 0, 1000), "flex", 2e-4, id="cached costs no more than in the standard tier"),
+        pytest.param(Usage(200_001, 0), "flex", 0.3000015, id="flex above the step"),
+    ],
+)
+def test_a_service_tier_has_its_price(usage: Usage, tier: str, dollars: float) -> None:
+    assert cost(FLEX, usage, tier=tier) == pytest.approx(dollars)
+
+
+def test_the_list_is_litellm_s_own() -> None:
+    ours, theirs = price_list(), load().model_cost
+    assert len(ours) >= 4000
+    assert all(ours[name] == entry for name, entry in theirs.items())

@@ -6,13 +6,13 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 
 import pytest
 from vendors import HTML, JSON, Border, Says, border, chat, make_provider, refusal, said, zipped
 
-from router.config.models import Door
+from router.config.models import Door, Price
 from router.faults import Kind
 from router.transport.base import Call
 from router.types import Reply, Request
@@ -206,3 +206,29 @@ def test_a_cancelled_call_ends_at_once(there: Border, door: Door) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         there.runner.run(cancel())
+
+
+# What it costs, good or bad.
+
+BILLED = {"usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}}
+GOOD = {"choices": [{"message": {"role": "assistant", "content": "7"}, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("script", "dollars"),
+    [
+        pytest.param(said({**GOOD, **BILLED}), 0.002, id="an answer"),
+        pytest.param(said({**EMPTY_ANSWER, **BILLED}), 0.002, id="one without a word"),
+        pytest.param(said({**HIDDEN, **BILLED}), 0.002, id="an error that was billed"),
+        pytest.param(said(HIDDEN), None, id="an error that was not"),
+        pytest.param(Says(200, b"hello", JSON), None, id="no JSON"),
+    ],
+)
+def test_what_was_billed_is_known(there: Border, door: Door, script: Says, dollars: float | None) -> None:
+    there.vendor.says(script)
+    plain = make_provider("openai/gpt-4o-mini", there.vendor.url + "/v1", door)
+    provider = replace(plain, name="priced", price=Price(1.0, 10.0))
+    call = Call(provider, provider.keys[0], "openai/gpt-4o-mini", Request.of("What is 3 + 4?"))
+    result = there.runner.run(there.transport.send(call, lambda: None))
+    assert result.cost_usd == (None if dollars is None else pytest.approx(dollars))

@@ -8,41 +8,21 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from router.analysis.episode import Episode
 from router.analysis.errors import Errors
 from router.analysis.rows import family_of
 from router.analysis.stalls import Hang
-from router.analysis.suggestions import (
-    concurrency_line,
-    day_line,
-    is_daily,
-    is_stray,
-    is_too_long,
-    rate_line,
-    timeout_line,
-    tokens_line,
-)
+from router.analysis.suggestions import Advice, day_line, is_daily, timeout_line
+from router.analysis.throttle_advice import is_about_rate, on_throttles, throttle_name
 from router.analysis.throttles import Throttle
 from router.analysis.usage import Usage
-from router.analysis.wording import counted, counts_text, listed, said, seconds, share, time_of_day, times, window_words
-from router.catalog.limits import limit_headers
+from router.analysis.wording import counted, counts_text, listed, said, seconds, share, time_of_day, times
 from router.faults import Family, Kind
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What to do. `about` is a key, an account's keys or a provider; `set` is the line to put under the provider."""
-
-    provider: str
-    about: str
-    fault: str
-    text: str
-    set: str | None = None
 
 
 class Seen(NamedTuple):
@@ -70,7 +50,7 @@ def advise(seen: Seen) -> tuple[Advice, ...]:
         *map(_quota, _episodes(lasting, Family.QUOTA, lambda each: each.fault == Kind.DAILY_QUOTA and each.account)),
         *map(_path, _episodes(lasting, Family.PATH)),
         *(_access(rows) for mine in errors[Family.ACCESS].values() for rows in _by_model(mine)),
-        *map(_throttled, _grouped(filter(_is_refused, seen.throttles), _throttle_name).values()),
+        *map(on_throttles, _grouped(filter(is_about_rate, seen.throttles), throttle_name).values()),
         *(_unknown(row) for rows in errors[Family.UNKNOWN].values() for row in rows),
         *(_items(rows, whole[provider]) for provider, rows in errors[Family.ITEM].items()),
         *(_trouble(rows, whole[provider], seen, lasting) for provider, rows in errors[Family.VENDOR].items()),
@@ -162,61 +142,6 @@ def _access(rows: Sequence[Errors]) -> Advice:
         f"{who} {refused} {listed(first.models)} ({_said_in(first)}), said {number}. Ask the vendor for access, name "
         f"another `model:` under `{first.provider}:`, or leave the key out.",
     )
-
-
-# A rate.
-
-
-def _is_refused(throttle: Throttle) -> bool:
-    return throttle.about_rate > 0
-
-
-def _throttle_name(throttle: Throttle) -> str:
-    """Of one provider and kind together: keys share what is declared."""
-    return repr((throttle.provider, throttle.faults.most_common(1)[0][0]))
-
-
-def _throttled(mine: Sequence[Throttle]) -> Advice:
-    telling = max(mine, key=lambda each: (each.sent_median is not None, each.rests))
-    who, were = listed([each.key or each.provider for each in mine]), "were" if len(mine) > 1 else "was"
-    ((fault, _),) = telling.faults.most_common(1)
-    number, calls = sum(each.about_rate for each in mine), sum(each.calls for each in mine)
-    first = f"{who} {were} throttled {times(number)} ({fault}) in {counted(calls, 'call')}"
-    if is_stray(number, calls):
-        return Advice(telling.provider, who, fault, f"{first}: nothing to change unless it comes again.")
-    words, line = {"token_limit": _on_tokens, "concurrency": _on_concurrency}.get(fault, _on_rate)(telling)
-    return Advice(telling.provider, who, fault, f"{first}{words}.", line)
-
-
-def _on_rate(throttle: Throttle) -> tuple[str, str | None]:
-    window, found = throttle.window, throttle.sent_median
-    declares = f"it declares {throttle.declared}" if throttle.declared else "it declares no rate"
-    if is_too_long(throttle):
-        told = seconds(throttle.told_s or 0.0)
-        return f" and told to wait {told}: that is no limit of a minute, so ask the vendor what it limits", None
-    if window is None or found is None:
-        return f"; {declares}, and the log does not say after how many calls it was refused at its full rate", None
-    after = f", mostly after {counted(found, 'call')} in {window_words(window)}; {declares}{_headers(throttle)}"
-    line = rate_line(throttle.declared, found, window, "key_rate" if throttle.scope == "account" else "rate")
-    doubt = "; so few say nothing about the rate, perhaps something else uses this account"
-    return after if line else f"{after}{doubt}", line
-
-
-def _on_tokens(throttle: Throttle) -> tuple[str, str | None]:
-    return f"{_headers(throttle)}; it is the tokens that are limited, so declare `tokens:`", tokens_line(throttle)
-
-
-def _on_concurrency(throttle: Throttle) -> tuple[str, str | None]:
-    line = concurrency_line(throttle)
-    if line is None or throttle.in_flight is None:
-        return " with no other call in flight: perhaps something else uses this account", None
-    return f" with up to {throttle.in_flight + 1} calls in flight", line
-
-
-def _headers(throttle: Throttle) -> str:
-    known = [str(limit) for limit in throttle.told]
-    told = known or [f"{name}: {value}" for name, value in limit_headers(throttle.limits).items()]
-    return f"; the vendor's own headers say {', '.join(told[:3])}" if told else ""
 
 
 # What nobody can change, and what nobody knows.

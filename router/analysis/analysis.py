@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.analysis.advice import Advice, Seen, advise
+from router.analysis.advice import Seen, advise
 from router.analysis.episode import Episode
 from router.analysis.episodes import Episodes
 from router.analysis.errors import ErrorCounts, Errors
@@ -16,6 +16,7 @@ from router.analysis.reading import rows
 from router.analysis.rows import Logged, parse
 from router.analysis.runs import Run
 from router.analysis.stalls import Hang, Hangs
+from router.analysis.suggestions import Advice
 from router.analysis.throttles import Throttle, Throttles
 from router.analysis.usage import Usage, Usages, Waited
 from router.log.events import AttemptFinished, ItemSettled, PaceChanged, RunStarted, StateChanged

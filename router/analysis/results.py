@@ -10,6 +10,7 @@ from router import jsonl
 from router.analysis.reading import find_logs
 from router.errors import ConfigError
 from router.evals.comparison import Comparison, compare, compare_apart
+from router.evals.kept import KeptRows
 from router.evals.pairing import FACTORS, Factor, Pairing
 from router.evals.results import Row
 
@@ -47,12 +48,8 @@ class Results:
         return self.described.get("across") == "spread"
 
     def rows(self) -> Iterator[Row]:
-        """The rows as they were written; raises ConfigError for one that is none."""
-        for number, record in enumerate(jsonl.read(self.directory / RESULTS), 1):
-            try:
-                yield Row.from_json(record)
-            except ValueError as error:
-                raise ConfigError(f"{self.directory / RESULTS}: row {number}: {error}") from None
+        """The last row of every trial; raises ConfigError for one that is none."""
+        return KeptRows(self.directory / RESULTS).rows()
 
 
 def open_results(target: str | None, log_dir: Path) -> Results:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from router.faults import REACTIONS, Family, Kind
-from router.log.events import BY_NAME, EVENTS, AttemptFinished, Event, StateChanged
+from router.log.event import Event
+from router.log.events import BY_NAME, EVENTS, AttemptFinished, StateChanged
 from router.log.schema import Row, reader_of
 from router.log.times import seconds_of
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from router.log.events import AttemptFinished, Event, ItemSettled, ProviderLeftOut, RunFinished
+from router.log.event import Event
+from router.log.events import AttemptFinished, ItemSettled, ProviderLeftOut, RunFinished
 
 
 @dataclass(slots=True)

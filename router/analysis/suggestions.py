@@ -1,12 +1,13 @@
-"""The line of `providers.yaml` for a lower limit, conservative on purpose.
+"""Advice, and the line of `providers.yaml` for a lower limit, conservative on purpose.
 
-It is KEEP of what was declared or of what had been sent when the vendor refused, whichever is less, rounded down;
+The line is KEEP of what was declared or of what had been sent when the vendor refused, whichever is less, rounded down;
 and there is none where the log does not show one.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from router.analysis.episode import Episode
 from router.analysis.rows import WINDOWS_S
@@ -21,6 +22,17 @@ STRAY_AMONG = 20
 SHORTEST_TIMEOUT_S = 15.0
 MINUTE_S, HOURS_S, DAY_S = 60.0, 2 * 3600.0, 86400.0
 COARSE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do. `about` is a key, an account's keys or a provider; `set` is the line to put under the provider."""
+
+    provider: str
+    about: str
+    fault: str
+    text: str
+    set: str | None = None
 
 
 def rate_line(declared: str | None, found: int, window: str, name: str = "rate") -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from router.analysis.usage import Waited
-from router.analysis.wording import seconds
+from router.analysis.wording import share
 
 WAITS: Mapping[str, tuple[str, str]] = {
     "idle": ("", "nothing: {provider} was free"),
@@ -36,13 +36,16 @@ def waited_for(provider: str, what: str) -> str:
 
 
 def bound_by(waited: Sequence[Waited]) -> str:
-    """What all calls waited for, `fast's rate: 2 min 33 s of 3 min 00 s waited`; empty where nobody waited long."""
+    """What all calls waited for, `fast's rate 85 % of all waiting`; empty where nobody waited long.
+
+    Shares, since calls wait side by side: their seconds add up to more than the run took.
+    """
     total_s = sum(each.waited_s for each in waited)
     named = [each for each in waited if WAITS.get(each.waited_for, ("",))[0] and each.waited_s >= MIN_SHARE * total_s]
     if total_s < MIN_WAITED_S or not named:
         return ""
-    parts = [f"{_thing(each)}: {seconds(each.waited_s)}" for each in named[:MAX_NAMED]]
-    return f"{', '.join(parts)} of {seconds(total_s)} waited"
+    shares = [f"{_thing(each)} {share(each.waited_s, total_s)}" for each in named[:MAX_NAMED]]
+    return f"{', '.join(shares)} of all waiting"
 
 
 def _thing(waited: Waited) -> str:

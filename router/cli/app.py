@@ -9,10 +9,14 @@ from typing import Annotated
 
 import typer
 
-from router.cli import check, compare, explain, logs, score, simulate, streams
+from router.cli import check, compare, explain, logs, plan, score, simulate, streams
 from router.cli import eval as evaluation
+from router.cli.continuing import NEWEST
+from router.cli.options import filled
 from router.errors import ConfigError, RouterError
 
+ALONE = {"--resume": NEWEST}
+"""What options mean that stand without a value."""
 DONE, BELOW_THRESHOLD, NO_ANSWER, USAGE, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
@@ -25,6 +29,7 @@ app = typer.Typer(
 )
 app.command("eval")(evaluation.evaluate)
 app.command("compare")(compare.compare)
+app.command("plan")(plan.plan)
 app.command("check")(check.check)
 app.command("logs")(logs.logs)
 app.command("explain")(explain.explain)
@@ -58,7 +63,11 @@ def run(arguments: list[str]) -> int:
     """Run the command and return its exit code; a mistake of the user's is a message, never a traceback."""
     streams.prepare()
     try:
-        code = app(arguments, prog_name="router", standalone_mode=False)
+        code = app(
+            filled(arguments, ALONE) if arguments[:1] == ["eval"] else arguments,
+            prog_name="router",
+            standalone_mode=False,
+        )
     except ConfigError as error:
         streams.say(f"router: {error}")
         return USAGE

@@ -87,6 +87,9 @@ Attempts: TypeAlias = Annotated[
 Timeout: TypeAlias = Annotated[str | None, option("--timeout", "Longest time for one call, 30s. [the file's]")]
 Deadline: TypeAlias = Annotated[str | None, option("--deadline", "Longest time for one item with all its waiting.")]
 MaxWait: TypeAlias = Annotated[str, option("--max-wait", "End the run where nothing can be sent for longer than this.")]
+MaxCost: TypeAlias = Annotated[
+    float | None, option("--max-cost", "End the run where it would cost more than so many dollars.", least=0)
+]
 Rehearse: TypeAlias = Annotated[
     bool | None, option("--rehearse/--live", "Simulated vendors, or real ones. [the file's `rehearse:`]")
 ]

@@ -40,6 +40,7 @@ def planned(
     timeout: str | None,
     deadline: str | None,
     max_wait: str,
+    max_cost: float | None,
     log_dir: Path,
 ) -> Plan:
     """Read the files and put the evaluation together; raises ConfigError."""
@@ -59,8 +60,9 @@ def planned(
         across=across.value,
         scorer=scorer,
         max_samples=max_samples,
-        deadline_s=_seconds("--deadline", deadline),
-        max_wait_s=_seconds("--max-wait", max_wait) or 0.0,
+        deadline_s=seconds_of("--deadline", deadline),
+        max_wait_s=seconds_of("--max-wait", max_wait) or 0.0,
+        max_cost_usd=max_cost,
         seed=seed,
     )
     if providers:
@@ -69,14 +71,15 @@ def planned(
 
 
 def _overridden(config: Config, attempts: int | None, timeout: str | None) -> Config:
-    timeout_s = _seconds("--timeout", timeout)
+    timeout_s = seconds_of("--timeout", timeout)
     providers = config.providers
     if timeout_s is not None:
         providers = tuple(replace(provider, timeout_s=timeout_s) for provider in providers)
     return replace(config, providers=providers, attempts=config.attempts if attempts is None else attempts)
 
 
-def _seconds(flag: str, text: str | None) -> float | None:
+def seconds_of(flag: str, text: str | None) -> float | None:
+    """An option's duration in seconds; raises ConfigError for what is none, or not above zero."""
     from router.rates import parse_duration
 
     if text is None:

@@ -120,11 +120,7 @@ class _Reading:
                 yield from self.provider(name, body, node.names[name], defaults)
 
     def provider(self, name: str, body: Node, place: tuple[int, int], defaults: _Values) -> Iterator[Provider]:
-        # Screens and logs tell a provider's name, so it must not be a key that lost its place.
-        if not re.fullmatch(rows.PROVIDER_NAME, name) or shown_text(name, 64) != repr(name):
-            expected = "a name of letters, digits, - _ and . (at most 64), such as openai-2"
-            self.mistake(place, f"the provider's name is {shown_text(name)}; expected {expected}")
-            name = "the provider"
+        name = self.provider_name(name, place)
         if not isinstance(body.value, Mapping):
             self.mistake(body, f"{name} is {described(body)}; expected a mapping with model and keys")
             return
@@ -163,6 +159,14 @@ class _Reading:
             line=place[0],
             filled_in=defaults.filled_in | values.filled_in,
         )
+
+    def provider_name(self, name: str, place: tuple[int, int]) -> str:
+        # Screens and logs tell it, so it must not be a key that lost its place.
+        if re.fullmatch(rows.PROVIDER_NAME, name) and shown_text(name, 64) == repr(name):
+            return name
+        expected = "a name of letters, digits, - _ and . (at most 64), such as openai-2"
+        self.mistake(place, f"the provider's name is {shown_text(name)}; expected {expected}")
+        return "the provider"
 
     def section(self, node: Node, options: Sequence[Option[object]], where: str = "") -> _Values:
         values = _Values()

@@ -153,10 +153,10 @@ PRICE = Option(
     "price",
     parsers.price,
     "dollars for a million tokens, such as {input: 0.15, output: 0.6}",
-    "Dollars for a million tokens, asked and answered, where LiteLLM's list has none or another.",
+    "Dollars for a million tokens, asked, answered and (cached) read from a cache, where LiteLLM's list has none.",
     {
         "type": "object",
-        "properties": {"input": _NUMBER_SCHEMA, "output": _NUMBER_SCHEMA},
+        "properties": {"input": _NUMBER_SCHEMA, "output": _NUMBER_SCHEMA, "cached": _NUMBER_SCHEMA},
         "required": ["input", "output"],
         "additionalProperties": False,
     },

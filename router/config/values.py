@@ -188,11 +188,11 @@ def _header(node: Node) -> str:
 
 
 def price(node: Node) -> Price:
-    """Dollars for a million tokens, asked and answered."""
+    """Dollars for a million tokens, asked and answered, and perhaps read from a cache."""
     nodes = mapping(node)
-    if nodes.keys() != {"input", "output"}:
+    if nodes.keys() - {"cached"} != {"input", "output"}:
         raise Misfit(node)
-    return Price(*_each((nodes["input"], nodes["output"]), _dollars))
+    return Price(*_each([nodes[name] for name in ("input", "output", "cached") if name in nodes], _dollars))
 
 
 def _dollars(node: Node) -> float:

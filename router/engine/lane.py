@@ -101,7 +101,7 @@ class Lane:
 
     def account_changed(self, _account: AccountState) -> None:
         """Look again how it stands: another lane has changed an account that both use."""
-        self._changes_at = -math.inf
+        self._availability.expire()
         self._look.set()
 
     def model_of(self, selector: Selector) -> str | None:
@@ -173,7 +173,7 @@ class Lane:
 
     def _obstacle_for_all(self, now: float) -> Obstacle | None:
         health, silence = self.provider_state.health.at(now), self.provider_state.silence
-        if health.state in {State.RESTING, State.DROPPED}:
+        if not health.is_open:
             return Obstacle("provider rests", health.until)
         if self.provider_state.in_flight >= self.max_in_flight(now):
             is_trial = health.state is State.TRIAL

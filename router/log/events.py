@@ -8,47 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, NewType, TypeAlias
+from typing import ClassVar, TypeAlias
 
-Moment = NewType("Moment", str)
-"""A time as the log writes it: UTC, ISO 8601 with milliseconds, `2026-11-23T14:02:07.125Z`."""
+from router.log.event import Event, Moment
+
 Object: TypeAlias = Mapping[str, object]
 Texts: TypeAlias = Sequence[str]
-
-
-@dataclass(frozen=True)
-class Head:
-    """What begins every line."""
-
-    ts: Moment
-    """when it was written: UTC, ISO 8601 with milliseconds, `2026-11-23T14:02:07.125Z`"""
-    level: str
-    """`info`, `warning` or `error`"""
-    event: str
-    """one of the events below"""
-    run: str
-    """the run's name, which is its directory's"""
-    simulated: bool
-    """`true` in a rehearsal; elsewhere the field is missing"""
-
-
-@dataclass(frozen=True)
-class Event:
-    """One event. `names` are those that its lines may bear."""
-
-    names: ClassVar[tuple[str, ...]] = ()
-    required: ClassVar[tuple[str, ...]] = ()
-    """The fields without which a line is damaged."""
-
-    @property
-    def name(self) -> str:
-        """The name that its line bears."""
-        return self.names[0]
-
-    @property
-    def level(self) -> str:
-        """`info`, `warning` or `error`."""
-        return "info"
 
 
 @dataclass(frozen=True)
@@ -70,6 +35,8 @@ class RunStarted(Event):
     """each provider's name with its declared `rate`, a list of texts such as `300/min`"""
     seed: int | None = None
     """the run's seed"""
+    resumed: bool = False
+    """whether it goes on where an earlier process ended"""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import fields
 from types import NoneType
 from typing import NamedTuple, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
-from router.log.events import EVENTS, Event, Head, Moment
+from router.log.event import Event, Head, Moment
+from router.log.events import EVENTS
 
 E = TypeVar("E", bound=Event)
 Row: TypeAlias = Mapping[str, object]

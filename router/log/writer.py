@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from router.jsonl import Appender, encode
-from router.log.events import Event
+from router.log.event import Event
 from router.log.times import iso
 
 

@@ -69,7 +69,7 @@ def _head(analysis: Analysis) -> Iterable[Text]:
     if len(runs) > MAX_ROWS:
         yield words(f"… and {counted(len(runs) - MAX_ROWS, 'run')} more")
     if bound := bound_by(analysis.waited):
-        yield words(f"Bound by {bound}.")
+        yield words(f"What calls waited for: {bound}.")
     if not analysis.usage:
         yield words("No call in this log.")
     elif not analysis.errors and not analysis.episodes:

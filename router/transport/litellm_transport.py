@@ -25,8 +25,8 @@ from router.transport.acompletion import WideDoor
 from router.transport.base import Call
 from router.transport.direct import DirectDoor
 from router.transport.litellm_import import Refused, load, without_callbacks
-from router.transport.openai_shape import answer_of, each_text, request_id, says_something
-from router.transport.price import Tariff, cost_usd, tariffs_of
+from router.transport.openai_shape import answer_of, each_text, request_id, says_something, usage_of
+from router.transport.price import Tariff, cost_usd, price_list, tariffs_of
 from router.transport.session import OnSent, Session
 from router.transport.wire_errors import MAX_WORDS, lost
 from router.types import Answer, Json, Reply, Request
@@ -52,7 +52,7 @@ class LiteLLMTransport:
         self._wall = wall
         self._timeout = timeout
         self._scrub = scrub or Scrubber(secrets(config))
-        self._tariffs: dict[tuple[str, str | None, str], list[Tariff]] = {}
+        self._tariffs: dict[tuple[str, str | None, str, str], list[Tariff]] = {}
 
     async def prepare(self) -> None:
         """Import LiteLLM beside the loop and open the one session; raises ConfigError for what it cannot send."""
@@ -142,25 +142,36 @@ class LiteLLMTransport:
         if reply.status is not None and reply.error:
             return Fault(Kind.MALFORMED_REPLY, reply.error, reply.status, limits=limits(reply.headers))
         parsed = _parsed(reply.body)
+        billed = self._billed(call, parsed, theirs)
         if fault := self._examined(call, reply, parsed):
-            return fault
+            return replace(fault, cost_usd=billed)
         ours = answer_of(parsed) if isinstance(parsed, dict) and isinstance(parsed.get("choices"), list) else None
         answer = theirs if ours is None or (theirs and theirs.text and not ours.text) else ours
         if answer is None or not says_something(answer):
-            return Fault(Kind.MALFORMED_REPLY, "there is no answer in the reply", reply.status)
+            return Fault(Kind.MALFORMED_REPLY, "there is no answer in the reply", reply.status, cost_usd=billed)
         return replace(
             answer,
-            cost_usd=cost_usd(answer.usage, self._tariffs_of(call)),
+            cost_usd=billed,
             limits=limits(reply.headers),
             raw=parsed,
             request_id=request_id(reply.headers),
         )
 
-    def _tariffs_of(self, call: Call) -> list[Tariff]:
-        name = (call.provider.name, call.provider.base_url, call.model)
+    def _billed(self, call: Call, parsed: Json, theirs: Answer | None) -> float | None:
+        """What the vendor takes for a reply, good or bad, by the tokens and the tier that it names."""
+        body = parsed if isinstance(parsed, dict) else {}
+        ours = usage_of(body.get("usage"))
+        usage = ours if ours.total is not None or theirs is None else theirs.usage
+        if usage.total is None:
+            return None
+        return cost_usd(usage, self._tariffs_of(call, str(body.get("service_tier") or "")))
+
+    def _tariffs_of(self, call: Call, served: str) -> list[Tariff]:
+        tier = served or str({**call.provider.params_of(call.model), **call.request.params}.get("service_tier", ""))
+        name = (call.provider.name, call.provider.base_url, call.model, tier)
         if name not in self._tariffs:
             simulated = self._config.simulated
-            self._tariffs[name] = tariffs_of(call.provider, call.model, load().model_cost, simulated=simulated)
+            self._tariffs[name] = tariffs_of(call.provider, call.model, price_list(), simulated=simulated, tier=tier)
         return self._tariffs[name]
 
     def _examined(self, call: Call, reply: Reply, parsed: object) -> Fault | None:

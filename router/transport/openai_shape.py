@@ -29,7 +29,7 @@ def answer_of(body: Mapping[str, object]) -> Answer:
     text, thought = _parted(message)
     return Answer(
         text=text or _string(choice.get("text")),
-        usage=usage_of(_mapping(body.get("usage"))),
+        usage=usage_of(body.get("usage")),
         finish_reason=clean(_string(choice.get("finish_reason"))),
         model=clean(_string(body.get("model"))),
         reasoning=_string(message.get("reasoning_content")) or _string(message.get("reasoning")) or thought,
@@ -43,8 +43,9 @@ def says_something(answer: Answer) -> bool:
     return bool(answer.text or answer.finish_reason in CUT_SHORT or any(map(answer.message.get, _NO_WORDS)))
 
 
-def usage_of(usage: Mapping[str, object]) -> Usage:
-    """Read the tokens that the vendor counted."""
+def usage_of(said: object) -> Usage:
+    """Read the tokens that the vendor counted; nothing where they are not told in this shape."""
+    usage = _mapping(said)
     into, out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     details = _mapping(usage.get("completion_tokens_details"))
     reasoning = _count(details.get("reasoning_tokens"))

@@ -1,0 +1,99 @@
+"""What an evaluation will take, as a text for people; import it where it is used (rich)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from router.evals.forecast import Cap, Forecast, Share
+from router.reports.paper import printed, told
+from router.reports.tables import Column, grid
+from router.reports.wording import DASH, count_text, duration_text, figure_text
+
+TITLE = "Nothing was sent. Without failures, this evaluation:"
+
+
+def plan_text(forecast: Forecast, assumed: tuple[str, ...], *, width: int, color: bool) -> str:
+    """A forecast as lines of at most `width` cells; `assumed` says on what it stands."""
+    return printed(_blocks(forecast, assumed, width), width, color=color)
+
+
+def short_lines(forecast: Forecast) -> Iterator[str]:
+    """The same in a few sentences, for a dry run."""
+    yield f"It would take {_time(forecast)}, and cost {_cost(forecast)}."
+    if stop := _stop(forecast):
+        yield f"It would not come to its end: {stop}."
+    yield "`router plan` says more, with the same options."
+
+
+def _blocks(forecast: Forecast, assumed: tuple[str, ...], width: int) -> Iterator[RenderableType]:
+    yield Text(TITLE, style="bold")
+    yield told(
+        ("sends", f"{count_text(forecast.calls)} calls"),
+        ("takes", _time(forecast)),
+        ("costs", _cost(forecast)),
+        ("stops early", _stop(forecast)),
+        *(("cap" if not number else "", _cap(cap)) for number, cap in enumerate(forecast.caps)),
+        *(("assumes" if not number else "", words) for number, words in enumerate(assumed)),
+    )
+    if forecast.shares:
+        yield Text()
+        yield grid(_COLUMNS, forecast.shares, width=width)
+    if forecast.variants:
+        yield Text("\nWhat would change the time", style="bold")
+        yield told(*((_seconds(each.seconds), each.what) for each in forecast.variants))
+
+
+def _time(forecast: Forecast) -> str:
+    bound = f", bound by {forecast.bound}" if forecast.bound else ""
+    return f"{_seconds(forecast.seconds)}{bound}"
+
+
+def _seconds(seconds: float) -> str:
+    return "for ever" if math.isinf(seconds) else duration_text(seconds)
+
+
+def _cost(forecast: Forecast) -> str:
+    if not forecast.unpriced:
+        return dollars(forecast.cost_usd)
+    names = ", ".join(forecast.unpriced)
+    return f"{dollars(forecast.cost_usd)} and what {names} takes, of which no price is known: write price: there"
+
+
+def dollars(amount: float) -> str:
+    """An amount of money with about three digits, `$0.0123`."""
+    if not amount:
+        return "$0"
+    places = max(2, 2 - math.floor(math.log10(amount)))
+    return f"${amount:,.{min(places, 9)}f}"
+
+
+def _stop(forecast: Forecast) -> str:
+    stop = forecast.stop
+    if stop is None:
+        return ""
+    left = f"after {_seconds(stop.after_s)}, with {count_text(stop.left)} calls left, because of {stop.why}"
+    return left if stop.until_s <= stop.after_s else f"{left}; go on {_seconds(stop.until_s)} after the start"
+
+
+def _cap(cap: Cap) -> str:
+    limit = f"{cap.provider}'s {cap.rate}"
+    if cap.after_s is None:
+        return f"{limit} is enough: {count_text(cap.used)} of {count_text(cap.amount)}, if none are used yet"
+    return f"{limit} is not enough: used up after {_seconds(cap.after_s)}"
+
+
+def _money(share: Share) -> Text:
+    return Text(DASH if share.cost_usd is None else dollars(share.cost_usd))
+
+
+_COLUMNS: tuple[Column[Share], ...] = (
+    Column("provider", lambda share: Text(share.provider), align="left"),
+    Column("calls", lambda share: Text(count_text(share.calls))),
+    Column("a second", lambda share: Text(figure_text(share.per_second)), leaves=2),
+    Column("cost", _money, leaves=1),
+    Column("bound by", lambda share: Text(share.bound), align="left"),
+)

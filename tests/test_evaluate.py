@@ -27,7 +27,7 @@ from router.evals.scores import Score
 from router.evals.tasks import arithmetic_task, file_task
 from router.faults import Fault, Kind
 from router.jsonl import decode, encode, read
-from router.testing import Said, Script, ScriptedTransport, run_virtual
+from router.testing import Script, ScriptedTransport, run_virtual
 from router.transport import Call
 from router.types import Answer, Json, Usage
 
@@ -134,7 +134,7 @@ def at_call(number: int, act: Callable[[], object], script: Script = lambda _cal
     """The same script, but something happens when so many calls have been sent."""
     sent = 0
 
-    def acting(call: Call) -> Said:
+    def acting(call: Call) -> Answer | Fault | tuple[float, Answer | Fault]:
         nonlocal sent
         sent += 1
         if sent == number:

@@ -14,6 +14,7 @@ from router.engine.amap import amap
 from router.engine.router import Router
 from router.engine.status import LaneStatus
 from router.errors import NothingServes, Stopped
+from router.evals.ahead import Ahead
 from router.evals.asking import Asker
 from router.evals.cache import AnswerCache
 from router.evals.fit import Fit
@@ -77,6 +78,10 @@ class Run:
     ended: float | None = None
     first_error: str | None = None
     working: asyncio.Timeout | None = None
+    ahead: Ahead = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ahead = Ahead(self.plan, self.purse)
 
     async def work(self) -> None:
         """Put every trial through the router and write down each as it comes back, until all are or `hurry`."""
@@ -162,8 +167,9 @@ class Run:
         return True
 
     def snapshot(self) -> Snapshot:
-        """How far the run has come."""
-        verdicts = self.tally.total.verdicts
+        """How far the run has come; what bounds it is remembered for the summary."""
+        verdicts, lanes = self.tally.total.verdicts, self.router.status()
+        ahead = self.ahead.look(lanes, self.tally, self.elapsed_s, self.clock.wall())
         return Snapshot(
             run=self.files.name,
             total=self.plan.total,
@@ -174,10 +180,11 @@ class Run:
             error=verdicts["error"],
             elapsed_s=self.elapsed_s,
             wall=self.clock.wall(),
-            lanes=self.router.status(),
+            lanes=lanes,
             simulated=self.plan.config.simulated,
             stopping=self.is_stopping,
             notes=(*(() if self.router.lanes else (LOADING,)), *notes(self.plan)),
+            outlook=ahead,
         )
 
     @property
@@ -237,6 +244,7 @@ class Run:
             "items_per_s": round(self.tally.total.items / elapsed_s, 3) if elapsed_s else None,
             "interrupted": self.interrupted,
             "stopped": self.stopped,
+            "bound": self.ahead.bound,
             "continue": self._continues(),
             **self.tally.summary(),
             "simulated": self.plan.config.simulated,

@@ -167,7 +167,7 @@ class Forecaster:
     def _caps(self, course: Course) -> Iterator[Cap]:
         for provider in self._providers:
             calls = sum(taken for (name, _), taken in course.taken.items() if name == provider.name)
-            for each in allowances_of(provider, self.terms.wall):
+            for each in allowances_of(provider, self.estimates[provider.name], self.terms.wall):
                 out = course.used_up.get((provider.name, each.name))
                 yield Cap(provider.name, each.name, each.amount, min(calls, each.amount), out)
 

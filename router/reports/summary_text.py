@@ -89,6 +89,11 @@ def _lines(summary: Summary) -> Iterator[tuple[str, Text]]:
     yield "elapsed", Text(f"{elapsed_text}   {figure_text(_number(summary, 'items_per_s'))} items/s{bound}")
     if (cost := _cost(summary)) is not None:
         yield "cost", Text(cost)
+    if cached := _number(summary, "cached"):
+        yield (
+            "cached",
+            Text(f"{count_text(cached)} of {count_text(_number(summary, 'items'))} answers, not asked again"),
+        )
     yield "files", Text(_word(summary, "directory"))
 
 

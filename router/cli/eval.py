@@ -62,10 +62,10 @@ def evaluate(
     max_wait: options.MaxWait = "15min",
     max_cost: options.MaxCost = None,
     fail_on_error: Annotated[
-        float, option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", least=0, most=1)
+        float, option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", min_=0, max_=1)
     ] = 0.05,
     min_accuracy: Annotated[
-        float | None, option("--min-accuracy", "Exit 1 below this accuracy.", least=0, most=1)
+        float | None, option("--min-accuracy", "Exit 1 below this accuracy.", min_=0, max_=1)
     ] = None,
     rehearse: options.Rehearse = None,
     trouble: Annotated[list[str] | None, option("--trouble", TROUBLE_HELP)] = None,

@@ -51,9 +51,9 @@ def _table(analysis: Analysis) -> Table:
     return filled(made, rows)
 
 
-def _costliest(episodes: Sequence[Episode], most: int) -> list[Episode]:
+def _costliest(episodes: Sequence[Episode], number: int) -> list[Episode]:
     """The longest, in the order in which they began."""
-    longest = sorted(episodes, key=lambda each: each.cost.not_ready_s, reverse=True)[:most]
+    longest = sorted(episodes, key=lambda each: each.cost.not_ready_s, reverse=True)[:number]
     return sorted(longest, key=lambda each: each.started_at)
 
 

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from router.catalog.limits import told_limits
-from router.check import key_shapes as keyshapes
+from router.check import key_shapes
 from router.check import verdicts
 from router.check.findings import Checkup, Finding, Heard, KeyView, Level, ProviderView, Verdict
 from router.check.vendor_limits import compare
@@ -211,7 +211,7 @@ def _with_answers(view: ProviderView, provider: Provider, answers: Answers) -> P
 def _of_provider(provider: Provider, answers: Answers) -> Iterator[Finding]:
     heard = {key.name: answers[key.name] for key in provider.keys if key.name in answers}
     yield from verdicts.findings(provider, heard)
-    vendor = keyshapes.vendor_of(provider)
+    vendor = key_shapes.vendor_of(provider)
     yield from compare(provider, [limit for each in heard.values() for limit in told_limits(vendor, each.limits)])
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from typing import TypeAlias, TypeVar
 
 from router.faults import Fault
-from router.transport import Call
-from router.types import Answer
+from router.transport.base import Call, Piece
+from router.types import Answer, Chunk
 
 T = TypeVar("T")
 
@@ -55,8 +55,12 @@ def run_virtual(main: Coroutine[object, object, T]) -> T:
         return runner.run(main)
 
 
-Script = Callable[[Call], "Answer | Fault | tuple[float, Answer | Fault]"]
-"""What a scripted vendor says to a call: a result, or (seconds that it takes, result)."""
+Said: TypeAlias = "Answer | Fault | tuple[float, Answer | Fault] | tuple[float, Answer | Fault, list[str]]"
+Script = Callable[[Call], Said]
+"""What a scripted vendor says to a call: a result, (seconds that it takes, result), or (seconds, result, texts).
+
+To who asks for a stream the texts come first, one after another, each after as many seconds; by default the answer's.
+"""
 
 
 class ScriptedTransport:
@@ -75,12 +79,30 @@ class ScriptedTransport:
 
     async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
         """Answer by the script after its latency."""
-        on_sent()
-        self.calls.append((asyncio.get_running_loop().time(), call))
-        said = self._script(call)
-        latency_s, result = said if isinstance(said, tuple) else (self._latency_s, said)
+        latency_s, result, _ = self._said(call, on_sent)
         await asyncio.sleep(latency_s)
         return result
+
+    async def stream(self, call: Call, on_sent: Callable[[], None]) -> AsyncGenerator[Piece, None]:
+        """Answer by the script, piece by piece, with its latency before each."""
+        latency_s, result, texts = self._said(call, on_sent)
+        for text in texts:
+            await asyncio.sleep(latency_s)
+            yield Chunk(text, raw={"choices": [{"index": 0, "delta": {"content": text}}]}, says_something=True)
+        if not texts:
+            await asyncio.sleep(latency_s)
+        yield result
+
+    def _said(self, call: Call, on_sent: Callable[[], None]) -> tuple[float, Answer | Fault, list[str]]:
+        on_sent()
+        self.calls.append((asyncio.get_running_loop().time(), call))
+        match self._script(call):
+            case latency_s, result, texts:
+                return latency_s, result, texts
+            case latency_s, result:
+                return latency_s, result, _texts(result)
+            case result:
+                return self._latency_s, result, _texts(result)
 
     def counts(self) -> Mapping[str, int]:
         """Calls by key."""
@@ -88,3 +110,7 @@ class ScriptedTransport:
         for _, call in self.calls:
             counts[call.key.name] = counts.get(call.key.name, 0) + 1
         return counts
+
+
+def _texts(result: Answer | Fault) -> list[str]:
+    return [result.text] if isinstance(result, Answer) and result.text else []

@@ -27,7 +27,7 @@ from router.evals.scores import Score
 from router.evals.tasks import arithmetic_task, file_task
 from router.faults import Fault, Kind
 from router.jsonl import decode, encode, read
-from router.testing import Script, ScriptedTransport, run_virtual
+from router.testing import Said, Script, ScriptedTransport, run_virtual
 from router.transport import Call
 from router.types import Answer, Json, Usage
 
@@ -96,12 +96,16 @@ class Bench:
     screen: Screen | None = None
     scorer: str | None = None
     max_wait_s: float = 900.0
+    resume: Path | None = None
+    retry_errors: bool = False
+    models: tuple[str, ...] = ()
+    simulated: bool = False
 
     def run(self, items: int = 40) -> Ran:
         path = self.home / "ask.txt"
         path.write_text(self.prompt)
         plan = Plan(
-            make_config(*self.providers),
+            replace(make_config(*self.providers), simulated=self.simulated),
             (load(path),),
             self.task or arithmetic_task(items),
             log_dir=self.home / "runs",
@@ -110,6 +114,10 @@ class Bench:
             deadline_s=self.deadline_s,
             scorer=self.scorer,
             max_wait_s=self.max_wait_s,
+            models=self.models,
+            command=("ask.txt",),
+            resume=self.resume,
+            retry_errors=self.retry_errors,
         )
         transport = ScriptedTransport(self.script)
         open_router = partial(Router, transport=transport)
@@ -126,7 +134,7 @@ def at_call(number: int, act: Callable[[], object], script: Script = lambda _cal
     """The same script, but something happens when so many calls have been sent."""
     sent = 0
 
-    def acting(call: Call) -> Answer | Fault | tuple[float, Answer | Fault]:
+    def acting(call: Call) -> Said:
         nonlocal sent
         sent += 1
         if sent == number:

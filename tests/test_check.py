@@ -9,8 +9,7 @@ from conftest import make_config, make_provider
 
 from router.catalog.limits import ToldLimit, limit_headers, told_limits
 from router.catalog.vendors import vendors
-from router.check import Checkup, Finding, Level, examine
-from router.check import key_shapes
+from router.check import Checkup, Finding, Level, examine, key_shapes
 from router.check.declared_limits import pace_findings
 from router.check.vendor_limits import compare
 from router.config.accounts import identified
@@ -129,7 +128,7 @@ def paced(*rates: str, key_rates: tuple[str, ...] = (), tokens: tuple[str, ...] 
         pytest.param(paced(), [("no_rate", "nothing paces it")], id="no-rate"),
         pytest.param(paced("10000/day"), [("no_rate", "a budget but no pace")], id="budget-alone"),
         pytest.param(paced("5/s", "10/min"), [("contradictory_rates", "contradict each other")], id="contradiction"),
-        pytest.param(paced("5/s", "3/s"), [("contradictory_rates", "only 3/s counts")], id="same-window"),
+        pytest.param(paced("5/s", "3/s"), [("contradictory_rates", "only 3/s has an effect")], id="same-window"),
         pytest.param(
             paced("1/s", "300/min"), [("unreachable_rate", "at most 60 through")], id="minute-cannot-be-reached"
         ),
@@ -139,7 +138,7 @@ def paced(*rates: str, key_rates: tuple[str, ...] = (), tokens: tuple[str, ...] 
         pytest.param(paced("5/s", "20000/day"), [("budget_lasts", "67 minutes")], id="budget-goes-early"),
         pytest.param(
             paced("300/min", key_rates=("60/min",), keys=2),
-            [("contradictory_rates", "only key_rate 60/min for each of 2 accounts counts")],
+            [("contradictory_rates", "only key_rate 60/min for each of 2 accounts has an effect")],
             id="accounts-together-grant-less",
         ),
         pytest.param(

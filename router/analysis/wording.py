@@ -20,7 +20,7 @@ def quoted(message: str, max_length: int = MAX_QUOTED) -> str:
 def said(status: object, code: str, message: str) -> str:
     """All that a vendor said: `HTTP 402 insufficient_balance "Insufficient Balance"`."""
     parts = [f"HTTP {status}" if str(status or "").isdigit() else "", code, quoted(message)]
-    return " ".join(filter(None, parts)) or "without a word"
+    return " ".join(filter(None, parts)) or "without a message"
 
 
 def seconds(amount: float) -> str:

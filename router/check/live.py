@@ -12,8 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from router.catalog.limits import told_limits
-from router.check import key_shapes
-from router.check import verdicts
+from router.check import key_shapes, verdicts
 from router.check.findings import Checkup, Finding, Heard, KeyView, Level, ProviderView, Verdict
 from router.check.vendor_limits import compare
 from router.config.masking import secrets
@@ -223,6 +222,6 @@ def _skew(heard: Iterable[Heard]) -> Iterator[Finding]:
         side = "ahead of" if skew_s > 0 else "behind"
         message = (
             f"this machine's clock is {abs(skew_s):,.0f} s {side} the vendors', by {len(skews)} of their Date headers; "
-            "it misreads waits that they tell as times: set it, or switch NTP on"
+            "so it misreads waits that they give as times: set it, or switch on NTP"
         )
         yield Finding(Level.WARNING, "clock_skew", "", message)

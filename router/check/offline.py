@@ -122,7 +122,7 @@ def _of_provider(provider: Provider, view: ProviderView) -> Iterator[Finding]:
         yield _finding(provider, Level.NOTE, "left_out", f"left out: none of its keys is set; set {names}")
     elif provider.missing:
         names = ", ".join(provider.missing)
-        yield _finding(provider, Level.WARNING, "not_set", f"{names} is not set; it goes on with its other keys")
+        yield _finding(provider, Level.WARNING, "not_set", f"{names} is not set; it runs with its other keys")
     if provider.keys_from:
         yield _finding(provider, Level.NOTE, "usual_name", provider.keys_from)
     yield from _unread_variables(provider)
@@ -136,7 +136,7 @@ def _of_provider(provider: Provider, view: ProviderView) -> Iterator[Finding]:
 def _unencrypted(provider: Provider) -> Iterator[Finding]:
     parts = urlsplit(provider.base_url or "")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK and any(key.secret for key in provider.keys):
-        message = "base_url is http: its keys travel unencrypted; use https, or keep this to a network of your own"
+        message = "base_url is http, so its keys travel unencrypted; use https, except on a network of your own"
         yield _finding(provider, Level.WARNING, "unencrypted", message)
 
 
@@ -146,7 +146,7 @@ def _of_key(provider: Provider, key: Key, view: KeyView) -> Iterator[Finding]:
     if remembered := view.remembered:
         message = (
             f"dropped by an earlier run as {remembered.fault}, and left out since; "
-            f"router check --live asks it again, router check --forget {key.name} forgets it"
+            f"`router check --live` asks it again, `router check --forget {key.name}` forgets it"
         )
         yield Finding(Level.PROBLEM, "dropped", key.name, message, line=provider.line or None)
     if shape := _shape(provider, key.secret.reveal()):
@@ -158,7 +158,7 @@ def _shape(provider: Provider, secret: str) -> tuple[Level, str, str] | None:
     """What a key's looks say against it."""
     meant, seen = key_shapes.vendor_of(provider), key_shapes.looks_like(secret)
     if meant and key_shapes.is_placeholder(secret):
-        return Level.PROBLEM, "placeholder", "is an example's text, not a key; put the key there"
+        return Level.PROBLEM, "placeholder", "is the text of an example, not a key; put the real key there"
     if seen and meant and seen != meant.name:
         begins = key_shapes.beginning_of(secret)
         return Level.PROBLEM, "other_vendor", f"looks like a key of {seen} ({begins}…), but goes to {meant.name}"
@@ -175,7 +175,7 @@ def _shared(config: Config) -> Iterator[Finding]:
         names = " and ".join(key.name for _, key in holders)
         message = (
             f"{names} are one account: its rests, its key_rate and its daily counts are shared; rate and tokens hold "
-            "for each provider by itself, so what the account takes altogether goes under key_rate"
+            "for each provider separately, so what the account is granted in total goes under key_rate"
         )
         yield _finding(first, Level.NOTE, "one_account", message)
 
@@ -190,9 +190,7 @@ def _unread_variables(provider: Provider) -> Iterator[Finding]:
         place = (
             "headers: {OpenAI-Project: …}" if end == "PROJECT_ID" else f"{option.get(end, 'organization')}: ${{{name}}}"
         )
-        message = (
-            f"{name} is set and has no effect here, since the file does not name it; if it is meant, write {place}"
-        )
+        message = f"{name} is set but has no effect, since the file does not name it; to use it, write {place}"
         yield _finding(provider, Level.WARNING, "not_read", message)
 
 

@@ -242,9 +242,11 @@ def _rows(results: Path, place: str) -> Iterator[bytes]:
 def _check_output(output: Path | None, *, as_json: bool) -> None:
     """Find out before the first call, not after the last, that the results have no place to go."""
     if str(output) == "-" and as_json:
-        raise ConfigError("--output - and --json both want stdout; take one, or name a file")
+        raise ConfigError("--output - and --json both write to stdout; use one, or name a file")
     if output is not None and str(output) != "-" and not output.absolute().parent.is_dir():
-        raise ConfigError(f"--output {output}: {output.absolute().parent} is no directory; make it, or name another")
+        raise ConfigError(
+            f"--output {output}: {output.absolute().parent} is not a directory; create it, or name another"
+        )
     if output is not None and output.is_dir():
         raise ConfigError(f"--output {output}: this is a directory; name a file in it")
 
@@ -276,6 +278,6 @@ def _lost(evaluation: Evaluation) -> str:
     first = f"; the first of them: {evaluation.why}" if evaluation.why else ""
     directory = shlex.quote(str(evaluation.directory))
     return (
-        f"router: {evaluation.errors} of {evaluation.items} items got no answer, or no mark{first}\n"
+        f"router: {evaluation.errors} of {evaluation.items} items got no answer or no score{first}\n"
         f"`router logs {directory}` explains it; `router eval --resume {directory} --retry-errors` asks them again"
     )

@@ -18,7 +18,7 @@ from router.reports.tables import Column, grid
 from router.reports.wording import DASH, count_text, figure_text, percent_text, seconds_text
 from router.text import clean
 
-SIMULATED = "SIMULATED vendors: the accuracy says nothing about any prompt or model."
+SIMULATED = "SIMULATED vendors: the accuracy says nothing about a prompt or a model."
 STYLES = {"right": "green", "wrong": "yellow", "unparsable": "magenta", "unscored": "cyan", "error": "red"}
 INTERRUPTED = "Interrupted: some items have no outcome yet."
 LEGEND = "p50, p95: seconds · keys: alive/all · rate: % of the declared rate used"
@@ -117,7 +117,7 @@ def _accuracy_lines(summary: Summary) -> Iterator[tuple[str, Text]]:
     yield "accuracy", accuracy
     mean, share = _number(summary, "mean_score"), _number(summary, "accuracy")
     if mean is not None and share is not None and abs(mean - share) > SAME:
-        yield "score", Text(f"{mean:.3f} of 1 in the mean")
+        yield "score", Text(f"{mean:.3f} of 1 on average")
     if errors:
         noun = "the error" if errors == 1 else f"all {count_text(errors)} errors"
         yield "", Text(f"in brackets: had {noun} been wrong, or right", style="dim")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import selectors
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from router.faults import Fault
 from router.transport.base import Call, Piece
@@ -14,6 +15,7 @@ from router.types import Answer, Chunk
 
 T = TypeVar("T")
 
+WORD = re.compile(r"\S+\s*")
 TICK_S = 1e-6
 """Time goes on by this much a turn: a rounding error of a timer must not keep it due for ever."""
 
@@ -55,20 +57,21 @@ def run_virtual(main: Coroutine[object, object, T]) -> T:
         return runner.run(main)
 
 
-Said: TypeAlias = "Answer | Fault | tuple[float, Answer | Fault] | tuple[float, Answer | Fault, list[str]]"
-Script = Callable[[Call], Said]
-"""What a scripted vendor says to a call: a result, (seconds that it takes, result), or (seconds, result, texts).
-
-To who asks for a stream the texts come first, one after another, each after as many seconds; by default the answer's.
-"""
+Script = Callable[[Call], "Answer | Fault | tuple[float, Answer | Fault]"]
+"""What a scripted vendor says to a call: a result, or (seconds that it takes, result)."""
 
 
 class ScriptedTransport:
-    """A transport without a network: `script` decides every reply, and `calls` keeps what was sent and when."""
+    """A transport without a network: `script` decides every reply, and `calls` keeps what was sent and when.
 
-    def __init__(self, script: Script, latency_s: float = 1.0) -> None:
+    To who asks for a stream an answer comes word by word, each after its latency; before a fault come the words that
+    are `begun`.
+    """
+
+    def __init__(self, script: Script, latency_s: float = 1.0, *, begun: str = "") -> None:
         self._script = script
         self._latency_s = latency_s
+        self._begun = begun
         self.calls: list[tuple[float, Call]] = []
 
     async def prepare(self) -> None:
@@ -79,30 +82,24 @@ class ScriptedTransport:
 
     async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
         """Answer by the script after its latency."""
-        latency_s, result, _ = self._said(call, on_sent)
+        latency_s, result = self._said(call, on_sent)
         await asyncio.sleep(latency_s)
         return result
 
     async def stream(self, call: Call, on_sent: Callable[[], None]) -> AsyncGenerator[Piece, None]:
-        """Answer by the script, piece by piece, with its latency before each."""
-        latency_s, result, texts = self._said(call, on_sent)
-        for text in texts:
+        """Answer by the script, word by word."""
+        latency_s, result = self._said(call, on_sent)
+        for word in WORD.findall(result.text if isinstance(result, Answer) else self._begun):
             await asyncio.sleep(latency_s)
-            yield Chunk(text, raw={"choices": [{"index": 0, "delta": {"content": text}}]}, says_something=True)
-        if not texts:
-            await asyncio.sleep(latency_s)
+            yield Chunk(word, raw={"choices": [{"index": 0, "delta": {"content": word}}]}, says_something=True)
+        await asyncio.sleep(latency_s)
         yield result
 
-    def _said(self, call: Call, on_sent: Callable[[], None]) -> tuple[float, Answer | Fault, list[str]]:
+    def _said(self, call: Call, on_sent: Callable[[], None]) -> tuple[float, Answer | Fault]:
         on_sent()
         self.calls.append((asyncio.get_running_loop().time(), call))
-        match self._script(call):
-            case latency_s, result, texts:
-                return latency_s, result, texts
-            case latency_s, result:
-                return latency_s, result, _texts(result)
-            case result:
-                return self._latency_s, result, _texts(result)
+        said = self._script(call)
+        return said if isinstance(said, tuple) else (self._latency_s, said)
 
     def counts(self) -> Mapping[str, int]:
         """Calls by key."""
@@ -110,7 +107,3 @@ class ScriptedTransport:
         for _, call in self.calls:
             counts[call.key.name] = counts.get(call.key.name, 0) + 1
         return counts
-
-
-def _texts(result: Answer | Fault) -> list[str]:
-    return [result.text] if isinstance(result, Answer) and result.text else []

@@ -27,7 +27,7 @@ from router.evals.scores import Score
 from router.evals.tasks import arithmetic_task, file_task
 from router.faults import Fault, Kind
 from router.jsonl import decode, encode, read
-from router.testing import Said, Script, ScriptedTransport, run_virtual
+from router.testing import Script, ScriptedTransport, run_virtual
 from router.transport import Call
 from router.types import Answer, Json, Usage
 
@@ -100,6 +100,8 @@ class Bench:
     retry_errors: bool = False
     models: tuple[str, ...] = ()
     simulated: bool = False
+    cache: Path | None = None
+    epochs: int = 1
 
     def run(self, items: int = 40) -> Ran:
         path = self.home / "ask.txt"
@@ -118,6 +120,8 @@ class Bench:
             command=("ask.txt",),
             resume=self.resume,
             retry_errors=self.retry_errors,
+            cache=self.cache,
+            epochs=self.epochs,
         )
         transport = ScriptedTransport(self.script)
         open_router = partial(Router, transport=transport)
@@ -134,7 +138,7 @@ def at_call(number: int, act: Callable[[], object], script: Script = lambda _cal
     """The same script, but something happens when so many calls have been sent."""
     sent = 0
 
-    def acting(call: Call) -> Said:
+    def acting(call: Call) -> Answer | Fault | tuple[float, Answer | Fault]:
         nonlocal sent
         sent += 1
         if sent == number:

@@ -164,6 +164,12 @@ def test_a_run_that_goes_on_asks_only_what_is_missing(ran: Mapping[str, tuple[in
     ]
 
 
+def test_what_was_answered_before_is_not_asked_again(ran: Mapping[str, tuple[int, str, Path]]) -> None:
+    said, rows = of(ran, "--limit 8 --scorer contains --cache")
+    assert Counter(row["cached"] for row in rows) == {True: 5, False: 3}
+    assert "cached    5 of 8 answers, not asked again" in said
+
+
 def test_each_model_is_asked_every_item(ran: Mapping[str, tuple[int, str, Path]]) -> None:
     said, rows = of(ran, "openai/gpt-5-mini,openai/gpt-5")
     assert Counter(row["asked_model"] for row in rows) == {"openai/gpt-5-mini": 4, "openai/gpt-5": 4}

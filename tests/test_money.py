@@ -20,6 +20,7 @@ from router.evals.tasks import arithmetic_task
 from router.faults import Fault, Kind
 from router.jsonl import read
 from router.testing import Script, ScriptedTransport, run_virtual
+from router.transport import Call
 from router.types import Answer, Usage
 
 CENT = 0.01
@@ -48,10 +49,9 @@ def plan(home: Path, max_cost_usd: float | None, *providers: Provider, max_sampl
 def ran(whole: Plan, script: Script) -> tuple[Evaluation, float, int]:
     """How it ended, what the vendors took, and how many calls they saw."""
     billed: list[float] = []
-    transport = ScriptedTransport(script)
 
-    def told(call: object) -> Answer | Fault | tuple[float, Answer | Fault]:
-        said = script(call)  # type: ignore[arg-type]
+    def told(call: Call) -> Answer | Fault | tuple[float, Answer | Fault]:
+        said = script(call)
         result = said[1] if isinstance(said, tuple) else said
         billed.append(result.cost_usd or 0.0)
         return said

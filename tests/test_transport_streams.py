@@ -334,7 +334,7 @@ def cohere(*, until: int = 99) -> Says:
         return {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": text}}}}
 
     usage = {"tokens": {"input_tokens": 11, "output_tokens": 7}}
-    end = {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": usage}}
+    end: dict[str, object] = {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": usage}}
     bodies: list[dict[str, object]] = [delta("a"), delta("b"), end]
     return lines(*bodies[:until])
 

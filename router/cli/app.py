@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from router.cli import check, explain, logs, plan, score, simulate, streams
+from router.cli import check, compare, explain, logs, plan, score, simulate, streams
 from router.cli import eval as evaluation
 from router.cli.continuing import NEWEST
 from router.cli.options import filled
 from router.errors import ConfigError, RouterError
 
-ALONE = {"--resume": NEWEST}
+ALONE = {"--resume": NEWEST, "--cache": ""}
 """What options mean that stand without a value."""
 DONE, BELOW_THRESHOLD, NO_ANSWER, USAGE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -28,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("eval")(evaluation.evaluate)
+app.command("compare")(compare.compare)
 app.command("plan")(plan.plan)
 app.command("check")(check.check)
 app.command("logs")(logs.logs)

@@ -80,6 +80,10 @@ def evaluate(
         option("--resume", "Go on with a run: what it has is not asked again. Without PROMPT, as it began. [latest]"),
     ] = None,
     retry_errors: Annotated[bool, option("--retry-errors", "With --resume: ask again what has no answer.")] = False,
+    cache: Annotated[
+        str | None,
+        option("--cache", "Take answers from this file, and keep them there. [answers.sqlite3 in the state]"),
+    ] = None,
     output: Annotated[
         Path | None, option("--output", "Copy results.jsonl there at the end; - for stdout.", "-o")
     ] = None,
@@ -116,7 +120,7 @@ def evaluate(
         max_cost=max_cost,
         log_dir=log_dir,
     )
-    plan = replace(plan, command=command_of(context), resume=going_on, retry_errors=retry_errors)
+    plan = replace(plan, command=command_of(context), resume=going_on, retry_errors=retry_errors, cache=_cache(cache))
     rehearses = _rehearses(plan, min_accuracy, trouble, asked=rehearse)
     troubles = parse_troubles(trouble or [], plan.config)
     _check_output(output, as_json=json)
@@ -127,6 +131,13 @@ def evaluate(
     with suppress(BrokenPipeError):  # whoever read it has gone; how the run ended is to be known all the same
         _print(evaluation, output, as_json=json, quiet=display is Display.NONE)
     return _exit_code(evaluation, fail_on_error, min_accuracy)
+
+
+def _cache(path: str | None) -> Path | None:
+    """Where answers are kept over runs; an empty name is the usual place."""
+    from router.evals.cache import default_cache
+
+    return None if path is None else Path(path) if path else default_cache()
 
 
 def _rehearses(plan: Plan, min_accuracy: float | None, trouble: list[str] | None, *, asked: bool | None) -> bool:

@@ -69,8 +69,14 @@ class _Parts:
     def lane(self, provider: Provider, rank: int, accounts: dict[str, AccountState]) -> Lane:
         ring = self._ring(provider, accounts)
         provider_state = ProviderState(provider, ring, clock=self.clock, rng=self.rng, on_change=self.on_change)
-        budgets = self._budgets(provider, provider.rates, None)
-        return Lane(provider_state, rank=rank, line=self.line, clock=self.clock, budgets=budgets)
+        return Lane(
+            provider_state,
+            rank=rank,
+            line=self.line,
+            clock=self.clock,
+            budgets=self._budgets(provider.rates, scope_of(provider)),
+            token_budgets=self._budgets(provider.tokens, f"{scope_of(provider)} tokens"),
+        )
 
     def _ring(self, provider: Provider, accounts: dict[str, AccountState]) -> KeyRing:
         """The provider's keys, with the accounts that providers before it may have brought."""
@@ -94,15 +100,15 @@ class _Parts:
         is_paced = all(holder.paced_rate is not None for holder in holders)
         congestion = None if is_paced else window_for(provider.concurrency, provider.max_in_flight)
         pace = Pace.of_calls(rates, min(holder.burst for holder in holders), implied=part)
-        return AccountState(name, pace, self._budgets(provider, rates, name), congestion=congestion)
+        return AccountState(name, pace, self._budgets(rates, scope_of(provider, name)), congestion=congestion)
 
     def _remembered(self, key: Key, provider: Provider) -> Health:
         """How an earlier run left a key: as new, or dropped."""
         dropped = self.memory.recall(key, provider) if self.memory else None
         return Health() if dropped is None else Health(State.DROPPED, until=math.inf, cause=dropped.as_fault())
 
-    def _budgets(self, provider: Provider, rates: Iterable[Rate], account: str | None) -> tuple[Budget, ...]:
-        scope, memory = scope_of(provider, account), self.memory
+    def _budgets(self, rates: Iterable[Rate], scope: str) -> tuple[Budget, ...]:
+        memory = self.memory
         return tuple(
             Budget(rate, self.clock.wall, MemoryTally(memory, scope, rate.period_s) if memory else None)
             for rate in rates

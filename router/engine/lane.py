@@ -18,23 +18,14 @@ from router.engine.budget import Budget, take_all
 from router.engine.dispatch import Dispatcher, Ticket
 from router.engine.health import State
 from router.engine.keys import AccountState, KeyState
+from router.engine.obstacle import IDLE, NOTHING, PACED, Obstacle
 from router.engine.pace import Pace
 from router.engine.permit import Permit
 from router.engine.provider_state import ProviderState
 from router.engine.selector import Selector
+from router.engine.token_limits import TokenLimits
 from router.faults import Action, Blame, Fault
 from router.types import Answer
-
-
-class Obstacle(NamedTuple):
-    """What a lane waits for, in words, and the loop time when that is over: `inf` where it depends on others.
-
-    `for_all` where it stands in the way of every call of this lane, whatever is asked for.
-    """
-
-    what: str
-    until: float = math.inf
-    for_all: bool = True
 
 
 class Opening(NamedTuple):
@@ -44,12 +35,6 @@ class Opening(NamedTuple):
     key: KeyState
     model: str
     now: float
-
-
-IDLE = Obstacle("idle", for_all=False)
-NOTHING = Obstacle("nothing")
-PACED = frozenset({"pace", "ramp", "tokens", "key pace"})
-"""What may depend on calls that are on their way to the wire."""
 
 
 class Lane:
@@ -63,6 +48,7 @@ class Lane:
         line: Dispatcher,
         clock: Clock,
         budgets: tuple[Budget, ...] = (),
+        token_budgets: tuple[Budget, ...] = (),
     ) -> None:
         self.provider_state = provider_state
         self.provider: Provider = provider_state.provider
@@ -70,14 +56,14 @@ class Lane:
         self._max_in_flight = self.provider.max_in_flight
         self.waiting = IDLE
         self._pace = Pace.of_calls(self.provider.rates, self.provider.burst, implied=self.provider.paced_rate)
-        self._tokens = Pace.of_tokens(self.provider.tokens)
-        self._budgets = budgets
+        self._tokens = TokenLimits(Pace.of_tokens(self.provider.tokens), token_budgets)
+        self.budgets = budgets
         self._line = line
         self._clock = clock
         self._look = asyncio.Event()
         self._out: dict[int, Permit] = {}
         self._unseen: set[str] = set()
-        self._availability = Availability(provider_state, budgets, clock)
+        self._availability = Availability(provider_state, (*budgets, *token_budgets), clock)
 
     def __repr__(self) -> str:
         state = self.provider_state.state(self._clock.now())
@@ -129,7 +115,8 @@ class Lane:
 
     def reasons(self, selector: Selector) -> list[str]:
         """Why nothing here can serve a selector now, in the vendor's words."""
-        used_up = [f"{self.name}: {budget.rate} is used up" for budget in self._budgets if not budget.left]
+        used_up = [f"{self.name}: {budget.rate} is used up" for budget in self.budgets if not budget.left]
+        used_up += [f"{self.name}: {rate} tokens is used up" for rate in self._tokens.used_up]
         return used_up + self.provider_state.reasons(selector, self._clock.now())
 
     def action(self, permit: Permit, fault: Fault) -> Action:
@@ -167,7 +154,7 @@ class Lane:
         for ticket in tickets:
             found = self._obstacle_for(ticket, now)
             if isinstance(found, Opening):
-                return self._lack_of_tokens(ticket, now) or found
+                return self._tokens.obstacle(max(1, ticket.tokens), now) or found
             obstacles.append(found)
         return min(obstacles, key=lambda obstacle: obstacle.until)
 
@@ -184,7 +171,7 @@ class Lane:
         if (ready_at := self._pace.ready_at()) > now:
             is_slowed = health.share < 1.0
             return Obstacle("ramp" if is_slowed else "pace", ready_at)
-        if resets := [budget.seconds_to_reset for budget in self._budgets if not budget.left]:
+        if resets := [budget.seconds_to_reset for budget in self.budgets if not budget.left]:
             return Obstacle("budget used up", now + max(resets))
         return None
 
@@ -197,11 +184,6 @@ class Lane:
             return Opening(ticket, key, model, now)
         resting = ring.up_at(model, now) > now
         return Obstacle("key rests" if resting else "key pace", ring.ready_at(model, now), for_all=False)
-
-    def _lack_of_tokens(self, ticket: Ticket, now: float) -> Obstacle | None:
-        """What the oldest ticket waits for, and all behind it: if small ones went first, a large one never would."""
-        ready_at = self._tokens.ready_at(max(1, ticket.tokens))
-        return Obstacle("tokens", ready_at, for_all=False) if ready_at > now else None
 
     def _model(self, selector: Selector) -> str:
         return self.provider.model_for(selector.model) or self.provider_state.default_model
@@ -250,7 +232,7 @@ class Lane:
     def _give(self, opening: Opening) -> None:
         """Give a ticket its permit in this same turn of the loop, unless another run has used up a budget."""
         ticket, key, model, now = opening
-        if not take_all((*self._budgets, *key.account.budgets)):
+        if not take_all((*self.budgets, *key.account.budgets)):
             return
         permit = Permit(
             lane=self,
@@ -295,8 +277,7 @@ class Lane:
         now = self._clock.now()
         if not permit.is_sent:
             self._was_not_seen(permit)
-        if isinstance(permit.result, Answer) and (used := permit.result.usage.total) is not None:
-            permit.charges[0].correct(now, used)
+        self._tokens.settle(permit.charges[0], now, permit.result)
         self._look.set()
         self.provider_state.returned(permit, permit.result)
         permit.key.account.changed()

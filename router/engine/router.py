@@ -212,12 +212,12 @@ class Router:
                 yield outcome
 
     async def outcome(
-        self, prompt: str | Request, *, model: str | None = None, deadline: float | None = None
+        self, prompt: str | Request, *, model: str | None = None, priority: int = 0, deadline: float | None = None
     ) -> Outcome:
         """Like `complete`, with the error as a value; a defect on the way is this request's error and no other's."""
         request = Request.of(prompt)
         try:
-            return Outcome(request, await self.complete(request, model=model, deadline=deadline))
+            return Outcome(request, await self.complete(request, model=model, priority=priority, deadline=deadline))
         except CallError as error:
             return Outcome(request, error=error)
         except Exception as error:  # noqa: BLE001 - one request must not end all others

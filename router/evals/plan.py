@@ -53,7 +53,7 @@ class Plan:
     (dollars). `only` names the providers that items go to, None for all; the others may be asked to judge. Answers must
     keep `schema`, which stands in the messages, too, where `in_words` says so; `sent` is what providers are sent for
     such wishes, for run.json. `resume` is the directory of a run to go on with, whose errors are asked again with
-    `retry_errors`; `command` are the arguments of this plan.
+    `retry_errors`; `command` are the arguments of this plan. `cache` is the file in which answers are kept over runs.
     """
 
     config: Config
@@ -77,6 +77,7 @@ class Plan:
     command: tuple[str, ...] = ()
     resume: Path | None = None
     retry_errors: bool = False
+    cache: Path | None = None
 
     def __post_init__(self) -> None:
         for prompt in self.prompts:

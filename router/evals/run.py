@@ -14,6 +14,9 @@ from router.engine.amap import amap
 from router.engine.router import Router
 from router.engine.status import LaneStatus
 from router.errors import NothingServes, Stopped
+from router.evals.ahead import Ahead
+from router.evals.asking import Asker
+from router.evals.cache import AnswerCache
 from router.evals.fit import Fit
 from router.evals.money import Purse
 from router.evals.patience import Patience
@@ -68,17 +71,22 @@ class Run:
     purse: Purse = field(default_factory=Purse)
     tally: Tally = field(default_factory=Tally)
     before: Before = field(default_factory=Before)
+    cache: AnswerCache | None = None
     interrupted: bool = False
     hopeless: str | None = None
     started: float | None = None
     ended: float | None = None
     first_error: str | None = None
     working: asyncio.Timeout | None = None
+    ahead: Ahead = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ahead = Ahead(self.plan, self.purse)
 
     async def work(self) -> None:
         """Put every trial through the router and write down each as it comes back, until all are or `hurry`."""
         self.started = self.clock.now()
-        self.purse.has_spent(self.tally.total.cost_usd, self.tally.total.priced)
+        self.purse.has_spent(self.tally.total.cost_usd, self.tally.total.priced - self.tally.total.cached)
         self.working = working = asyncio.timeout(None)
         try:
             async with working, aclosing(amap(self._settle, self._trials(), self.plan.max_samples)) as done:
@@ -94,11 +102,9 @@ class Run:
 
     async def _settle(self, trial: Trial) -> tuple[Settled, float]:
         began = self.clock.now()
-        row = self.before.to_mark(trial)
-        settle_ = (
-            settle(trial, self.plan, self.router) if row is None else mark_again(trial, row, self.plan, self.router)
-        )
-        return await settle_, self.clock.now() - began
+        row, asker = self.before.to_mark(trial), Asker(self.router, self.cache)
+        settling = settle(trial, self.plan, asker) if row is None else mark_again(trial, row, self.plan, asker)
+        return await settling, self.clock.now() - began
 
     async def _trials(self) -> AsyncIterator[Trial]:
         last = ""
@@ -128,7 +134,7 @@ class Run:
         self.files.log.write(ItemSettled(row.trial, row.outcome, row.attempts, round(elapsed_s, 4), why))
 
     def _listen(self, settled: Settled) -> None:
-        self.purse.settle(settled.row.cost_usd)
+        self.purse.settle(settled.row.cost_usd or None)
         why = self.patience.hear(settled, self.clock.wall())
         if why is not None and not self.is_stopping:
             self.hopeless = why
@@ -161,8 +167,9 @@ class Run:
         return True
 
     def snapshot(self) -> Snapshot:
-        """How far the run has come."""
-        verdicts = self.tally.total.verdicts
+        """How far the run has come; what bounds it is remembered for the summary."""
+        verdicts, lanes = self.tally.total.verdicts, self.router.status()
+        ahead = self.ahead.look(lanes, self.tally, self.elapsed_s, self.clock.wall())
         return Snapshot(
             run=self.files.name,
             total=self.plan.total,
@@ -173,10 +180,11 @@ class Run:
             error=verdicts["error"],
             elapsed_s=self.elapsed_s,
             wall=self.clock.wall(),
-            lanes=self.router.status(),
+            lanes=lanes,
             simulated=self.plan.config.simulated,
             stopping=self.is_stopping,
             notes=(*(() if self.router.lanes else (LOADING,)), *notes(self.plan)),
+            outlook=ahead,
         )
 
     @property
@@ -236,6 +244,7 @@ class Run:
             "items_per_s": round(self.tally.total.items / elapsed_s, 3) if elapsed_s else None,
             "interrupted": self.interrupted,
             "stopped": self.stopped,
+            "bound": self.ahead.bound,
             "continue": self._continues(),
             **self.tally.summary(),
             "simulated": self.plan.config.simulated,

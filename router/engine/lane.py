@@ -22,7 +22,7 @@ from router.engine.obstacle import IDLE, NOTHING, PACED, Obstacle
 from router.engine.pace import Pace
 from router.engine.permit import Permit
 from router.engine.provider_state import ProviderState
-from router.engine.selector import Selector
+from router.engine.selector import Pinned, Selector, Wanted
 from router.engine.token_limits import TokenLimits
 from router.faults import Action, Blame, Fault
 from router.types import Answer
@@ -90,17 +90,21 @@ class Lane:
         self._availability.expire()
         self._look.set()
 
-    def model_of(self, selector: Selector) -> str | None:
-        """LiteLLM's name of the model that a selector means here; None where it means other providers."""
+    def model_of(self, selector: Selector) -> Wanted | None:
+        """The model that a selector means here, maybe of one account alone; None where it means other providers."""
         if selector.only is not None and self.name not in selector.only:
             return None
-        return self.provider.model_for(selector.model)
+        model = self.provider.model_for(selector.model)
+        if selector.key is None or model is None:
+            return model
+        account = self.provider_state.ring.account_of(selector.key)
+        return None if account is None else Pinned(model, account)
 
-    def may_serve(self, model: str) -> bool:
+    def may_serve(self, model: Wanted) -> bool:
         """Whether any living key may ever serve a model in this run."""
         return self._availability[model].may_serve
 
-    def is_up(self, model: str) -> bool:
+    def is_up(self, model: Wanted) -> bool:
         """Whether it may serve a model now or soon."""
         return self._availability[model].is_up
 
@@ -109,7 +113,7 @@ class Lane:
         model = self.model_of(selector)
         return model is not None and self.may_serve(model)
 
-    def serves_at(self, model: str) -> float:
+    def serves_at(self, model: Wanted) -> float:
         """The loop time from which rests and budgets let it serve a model; `inf` where they do not in this run."""
         return self._availability[model].serves_at
 
@@ -179,14 +183,11 @@ class Lane:
         silence, ring = self.provider_state.silence, self.provider_state.ring
         if now < silence.probe_at() and silence.lasts(now) and self._line.has_other(self, ticket.selector):
             return Obstacle("vendor is silent", silence.probe_at(), for_all=False)
-        model = self._model(ticket.selector)
+        model = self.model_of(ticket.selector) or self.provider_state.default_model
         if (key := ring.pick(model, now)) is not None:
-            return Opening(ticket, key, model, now)
+            return Opening(ticket, key, model.model if isinstance(model, Pinned) else model, now)
         resting = ring.up_at(model, now) > now
         return Obstacle("key rests" if resting else "key pace", ring.ready_at(model, now), for_all=False)
-
-    def _model(self, selector: Selector) -> str:
-        return self.provider.model_for(selector.model) or self.provider_state.default_model
 
     # The lane's own task.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import typer
 from router.errors import ConfigError
 
 if TYPE_CHECKING:
-    pass
+    from router.evals import Plan
 
 NEWEST = "latest"
 NOT_KEPT = frozenset({"resume", "retry_errors", "dry_run"})
@@ -51,6 +52,16 @@ def go_on(context: typer.Context, directory: Path) -> int:
         [*map(str, began), *added, f"--resume={directory}"], prog_name="router eval", standalone_mode=False
     )
     return int(code or 0)
+
+
+def going_on_with(plan: Plan, *, rehearses: bool) -> tuple[str, ...]:
+    """What of a run that goes on is left, and what has changed, in words; nothing where a new one begins."""
+    from router.evals.resume import foreseen
+    from router.simulator.rehearsal import as_rehearsed
+
+    if plan.resume is None:
+        return ()
+    return foreseen(replace(plan, config=as_rehearsed(plan.config)) if rehearses else plan, plan.resume)
 
 
 def _is_given(context: typer.Context, name: str | None) -> bool:

@@ -17,7 +17,7 @@ import typer
 
 from router.cli import eval_options as options
 from router.cli import gate
-from router.cli.continuing import command_of, go_on, run_to_resume
+from router.cli.continuing import command_of, go_on, going_on_with, run_to_resume
 from router.cli.eval_options import Across, BadRows, option
 from router.cli.options import wants_color
 from router.cli.planning import planned
@@ -156,7 +156,8 @@ def _show_first(plan: Plan, first: Mapping[str, Sequence[Message]], *, rehearses
     notes = (*plan.task.notes, *plan.notes, *asyncio.run(tried(plan)))
     where = "simulated vendors" if rehearses else ", ".join(plan.asked) or "nobody"
     say(f"nothing was sent; {plan.task.total or 'all'} items would go to {where}.")
-    for note in (*notes, *_foreseen(plan, rehearses=rehearses)):
+    left = going_on_with(plan, rehearses=rehearses)
+    for note in (*notes, *left, *(() if left else _foreseen(plan, rehearses=rehearses))):
         say(note)
     say("The first one:")
     put("".join(f"[{each['role']}]\n{_shown(each['content'])}\n" for messages in first.values() for each in messages))

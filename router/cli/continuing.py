@@ -1,4 +1,4 @@
-"""`--resume`: which run goes on, and with which arguments where none are given."""
+"""`--resume` and `--cache`: which run goes on, with which arguments, and where answers are kept."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ def run_to_resume(named: str | None, log_dir: Path, *, retry_errors: bool) -> Pa
         raise ConfigError(f"--resume {named}: there is no such run, here or in {log_dir}{hint}")
     # `latest` names another run tomorrow.
     return place.parent / place.resolve().name if place.is_symlink() else place
+
+
+def cache_to_use(named: str | None) -> Path | None:
+    """The file of answers that is meant; raises ConfigError for one that is none."""
+    from router.evals.cache import cache_file
+
+    return None if named is None else cache_file(named)
 
 
 def command_of(context: typer.Context, left_out: frozenset[str] = NOT_KEPT) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ class StateStore:
             db.execute(f"pragma busy_timeout={round(BUSY_S * 1000)}")
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(
-                f"{path}: cannot keep what was learnt there ({error}); name another file in ROUTER_STATE"
+                f"{path}: the state of earlier runs cannot be kept there ({error}); name another file in ROUTER_STATE"
             ) from None
         return cls(db, path, clock)
 

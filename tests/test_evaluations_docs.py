@@ -133,7 +133,7 @@ def test_a_scorer_of_ones_own_gives_scores_between(ran: Mapping[str, tuple[int, 
     said, rows = of(ran, "length.py")
     assert {row["why"] for row in rows} == {f"{len(str(row['response']))} characters" for row in rows}
     assert all(0 < float(str(row["score"])) < 1 for row in rows)
-    assert "of 1 in the mean" in said
+    assert "of 1 on average" in said
 
 
 def test_marking_again_leaves_the_old_run_alone(ran: Mapping[str, tuple[int, str, Path]]) -> None:

@@ -67,10 +67,10 @@ def evaluate(
     max_wait: options.MaxWait = "15min",
     max_cost: options.MaxCost = None,
     fail_on_error: Annotated[
-        float, option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", least=0, most=1)
+        float, option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", min_=0, max_=1)
     ] = 0.05,
     min_accuracy: Annotated[
-        float | None, option("--min-accuracy", "Exit 1 below this accuracy.", least=0, most=1)
+        float | None, option("--min-accuracy", "Exit 1 below this accuracy.", min_=0, max_=1)
     ] = None,
     rehearse: options.Rehearse = None,
     trouble: Annotated[list[str] | None, option("--trouble", TROUBLE_HELP)] = None,
@@ -254,9 +254,11 @@ def _rows(results: Path, place: str) -> Iterator[bytes]:
 def _check_output(output: Path | None, *, as_json: bool) -> None:
     """Find out before the first call, not after the last, that the results have no place to go."""
     if str(output) == "-" and as_json:
-        raise ConfigError("--output - and --json both want stdout; take one, or name a file")
+        raise ConfigError("--output - and --json both write to stdout; use one, or name a file")
     if output is not None and str(output) != "-" and not output.absolute().parent.is_dir():
-        raise ConfigError(f"--output {output}: {output.absolute().parent} is no directory; make it, or name another")
+        raise ConfigError(
+            f"--output {output}: {output.absolute().parent} is not a directory; create it, or name another"
+        )
     if output is not None and output.is_dir():
         raise ConfigError(f"--output {output}: this is a directory; name a file in it")
 
@@ -288,6 +290,6 @@ def _lost(evaluation: Evaluation) -> str:
     first = f"; the first of them: {evaluation.why}" if evaluation.why else ""
     directory = shlex.quote(str(evaluation.directory))
     return (
-        f"router: {evaluation.errors} of {evaluation.items} items got no answer, or no mark{first}\n"
+        f"router: {evaluation.errors} of {evaluation.items} items got no answer or no score{first}\n"
         f"`router logs {directory}` explains it; `router eval --resume {directory} --retry-errors` asks them again"
     )

@@ -11,7 +11,7 @@ from router.clock import Clock
 from router.config.models import Config, Key, Provider
 from router.engine.announcer import Change
 from router.engine.budget import Budget
-from router.engine.congestion import crowd_for
+from router.engine.congestion import window_for
 from router.engine.dispatch import Dispatcher
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
@@ -98,7 +98,7 @@ class _Parts:
             None if whole is None else Rate(whole.amount / len({key.account for key in provider.keys}), whole.period_s)
         )
         is_paced = all(holder.paced_rate is not None for holder in holders)
-        congestion = None if is_paced else crowd_for(provider.concurrency, provider.max_in_flight)
+        congestion = None if is_paced else window_for(provider.concurrency, provider.max_in_flight)
         pace = Pace.of_calls(rates, min(holder.burst for holder in holders), implied=part)
         return AccountState(name, pace, self._budgets(rates, scope_of(provider, name)), congestion=congestion)
 

@@ -154,8 +154,8 @@ def _arm_columns(comparison: Comparison) -> tuple[Column[Arm], ...]:
     return (
         Column(comparison.factor, lambda arm: Text(arm.name), align="left"),
         Column("items", lambda arm: Text(count_text(arm.items))),
-        Column("marked", lambda arm: Text(count_text(arm.marked)), leaves=2),
-        Column("right", lambda arm: Text(count_text(arm.right)), leaves=1),
+        Column("marked", lambda arm: Text(count_text(arm.marked)), drop_order=2),
+        Column("right", lambda arm: Text(count_text(arm.right)), drop_order=1),
         Column("score" if comparison.measure == "score" else "accuracy %", lambda arm: Text(_cell(arm, comparison))),
         Column("95 %", lambda arm: Text(_interval(arm, comparison))),
     )
@@ -180,11 +180,11 @@ def _range(interval: Interval) -> str:
 def _difference_columns(comparison: Comparison) -> tuple[Column[Difference], ...]:
     return (
         Column(f"{comparison.factor}s", lambda each: Text(f"{each.b} − {each.a}"), align="left"),
-        Column("items", lambda each: Text(count_text(each.items)), leaves=1),
+        Column("items", lambda each: Text(count_text(each.items)), drop_order=1),
         Column("points", lambda each: Text(_points(each.difference))),
         Column("95 %", lambda each: Text(f"{_points(each.interval.low)} to {_points(each.interval.high)}")),
         Column("p, adjusted", lambda each: Text(p_text(each.p_adjusted, name=""))),
-        Column("needed", lambda each: Text(count_text(each.items_needed)), leaves=2),
+        Column("needed", lambda each: Text(count_text(each.items_needed)), drop_order=2),
     )
 
 

@@ -165,9 +165,9 @@ def _part_columns(comparison: Comparison) -> tuple[Column[Part], ...]:
     return (
         Column(comparison.factor, lambda part: Text(part.arm), align="left"),
         Column("provider", lambda part: Text(part.provider), align="left"),
-        Column("model", lambda part: words(part.model), align="left", leaves=1),
-        Column("marked", lambda part: Text(count_text(part.marked)), leaves=3),
-        Column("right", lambda part: Text(count_text(part.right)), leaves=2),
+        Column("model", lambda part: words(part.model), align="left", drop_order=1),
+        Column("marked", lambda part: Text(count_text(part.marked)), drop_order=3),
+        Column("right", lambda part: Text(count_text(part.right)), drop_order=2),
         Column("accuracy %", lambda part: Text(percent_text(part.right / part.marked))),
         Column("95 %", lambda part: Text(_range(part.interval))),
     )

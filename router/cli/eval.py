@@ -227,7 +227,8 @@ def _summary_text(evaluation: Evaluation, stream: TextIO | None) -> str:
     from router.reports.summary_text import summary_text
 
     width = shutil.get_terminal_size().columns
-    return summary_text(evaluation.summary, width=width, color=wants_color(stream))
+    color = wants_color(stream)
+    return summary_text(evaluation.summary, width=width, color=color, comparisons=evaluation.comparisons)
 
 
 def _put_rows(results: Path) -> None:

@@ -95,7 +95,7 @@ async def _open(
     *,
     handle_signals: bool,
 ) -> Run:
-    tally, fit = Tally(), Fit(plan.scorers)
+    tally, fit = Tally.of(plan), Fit(plan.scorers)
 
     def count(item: Item, row: Row) -> None:
         tally.add(row)

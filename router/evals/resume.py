@@ -53,6 +53,11 @@ class Before:
         """Whether nothing is left to do for a trial."""
         return self.kept is not None and self.kept.left(trial.id) == "done"
 
+    def row(self, trial: Trial) -> Row | None:
+        """What there is of a trial already, if it still counts."""
+        found = self.kept.get(trial.id) if self.kept is not None and self.kept.left(trial.id) != "ask" else None
+        return found.row if found else None
+
     def to_mark(self, trial: Trial) -> Row | None:
         """The row of a trial whose answer stands, and is to be marked again."""
         if self.kept is None or self.kept.left(trial.id) != "mark":

@@ -196,9 +196,9 @@ class Fault:
 
     `retry_after_s` is in seconds from now, None where the vendor named no time. `limits` holds the
     vendor's limit headers as received. `message` is scrubbed of keys by the transport. Where this process stood still
-    while the call was out, it is `excused`: it says nothing about anybody. `cost_usd` is what the vendor takes for it
-    all the same, where its reply says so. Where nothing `was_sent`, no vendor has called the item bad, and another one
-    may take it.
+    while the call was out, or a cheap tier had no room, it is `excused`: it says nothing about anybody. `cost_usd` is
+    what the vendor takes for it all the same, where its reply says so. Where nothing `was_sent`, no vendor has called
+    the item bad, and another one may take it.
     """
 
     kind: Kind

@@ -68,7 +68,13 @@ def test_no_more_is_spent_than_allowed(tmp_path: Path, limit: float, max_samples
     assert limit - CENT < billed <= limit + 1e-9
     assert evaluation.summary["cost_usd"] == pytest.approx(billed)
     assert evaluation.items == round(billed / CENT)
-    assert str(evaluation.stopped).startswith(f"--max-cost {limit:g}: ${billed:.4g} is spent, and one more costs")
+    assert str(evaluation.stopped).startswith(f"--max-cost {limit:g}: ${billed:.4g} is spent; one more costs about")
+
+
+def test_the_limit_with_which_it_would_end_is_known(tmp_path: Path) -> None:
+    evaluation, _, _ = ran(replace(plan(tmp_path, 0.5), command=("ask.txt",)), lambda _call: SEVEN)
+    assert "one more costs about $0.01, and the 50 that are left about $0.5" in str(evaluation.stopped)
+    assert str(evaluation.summary["continue"]).endswith(" --max-cost 1.1")
 
 
 def test_answers_that_cost_more_than_those_before_exceed_it_by_what_is_in_flight_at_most(tmp_path: Path) -> None:

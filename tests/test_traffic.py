@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.engine.traffic import HOUR_S, LAST_STATUSES, TIDIED_AT, RecentTraffic, Times, peak
+from router.engine.traffic import EXACT_S, HOUR_S, LAST_STATUSES, TIDIED_AT, RecentTraffic, Times, peak
 
 gaps = st.lists(st.floats(0, 30) | st.sampled_from([0.0, 1.0, 10.0, 60.0]), max_size=80)
 
@@ -41,8 +41,18 @@ def test_memory_is_bounded_by_the_hour() -> None:
     times = Times()
     for second in range(4 * int(HOUR_S)):
         times.add(float(second))
-    assert len(times._at) <= 2 * HOUR_S + TIDIED_AT
+    assert len(times) <= HOUR_S + 2 * TIDIED_AT
     assert times.since(3 * HOUR_S) == HOUR_S
+
+
+def test_memory_does_not_grow_with_the_calls_of_an_hour() -> None:
+    times = Times()
+    for number in range(200_000):
+        times.add(number / 100)
+    assert len(times) < 2 * 100 * EXACT_S + HOUR_S
+    assert [times.since(2000 - window) for window in (1, 10, 60)] == [100, 1000, 6000]
+    assert times.since(2000 - 1500) == 150_000
+    assert len(times.last(60.0, 2000.0)) == 6000 - 1
 
 
 @given(gaps, st.sampled_from([0.5, 1.0, 10.0]))

@@ -116,7 +116,8 @@ class Run:
                     await asyncio.sleep(0)
                 continue
             if not await self.purse.admit():
-                self.hopeless = self.hopeless or (None if self.is_stopping else str(self.purse))
+                if not self.is_stopping:
+                    self.hopeless = self.purse.spent((self.plan.total or 0) - self.tally.total.items)
                 return
             if trial.item.id != last:
                 last = trial.item.id
@@ -265,4 +266,5 @@ class Run:
         """The command that goes on with the run, where it ends before its items do."""
         if not self.plan.command or not self.is_stopping:
             return None
-        return f"router eval --resume {shlex.quote(str(self.files.path))}"
+        command = f"router eval --resume {shlex.quote(str(self.files.path))}"
+        return command if self.purse.needed_usd is None else f"{command} --max-cost {self.purse.needed_usd:g}"

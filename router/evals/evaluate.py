@@ -101,7 +101,7 @@ async def _open(
         tally.add(row)
         fit.add(item, row)
 
-    before = Before() if plan.resume is None else survey(plan, files, count)
+    before = Before() if plan.resume is None else survey(plan, files.path, files, count)
     plan = replace(plan, notes=(*plan.notes, *before.notes))
     files.write("run.json", describe(plan, files.name, clock.wall(), before))
     _tell_start(files.log, plan)

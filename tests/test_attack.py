@@ -250,7 +250,7 @@ def test_a_file_that_may_not_grow_ends_the_run_in_order(tmp_path: Path) -> None:
         run = ended(began(folder(tmp_path, entry), "--limit", "2000", max_file=30_000), tmp_path)
     why, how_on = run.err.strip().splitlines()
     assert (run.code, run.trace, "cannot be written" in why) == (2, False, True), run.err
-    assert how_on.startswith("router: to go on: router eval --resume ")
+    assert how_on.startswith("router: continue with: router eval --resume ")
     assert len(outcomes(run)) == vendor.answered
 
 

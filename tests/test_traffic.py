@@ -10,10 +10,10 @@ gaps = st.lists(st.floats(0, 30) | st.sampled_from([0.0, 1.0, 10.0, 60.0]), max_
 
 
 def test_counts_by_window_key_and_account() -> None:
-    history = RecentTraffic()
+    traffic = RecentTraffic()
     for at, key, account in [(0.0, "a#1", "a"), (50.0, "a#2", "a"), (95.0, "a#1", "a"), (99.5, "a#3", "b")]:
-        history.sent(at, key, account)
-    before = history.before(100.0, key="a#1", account="a")
+        traffic.sent(at, key, account)
+    before = traffic.before(100.0, key="a#1", account="a")
     assert [before[name] for name in ("sent_1s", "sent_10s", "sent_60s", "sent_1h")] == [1, 2, 3, 4]
     assert [before[f"account_{name}"] for name in ("sent_1s", "sent_10s", "sent_60s", "sent_1h")] == [0, 1, 2, 3]
     assert [before[f"key_{name}"] for name in ("sent_1s", "sent_10s", "sent_60s", "sent_1h")] == [0, 1, 1, 2]
@@ -24,17 +24,17 @@ def test_without_a_key_only_the_provider_is_counted() -> None:
 
 
 def test_the_last_statuses_only() -> None:
-    history = RecentTraffic()
+    traffic = RecentTraffic()
     for number in range(LAST_STATUSES + 5):
-        history.answered("a#1", str(number))
-    assert history.before(0.0)["last_statuses"] == [f"a#1 {number}" for number in range(5, LAST_STATUSES + 5)]
+        traffic.answered("a#1", str(number))
+    assert traffic.before(0.0)["last_statuses"] == [f"a#1 {number}" for number in range(5, LAST_STATUSES + 5)]
 
 
 def test_what_is_an_hour_old_is_not_counted() -> None:
-    history = RecentTraffic()
+    traffic = RecentTraffic()
     for at in (0.0, 1.0, HOUR_S, HOUR_S + 0.5):
-        history.sent(at, "a#1", "a")
-    assert history.before(HOUR_S + 0.5)["sent_1h"] == 3
+        traffic.sent(at, "a#1", "a")
+    assert traffic.before(HOUR_S + 0.5)["sent_1h"] == 3
 
 
 def test_memory_is_bounded_by_the_hour() -> None:

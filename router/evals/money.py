@@ -45,19 +45,19 @@ class Purse:
         """What one more trial is taken to cost."""
         return self.spent_usd / self.paid if self.paid else self.guess_usd
 
-    async def admit(self) -> bool:
-        """Wait until one more can be paid for; False where nothing is out any more that could leave some over."""
-        while not self._fits(self.out + 1):
+    async def admit(self, trials: int = 1) -> bool:
+        """Wait until so many more can be paid for; False where nothing is out any more that could leave some over."""
+        while not self._fits(self.out + trials):
             if not self.out:
                 return False
             self._news.clear()
             await self._news.wait()
-        self.out += 1
+        self.out += trials
         return True
 
     def _fits(self, out: int) -> bool:
-        if math.isinf(self.limit_usd):
-            return True
+        if math.isinf(self.limit_usd) or (out == 1 and not self.paid and self.limit_usd > 0):
+            return True  # one call shows what calls cost; a guess alone is to stop nobody
         rounding = 1e-9 * self.limit_usd
         return out <= CAREFUL + self.paid and self.spent_usd + out * self.each_usd <= self.limit_usd + rounding
 

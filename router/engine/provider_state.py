@@ -204,7 +204,8 @@ class ProviderState:
 
     def heard(self, permit: Permit) -> None:
         """The answer to a call has begun to come: the vendor is not silent, however long the rest of it takes."""
-        self.silence.back(permit.number, self._clock.now(), alive=True)
+        self._was_heard = True
+        self.stall.back(permit.number, self._clock.now(), alive=True)
 
     def returned(self, permit: Permit, result: Answer | Fault | None) -> None:
         """Count a call that is back, and report its result; None where its caller went away."""

@@ -133,6 +133,17 @@ def test_an_answer_in_between_proves_the_opposite() -> None:
     assert vendor.states == [State.DROPPED, State.DROPPED, State.READY]
 
 
+def test_answers_in_between_prove_nothing_once_the_address_has_a_limit() -> None:
+    vendor = Vendor(3)
+    for number in (1, 2):
+        vendor.calls(number, THROTTLED)
+    vendor.time = vendor.provider_state.health.until + 1
+    for number, result in ((1, THROTTLED), (3, Answer("7")), (2, THROTTLED)):
+        vendor.calls(number, result)
+    assert vendor.states == [State.READY] * 3
+    assert vendor.provider_state.health.at(vendor.time).state is State.RESTING
+
+
 def test_keys_that_never_answered_are_believed_to_be_dead() -> None:
     vendor = Vendor(3)
     for number in (1, 2, 3):

@@ -96,12 +96,16 @@ class Bench:
     screen: Screen | None = None
     scorer: str | None = None
     max_wait_s: float = 900.0
+    resume: Path | None = None
+    retry_errors: bool = False
+    models: tuple[str, ...] = ()
+    simulated: bool = False
 
     def run(self, items: int = 40) -> Ran:
         path = self.home / "ask.txt"
         path.write_text(self.prompt)
         plan = Plan(
-            make_config(*self.providers),
+            replace(make_config(*self.providers), simulated=self.simulated),
             (load(path),),
             self.task or arithmetic_task(items),
             log_dir=self.home / "runs",
@@ -110,6 +114,10 @@ class Bench:
             deadline_s=self.deadline_s,
             scorer=self.scorer,
             max_wait_s=self.max_wait_s,
+            models=self.models,
+            command=("ask.txt",),
+            resume=self.resume,
+            retry_errors=self.retry_errors,
         )
         transport = ScriptedTransport(self.script)
         open_router = partial(Router, transport=transport)

@@ -155,6 +155,15 @@ def test_a_schema_is_asked_for_and_noted(ran: Mapping[str, tuple[int, str, Path]
     )
 
 
+def test_a_run_that_goes_on_asks_only_what_is_missing(ran: Mapping[str, tuple[int, str, Path]]) -> None:
+    first = ran["eval math.txt --limit 3 --scorer number"][2]
+    rows = list(read(first / "results.jsonl"))
+    assert len(rows) == len({row["trial"] for row in rows}) == 6
+    assert [event["resumed"] for event in read(first / "log.jsonl") if event["event"] == "run.started"] == [
+        *(False, True, True, True)
+    ]
+
+
 def test_each_model_is_asked_every_item(ran: Mapping[str, tuple[int, str, Path]]) -> None:
     said, rows = of(ran, "openai/gpt-5-mini,openai/gpt-5")
     assert Counter(row["asked_model"] for row in rows) == {"openai/gpt-5-mini": 4, "openai/gpt-5": 4}

@@ -268,6 +268,30 @@ def test_a_throttle_that_comes_again_cuts_to_what_was_granted(answered: int, ref
     assert (after.answered, after.refused, after.is_cut) == (0, 0, False)
 
 
+@pytest.mark.parametrize(
+    ("told_s", "answered", "late_at", "until"),
+    [
+        pytest.param(None, None, None, 10.0, id="nothing is granted"),
+        pytest.param(None, 0.0, None, 1.0, id="an answer before it"),
+        pytest.param(None, None, 0.5, 1.0, id="an answer while it rests"),
+        pytest.param(None, None, 2.5, 2.5, id="an answer after the window"),
+        pytest.param(7.0, None, 0.5, 7.0, id="the vendor's own time"),
+    ],
+)
+def test_a_vendor_that_grants_some_calls_rests_for_its_window(
+    told_s: float | None, answered: float | None, late_at: float | None, until: float
+) -> None:
+    health = throttled(Health(), at=NOW, window_s=1.0)
+    at = health.until
+    born = health.at(at).generation
+    if answered is not None:
+        health = transition(health, news(Signal.OK, at=at + answered, born=born))
+    rest = throttled(health, at=at, window_s=1.0, told_s=told_s)
+    if late_at is not None:
+        rest = transition(rest, news(Signal.OK, at=at + late_at, born=born))
+    assert (rest.state, rest.until - at) == (State.RESTING, until)
+
+
 def test_past_the_share_that_is_granted_it_goes_by_small_steps() -> None:
     ramp = Health(State.RAMPING, 3, share=0.7, ceiling=0.7)
     shares = climb(ramp, ROUND_PAST_CEILING * 8)
@@ -341,24 +365,25 @@ events = st.tuples(
     st.integers(0, 3),
     st.none() | st.floats(0, 500) | st.just(math.inf),
     st.floats(0, 1),
+    st.sampled_from([1.0, 60.0, math.inf]),
 )
 
 
 @given(st.lists(events, max_size=60))
-def test_whatever_happens(steps: list[tuple[Signal, float, int, float | None, float]]) -> None:
+def test_whatever_happens(steps: list[tuple[Signal, float, int, float | None, float, float]]) -> None:
     health, now = Health(), 0.0
-    for signal, wait_s, behind, told_s, jitter in steps:
+    for signal, wait_s, behind, told_s, jitter, window_s in steps:
         now += wait_s
         before = health.at(now)
         born = max(0, before.generation - behind)
-        health = transition(health, Observation(signal, now, born, jitter, Fault(Kind.UNKNOWN), told_s))
+        health = transition(health, Observation(signal, now, born, jitter, Fault(Kind.UNKNOWN), told_s, window_s))
         assert health.generation >= before.generation
         assert 0 < health.share <= 1
         assert 0 < health.ceiling <= 1
         assert health.strikes >= 0
         if before.state is State.RESTING:
             assert health.state in {State.RESTING, State.DROPPED}
-            assert health.until >= before.until
+            assert health.until >= before.until or signal is Signal.OK
         if before.state is State.DROPPED:
             assert health == before
         if health.state is State.RESTING:

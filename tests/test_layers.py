@@ -55,7 +55,7 @@ HOMES = {
     "rich": ("reports",),
     "scipy": ("evals.paired", "evals.stats"),
     "structlog": ("log.writer",),
-    "tenacity": ("engine.router",),
+    "tenacity": ("engine.retry",),
     "typer": ("cli",),
     "yaml": ("config.yaml_nodes",),
     "yarl": ("transport",),

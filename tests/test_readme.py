@@ -64,5 +64,13 @@ def test_the_table_of_states_has_every_state(state: State) -> None:
     assert re.search(rf"^\| {state} \|", DESIGN, re.MULTILINE)
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    """By its path from the root, or from the package."""
+    names = set(re.findall(r"`(\w+/[\w/]*\w+\.(?:py|toml)|\w+\.toml)`", page.read_text(encoding="utf-8")))
+    there = {name for name in names if (ROOT / name).exists() or list((ROOT / "router").glob(f"**/{name}"))}
+    assert names == there
+
+
 def test_the_changelog_has_a_section_for_what_comes_next() -> None:
     assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import random
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -824,15 +824,19 @@ def test_a_vendor_that_hung_is_used_again_soon_after(start: int, lasting_s: int)
     assert times[50] - end < 25 + lasting_s / 4
 
 
-def grants(per_s: int, told_s: float | None, *, fixed: bool = False) -> Script:
-    """A vendor that takes so many calls in a second, whatever is declared: in any second, or in each."""
-    taken: list[float] = []
+def grants(per_s: int, told_s: float | None, *, fixed: bool = False, each: bool = False) -> Script:
+    """A vendor that takes so many calls in a second, whatever is declared: in any second, or in each.
 
-    def script(_call: Call) -> tuple[float, Answer | Fault]:
+    From all accounts together, or from `each`.
+    """
+    taken: defaultdict[str, list[float]] = defaultdict(list)
+
+    def script(call: Call) -> tuple[float, Answer | Fault]:
+        at_all = taken[call.key.account if each else ""]
         since = now() // 1 if fixed else now() - 1 + 1e-9
-        if sum(at >= since for at in taken[-per_s:]) >= per_s:
+        if sum(at >= since for at in at_all[-per_s:]) >= per_s:
             return 0.2, Fault(Kind.RATE_LIMIT, "slow", 429, retry_after_s=told_s)
-        taken.append(now())
+        at_all.append(now())
         return 1.0, SEVEN
 
     return script
@@ -848,6 +852,20 @@ def test_a_rate_declared_too_high_costs_half_of_what_is_granted_at_most(
 ) -> None:
     bench = Bench(make_provider(rates=[declared]), script=grants(granted, told_s, fixed=fixed))
     assert took(bench, 200 * granted) < 1.5 * 200
+
+
+@pytest.mark.parametrize("fixed", [False, True], ids=["in any second", "in each second"])
+@pytest.mark.parametrize("each", [False, True], ids=["from all accounts", "from each"])
+@pytest.mark.parametrize(
+    "provider",
+    [
+        pytest.param(make_provider(keys=3, rates=["300/s"]), id="of all"),
+        pytest.param(make_provider(keys=3, key_rates=["100/s"]), id="of each"),
+    ],
+)
+def test_nor_do_the_rates_of_three_accounts(provider: Provider, *, each: bool, fixed: bool) -> None:
+    bench = Bench(provider, script=grants(2, None, fixed=fixed, each=each))
+    assert took(bench, 100 * (6 if each else 2)) < 1.5 * 100
 
 
 @pytest.mark.parametrize("told_s", [None, 1.0], ids=["no time", "a second"])

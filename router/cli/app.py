@@ -11,8 +11,12 @@ import typer
 
 from router.cli import check, explain, logs, plan, score, simulate, streams
 from router.cli import eval as evaluation
+from router.cli.continuing import NEWEST
+from router.cli.options import filled
 from router.errors import ConfigError, RouterError
 
+ALONE = {"--resume": NEWEST}
+"""What options mean that stand without a value."""
 DONE, BELOW_THRESHOLD, NO_ANSWER, USAGE, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
@@ -58,7 +62,11 @@ def run(arguments: list[str]) -> int:
     """Run the command and return its exit code; a mistake of the user's is a message, never a traceback."""
     streams.prepare()
     try:
-        code = app(arguments, prog_name="router", standalone_mode=False)
+        code = app(
+            filled(arguments, ALONE) if arguments[:1] == ["eval"] else arguments,
+            prog_name="router",
+            standalone_mode=False,
+        )
     except ConfigError as error:
         streams.say(f"router: {error}")
         return USAGE

@@ -75,19 +75,18 @@ def plan(
         timeout=None,
         deadline=None,
         max_wait=max_wait,
+        max_cost=max_cost,
         log_dir=Path("runs"),
     )
     asked.try_out()
     rehearses = asked.config.wants_rehearsal if rehearse is None else rehearse
     assumed = Assumptions(tokens_out, seconds_of("--latency", latency))
-    forecast, notes = foreseen(asked, assumed, max_cost, rehearses=rehearses)
+    forecast, notes = foreseen(asked, assumed, rehearses=rehearses)
     _print(forecast, notes, as_json=json)
     return 0
 
 
-def foreseen(
-    plan: Plan, assumed: Assumptions, max_cost: float | None = None, *, rehearses: bool
-) -> tuple[Forecast, tuple[str, ...]]:
+def foreseen(plan: Plan, assumed: Assumptions, *, rehearses: bool) -> tuple[Forecast, tuple[str, ...]]:
     """The forecast of a plan, and in words what it assumes. Where no key is set, as if all were."""
     from router.evals.expectations import estimates, told, with_all_keys, works
     from router.evals.forecast import Forecaster, Terms
@@ -96,7 +95,7 @@ def foreseen(
     has_keys = bool(plan.config.usable)
     if rehearses or not has_keys:
         plan = replace(plan, config=with_all_keys(plan.config, simulated=rehearses))
-    terms = Terms(plan.max_samples, plan.max_wait_s, max_cost, time.time())
+    terms = Terms(plan.max_samples, plan.max_wait_s, plan.max_cost_usd, time.time())
     expected = estimates(plan, assumed)
     forecaster = Forecaster(plan.config, works(plan), expected, terms, price_list())
     notes = told(plan, assumed, expected)

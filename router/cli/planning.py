@@ -40,6 +40,7 @@ def planned(
     timeout: str | None,
     deadline: str | None,
     max_wait: str,
+    max_cost: float | None,
     log_dir: Path,
 ) -> Plan:
     """Read the files and put the evaluation together; raises ConfigError."""
@@ -61,6 +62,7 @@ def planned(
         max_samples=max_samples,
         deadline_s=seconds_of("--deadline", deadline),
         max_wait_s=seconds_of("--max-wait", max_wait) or 0.0,
+        max_cost_usd=max_cost,
         seed=seed,
     )
     if providers:

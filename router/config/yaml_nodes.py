@@ -98,21 +98,6 @@ def parse(text: str, source: str) -> tuple[Node, list[Mistake]]:
         raise refuse(source, [Mistake(1, 1, f"this YAML is nested more than {limits}")]) from None
 
 
-def parse_mapping(text: str, source: str, first_line: int = 1) -> dict[str, Json]:
-    """The plain values of a YAML mapping, {} of an empty text; raises ConfigError naming the places.
-
-    `first_line` is the number of the text's first line in its file, for front matter.
-    """
-    # Leading line ends move every place to where the file has it.
-    root, mistakes = parse("\n" * (first_line - 1) + text, source)
-    if root.value is not None and not isinstance(root.value, Mapping):
-        mistakes.append(Mistake(root.line, root.column, f"expected names with values, found {kind_of(root)}"))
-    if mistakes:
-        raise refuse(source, mistakes)
-    values = root.value if isinstance(root.value, Mapping) else {}
-    return {name: node.plain() for name, node in values.items()}
-
-
 def scalar(text: str) -> Scalar:
     """What an unquoted text means in YAML: `5` is a number, `yes` a boolean; raises ValueError."""
     loader = yaml.SafeLoader("")

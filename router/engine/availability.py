@@ -52,6 +52,10 @@ class Availability:
             self._changes_at = min(self._changes_at, begins_at)
         return self._changes_at
 
+    def expire(self) -> None:
+        """Let everything be judged anew at the next look."""
+        self._changes_at = -math.inf
+
     def is_due(self, now: float) -> bool:
         """Whether a moment has come that was foreseen."""
         return now >= self._changes_at

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from router.config.models import Provider
-from router.engine.health import DAY_S, Health, Observation, told_rest_s, transition
+from router.engine.health import AGAIN_S, DAY_S, Health, Observation, told_rest_s, transition
 from router.engine.keys import KeyRing, KeyState
 from router.engine.permit import Permit
 from router.faults import Blame, Doubt, Family, Fault, Kind, Signal
@@ -80,6 +80,10 @@ class Suspect:
     keys_before: tuple[tuple[KeyState, Health], ...]
     account_before: Health
 
+    @property
+    def family(self) -> Family:
+        return self.fault.reaction.family
+
 
 class Judge:
     """Decides for one provider. It changes nothing but its own memory: doubtful failures, and refusals in a row."""
@@ -134,8 +138,9 @@ class Judge:
     # Whom a signal reaches.
 
     def _both(self, permit: Permit, signal: Signal, now: float) -> Iterator[Step]:
-        """Key and vendor have proved to work: whatever failed, it was not the address."""
-        self._suspects.clear()
+        """Key and vendor have proved to work: what failed was not the address, unless that is known to have a limit."""
+        is_limited = now < self._accused.health.throttled_until + AGAIN_S
+        self._suspects = [each for each in self._suspects if is_limited and each.family is Family.THROTTLE]
         yield self._provider(permit, signal, now)
         yield self._account(permit, signal, now)
 
@@ -180,7 +185,7 @@ class Judge:
     def _alike(self, family: Family, now: float) -> tuple[Suspect, ...]:
         """The failures of one family that enough accounts share within WITHIN_S; empty where too few do."""
         self._suspects = [suspect for suspect in self._suspects if suspect.at > now - WITHIN_S]
-        same = tuple(suspect for suspect in self._suspects if suspect.fault.reaction.family is family)
+        same = tuple(suspect for suspect in self._suspects if suspect.family is family)
         failing = len({suspect.key.account.name for suspect in same})
         return same if failing >= max(MIN_ACCOUNTS, (len(self._in_use) + 1) // 2) else ()
 
@@ -192,7 +197,7 @@ class Judge:
         self._suspects.clear()
         born = self._accused.health.at(now).generation
         news = self._observed(_instead(fault.reaction.family), now, born, fault)
-        rest = self._move(self._accused, replace(news, told_s=_told_left_s(alike, now)))
+        rest = self._move(self._accused, news._replace(told_s=_told_left_s(alike, now)))
         self._forgiven = rest.health.generation
         yield Rest(*rest, tuple(dict.fromkeys(suspect.key for suspect in alike)))
 

@@ -169,8 +169,7 @@ class Dispatcher:
 
     def heads(self, lane: LaneLike) -> list[Ticket]:
         """The oldest ticket for each model that the lane may serve now, the oldest first."""
-        heads = (self._head(heap, lane) for heap in self._heads[lane].values())
-        return sorted(ticket for ticket in heads if ticket is not None)
+        return sorted(ticket for heap in self._heads[lane].values() if (ticket := self._head(heap, lane)) is not None)
 
     def match(self, ticket: Ticket, permit: Permit) -> None:
         """Give a permit to one of the lane's heads."""

@@ -21,7 +21,9 @@ While ramping, calls leave at `share` of the declared rate.
 
 One throttle is news about arrivals, not yet about the limit: after a window's rest it goes on as before, without a
 step that has just been tried. Only where the next one comes within AGAIN_S of that rest is the share cut, to what was
-granted since: the part of the calls that were answered, late ones included.
+granted since: the part of the calls that were answered, late ones included. An answer among them ends that rest with
+its window too, since a vendor that grants some of the calls has not banned anybody; the longer rests are for one that
+grants none.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from router.faults import Fault, Kind, Signal
 
@@ -44,6 +47,7 @@ class State(StrEnum):
     DROPPED = "dropped"
 
 
+OPEN = frozenset({State.READY, State.TRIAL, State.RAMPING})
 BREAK_AFTER = 3
 TRUSTED_RETRY_AFTERS = 2
 RAMP = (0.10, 0.25, 0.50, 1.0)
@@ -79,7 +83,8 @@ class Health:
     `share` is the part of the declared rate in use, `ceiling` the share that is known to be granted;
     `streak` counts successes at the present share, or failures in a row while ready. `answered` and `refused` count
     the calls since the last throttle's rest, which ended at `throttled_until`; `is_cut` says that the share will be
-    what they show. `caution` makes the rounds past the ceiling longer where steps were too much.
+    what they show, and then the rest ends at `window_until` as soon as one of them is an answer. `caution` makes the
+    rounds past the ceiling longer where steps were too much.
     """
 
     state: State = State.READY
@@ -92,6 +97,7 @@ class Health:
     streak: int = 0
     cause: Fault | None = None
     throttled_until: float = -math.inf
+    window_until: float = math.inf
     answered: int = 0
     refused: int = 0
     is_cut: bool = False
@@ -126,7 +132,7 @@ class Health:
     @property
     def is_open(self) -> bool:
         """Whether calls may leave, if only one at a time or slowly."""
-        return self.state in {State.READY, State.TRIAL, State.RAMPING}
+        return self.state in OPEN
 
 
 def told_until(now: float, told_s: float, jitter: float) -> float:
@@ -140,8 +146,7 @@ def rest_s(signal: Signal, strikes: int, jitter: float) -> float:
     return ladder[min(strikes, len(ladder)) - 1] * (1 + 0.2 * jitter)
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """What a finished call says about a target: the signal, and the generation in which the call left.
 
     `told_s` is a rest that the vendor named, in seconds, `window_s` that of the declared limit; `jitter` is a random
@@ -195,6 +200,9 @@ def _late(health: Health, news: Observation) -> Health:
         return health
     if health.is_cut and news.born == health.generation - 1:
         health = _counted(health, news)
+        if news.signal is Signal.OK:
+            until = min(health.until, max(news.at, health.window_until))
+            health = replace(health, until=until, throttled_until=until)
     if news.told_s is None or news.signal not in RESTS_S:
         return health
     until = told_until(news.at, news.told_s, news.jitter)
@@ -220,15 +228,16 @@ def _throttled(health: Health, news: Observation) -> Health:
     is_step = health.share > health.ceiling
     is_again = not is_step and news.at < health.throttled_until + AGAIN_S
     until, strikes = news.rest_until(health.strikes + 1), health.strikes + 1
-    window_over = news.at + news.window_s * (1 + 0.2 * news.jitter)
-    if not is_again and news.told_s is None and window_over < until:
-        until, strikes = window_over, health.strikes
+    window_until = news.at + news.window_s * (1 + 0.2 * news.jitter) if news.told_s is None else math.inf
+    if window_until < until and (not is_again or health.answered):
+        until, strikes = window_until, health.strikes
     share = min(health.share, health.ceiling)
     rest = _moved(
         health,
         State.RESTING,
         until=until,
         throttled_until=until,
+        window_until=window_until,
         then=State.RAMPING if is_again or share < 1.0 else State.READY,
         strikes=strikes,
         share=share,

@@ -76,7 +76,7 @@ class AccountState:
         return self.congestion is not None and self.in_flight >= self.congestion.room
 
     def _budgets_over(self, now: float) -> float:
-        return max((now + budget.seconds_to_reset for budget in self.budgets if not budget.left), default=0.0)
+        return max([now + budget.seconds_to_reset for budget in self.budgets if not budget.left], default=0.0)
 
 
 class KeyState:

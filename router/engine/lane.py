@@ -71,7 +71,7 @@ class Lane:
         self.waiting = IDLE
         self._pace = Pace.of_calls(self.provider.rates, self.provider.burst, implied=self.provider.paced_rate)
         self._tokens = Pace.of_tokens(self.provider.tokens)
-        self._budgets = budgets
+        self.budgets = budgets
         self._line = line
         self._clock = clock
         self._look = asyncio.Event()
@@ -101,7 +101,7 @@ class Lane:
 
     def account_changed(self, _account: AccountState) -> None:
         """Look again how it stands: another lane has changed an account that both use."""
-        self._changes_at = -math.inf
+        self._availability.expire()
         self._look.set()
 
     def model_of(self, selector: Selector) -> str | None:
@@ -129,7 +129,7 @@ class Lane:
 
     def reasons(self, selector: Selector) -> list[str]:
         """Why nothing here can serve a selector now, in the vendor's words."""
-        used_up = [f"{self.name}: {budget.rate} is used up" for budget in self._budgets if not budget.left]
+        used_up = [f"{self.name}: {budget.rate} is used up" for budget in self.budgets if not budget.left]
         return used_up + self.provider_state.reasons(selector, self._clock.now())
 
     def action(self, permit: Permit, fault: Fault) -> Action:
@@ -173,7 +173,7 @@ class Lane:
 
     def _obstacle_for_all(self, now: float) -> Obstacle | None:
         health, silence = self.provider_state.health.at(now), self.provider_state.silence
-        if health.state in {State.RESTING, State.DROPPED}:
+        if not health.is_open:
             return Obstacle("provider rests", health.until)
         if self.provider_state.in_flight >= self.max_in_flight(now):
             is_trial = health.state is State.TRIAL
@@ -184,7 +184,7 @@ class Lane:
         if (ready_at := self._pace.ready_at()) > now:
             is_slowed = health.share < 1.0
             return Obstacle("ramp" if is_slowed else "pace", ready_at)
-        if resets := [budget.seconds_to_reset for budget in self._budgets if not budget.left]:
+        if resets := [budget.seconds_to_reset for budget in self.budgets if not budget.left]:
             return Obstacle("budget used up", now + max(resets))
         return None
 
@@ -250,7 +250,7 @@ class Lane:
     def _give(self, opening: Opening) -> None:
         """Give a ticket its permit in this same turn of the loop, unless another run has used up a budget."""
         ticket, key, model, now = opening
-        if not take_all((*self._budgets, *key.account.budgets)):
+        if not take_all((*self.budgets, *key.account.budgets)):
             return
         permit = Permit(
             lane=self,

@@ -184,8 +184,8 @@ class Pace:
     """
 
     def __init__(self, limits: Iterable[Limit] = (), *, implied: Rate | None = None) -> None:
-        self.limits = tuple(limits)
-        self._implied = None if implied is None or self.limits else Limit(implied)
+        self._declared = self._in_use = tuple(limits)
+        self._implied = (Limit(implied),) if implied and not self._declared else self._declared
         self._share = 1.0
 
     @classmethod
@@ -207,16 +207,13 @@ class Pace:
     def share(self, share: float) -> None:
         if share != self._share:
             self._share = share
+            self._in_use = self._declared if share >= 1.0 else self._implied
             for limit in self._in_use:
                 limit.share = share
 
-    @property
-    def _in_use(self) -> tuple[Limit, ...]:
-        return self.limits if self._implied is None or self._share >= 1.0 else (self._implied,)
-
     def ready_at(self, amount: float = 1.0) -> float:
         """The loop time from which `amount` may leave under every limit; 0 without limits."""
-        return max((limit.ready_at(amount) for limit in self._in_use), default=0.0)
+        return max([limit.ready_at(amount) for limit in self._in_use], default=0.0)
 
     def take(self, now: float, amount: float = 1.0) -> Charge:
         """Charge what leaves now to every limit."""

@@ -120,6 +120,7 @@ class ProviderState:
         for account in ring.accounts:
             account.listeners.append(self._account_changed)
         self._announcer = Announcer(provider, ring, self.history, on_change)
+        self._announced: Health | None = None
 
     @property
     def default_model(self) -> str:
@@ -276,9 +277,12 @@ class ProviderState:
         of its own that has come back, an account can only have begun to rest by another provider's call.
         """
         because: Because = "alike" if alike else "own" if by_own_call else "account"
-        for key in self._keys.look(now):
+        moved, own = self._keys.look(now), self.health.at(now)
+        if not moved and own is self._announced:
+            return
+        self._announced = own
+        for key in moved:
             self._announcer.key(key, self._keys[key], now, because)
-        own = self.health.at(now)
         followed = self._followed(own)
         because = "keys" if followed else "alike" if alike else "own"
         self._announcer.provider(followed or own, now, because, self.in_flight, alike)

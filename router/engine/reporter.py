@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import ParamSpec
 
 from router.clock import Clock
 from router.engine.announcer import Change
@@ -15,6 +17,17 @@ from router.log.events import AttemptFinished, PaceChanged, StateChanged
 from router.log.times import iso
 from router.log.writer import EventLog
 from router.types import Answer, Attempt
+
+P = ParamSpec("P")
+
+
+def tell(told: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Tell the log or the store; one that fails costs no answer and ends no lane, and is the event loop's news."""
+    try:
+        told(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - whatever a log or store may raise
+        said = {"message": f"router: what happened could not be recorded ({error})", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(said)
 
 
 class Reporter:

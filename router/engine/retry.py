@@ -1,79 +1,187 @@
-"""One request on its way: its attempts so far, and the pure decision whether it may go on."""
+"""The rings around one call: deadline > retry > permit > send. A job goes in, an answer or an error comes out."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 
-from router.engine.selector import Selector
-from router.errors import AttemptsExhausted, CallError, ItemRefused
-from router.faults import Family, Fault, Kind, Proof
-from router.types import Attempt, Request
+from tenacity import RetryCallState, Retrying, retry_if_result, wait_none
 
-MAX_SENT = 50
-"""An item that was denied so often (throttled, dead keys) is given up, whatever its charged attempts say."""
+from router.clock import Clock, Heartbeat
+from router.engine.dispatch import Dispatcher, Ticket
+from router.engine.job import Job, give_up
+from router.engine.lane import Lane
+from router.engine.permit import Permit
+from router.engine.reporter import Reporter, tell
+from router.errors import AttemptsExhausted, CallError, DeadlineExceeded, InternalError
+from router.faults import Fault, Kind
+from router.transport import Call, Transport
+from router.types import Answer, Attempt, Completion
 
-
-@dataclass(slots=True)
-class Job:
-    """A request under way; `attempts` grows, and `verdict` is the error that ends it.
-
-    `tokens` are estimated, 0 where nobody counts.
-    """
-
-    request: Request
-    selector: Selector
-    priority: int
-    number: int
-    max_charged: int
-    tokens: int = 0
-    attempts: tuple[Attempt, ...] = ()
-    verdict: type[CallError] | None = None
-
-    @property
-    def next_selector(self) -> Selector:
-        """What it asks for now: what its caller asked, and better not where it has failed."""
-        failed_at = {attempt.provider for attempt in self.attempts if _elsewhere(attempt.fault)}
-        return Selector(self.selector.model, self.selector.only, self.selector.avoid | failed_at)
+UNHEARD = frozenset({Kind.TIMEOUT, Kind.CONNECTION})
+"""What becomes of calls to which nobody listens, because this process stood still."""
+SILENT = "taken back: nothing has come back from this vendor for far longer than usual"
 
 
-def _elsewhere(fault: Fault | None) -> bool:
-    return fault is not None and fault.reaction.elsewhere
+def _has_failed(job: Job) -> bool:
+    return job.completion is None
 
 
-def give_up(
-    attempts: Sequence[Attempt], max_charged: int, *, proven: Container[str] = (), is_last: bool = False
-) -> type[CallError] | None:
-    """The error that ends a job after these attempts, or None where it may try again.
-
-    `proven` are the providers that have answered others, `is_last` says that none is left to try.
-    """
-    faults = [attempt.fault for attempt in attempts if attempt.fault]
-    if not faults:
-        return None
-    if _is_refused(faults, is_last=is_last) or _is_alike_at_two(attempts, proven):
-        return ItemRefused
-    charged = sum(fault.reaction.charged for fault in faults)
-    if charged >= max_charged or len(attempts) >= MAX_SENT:
-        return AttemptsExhausted
-    return None
+def _must_stop(state: RetryCallState) -> bool:
+    return state.outcome is not None and state.outcome.result().verdict is not None
 
 
-def _is_refused(faults: Sequence[Fault], *, is_last: bool) -> bool:
-    """Whether the item's own fault is final: by a vendor's own words, by a second vendor, or since nobody is left."""
-    last = faults[-1]
-    if last.reaction.family is not Family.ITEM:
-        return False
-    said = last.reaction.proof is Proof.ITS_WORDS and bool(last.message)
-    return said or is_last or sum(fault.reaction.family is Family.ITEM for fault in faults) > 1
+RING = Retrying(
+    retry=retry_if_result(_has_failed),
+    stop=_must_stop,
+    wait=wait_none(),
+    sleep=lambda _seconds: None,
+    retry_error_callback=lambda _state: None,
+)
+"""Try again at once: it is the lane that waits. The result of each try is the job itself.
+
+One for all jobs: one for each would leave a cycle behind, whose collection holds the loop up. Nothing in it waits, so
+it is no AsyncRetrying, which asks each of its own steps whether it is a coroutine: that costs more than all the rest.
+"""
 
 
-def _is_alike_at_two(attempts: Sequence[Attempt], proven: Container[str]) -> bool:
-    """Whether two providers that answer others have failed it alike, and in a way that an item can cause."""
-    alike: defaultdict[tuple[Kind, int | None], set[str]] = defaultdict(set)
-    for attempt in attempts:
-        fault = attempt.fault
-        if fault and fault.reaction.proof is Proof.ALIKE_ELSEWHERE and attempt.provider in proven:
-            alike[fault.kind, fault.status].add(attempt.provider)
-    return any(len(providers) > 1 for providers in alike.values())
+class RetryRing:
+    """Sees jobs through, as many at once as are asked for."""
+
+    def __init__(
+        self,
+        line: Dispatcher,
+        lanes: Sequence[Lane],
+        transport: Transport,
+        *,
+        clock: Clock,
+        pulse: Heartbeat,
+        reporter: Reporter,
+    ) -> None:
+        self._line = line
+        self._lanes = lanes
+        self._transport = transport
+        self._clock = clock
+        self._pulse = pulse
+        self._reporter = reporter
+
+    async def run(self, job: Job, deadline: float | None = None) -> Completion:
+        """Send until there is an answer, for at most `deadline` seconds; raises the error that ends the job."""
+        if deadline is None:
+            return await self._retry(job)
+        patience = self._pulse.timeout(deadline)
+        try:
+            async with patience:
+                return await self._retry(job)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            raise DeadlineExceeded(f"no answer within {deadline:g} s", job.attempts) from None
+
+    async def _retry(self, job: Job) -> Completion:
+        for attempt in RING:
+            if job.attempts:
+                await asyncio.sleep(0)  # the lane where it failed looks out again, so that the lanes' rank decides
+            await self._attempt(job)
+            attempt.retry_state.set_result(job)
+        if job.completion is None:
+            raise (job.verdict or AttemptsExhausted)(_why(job.attempts), job.attempts)
+        return job.completion
+
+    async def _attempt(self, job: Job) -> None:
+        """Send once, and put what came of it into the job."""
+        asked_at = self._clock.now()
+        async with await self._permit(job) as permit:
+            sent_at = self._clock.now()
+            result = await self._send(job, permit)
+            permit.settle(result)
+            fault = result if isinstance(result, Fault) else None
+            attempt = _attempted(job, permit, fault, sent_at - asked_at, self._clock.now() - sent_at)
+            job.attempts = (*job.attempts, attempt)
+            job.verdict = self._verdict(job) if fault else None
+            tell(self._reporter.attempt, job.request.id, attempt, permit, result, gave_up=job.verdict is not None)
+        if isinstance(result, Answer):
+            job.completion = _completion(attempt, result, job.attempts)
+
+    def _verdict(self, job: Job) -> type[CallError] | None:
+        proven = {lane.name for lane in self._lanes if lane.provider_state.answered}
+        return give_up(job.attempts, job.max_charged, proven=proven, is_last=self._is_last(job))
+
+    def _is_last(self, job: Job) -> bool:
+        """Whether no provider is left that this job has not been at."""
+        tried = {attempt.provider for attempt in job.attempts}
+        return not any(lane.name not in tried and lane.could_serve(job.selector) for lane in self._lanes)
+
+    async def _permit(self, job: Job) -> Permit:
+        """Wait in the line, with the old number."""
+        paired: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
+        ticket = Ticket(job.priority, job.number, job.next_selector, job.tokens, paired)
+        self._line.submit(ticket)
+        try:
+            return await paired
+        except CallError as error:
+            raise error.after(job.attempts) from None
+        except asyncio.CancelledError:
+            # Paired in the same turn as the caller was cancelled: the permit is ours to give back.
+            if paired.done() and not paired.cancelled() and paired.exception() is None:
+                paired.result().lane.release(paired.result())
+            self._line.withdraw(ticket)
+            raise
+
+    async def _send(self, job: Job, permit: Permit) -> Answer | Fault:
+        """Send once, and excuse what nobody could hear because this process stood still."""
+        stops = self._pulse.stops
+        result = await self._reply(job, permit)
+        if isinstance(result, Fault) and result.kind in UNHEARD and self._pulse.stops != stops:
+            return replace(result, excused=True)
+        return result
+
+    async def _reply(self, job: Job, permit: Permit) -> Answer | Fault:
+        """Wait for as long as the lane does; a transport that raises has cost this job and no other."""
+        call = Call(permit.provider, permit.key.key, permit.model, job.request)
+        permit.patience = patience = self._pulse.timeout(None)
+        try:
+            async with patience:
+                return await self._transport.send(call, permit.sent)
+        except Exception as error:
+            if patience.expired() and isinstance(error, TimeoutError):
+                return Fault(Kind.TIMEOUT, SILENT)
+            raise InternalError.of(error).after(job.attempts) from error
+
+
+def _attempted(job: Job, permit: Permit, fault: Fault | None, waited_s: float, latency_s: float) -> Attempt:
+    return Attempt(
+        number=len(job.attempts) + 1,
+        provider=permit.provider.name,
+        key=permit.key.key.name,
+        key_hash=permit.key.key.fingerprint,
+        model=permit.model,
+        latency_s=latency_s,
+        waited_s=waited_s,
+        waited_for=permit.waited_for,
+        fault=fault,
+    )
+
+
+def _completion(attempt: Attempt, answer: Answer, attempts: tuple[Attempt, ...]) -> Completion:
+    return Completion(
+        text=answer.text,
+        provider=attempt.provider,
+        key=attempt.key,
+        key_hash=attempt.key_hash,
+        model=answer.model or attempt.model,
+        usage=answer.usage,
+        finish_reason=answer.finish_reason,
+        latency_s=attempt.latency_s,
+        waited_s=sum(each.waited_s for each in attempts),
+        attempts=attempts,
+        cost_usd=answer.cost_usd,
+        answer=answer,
+    )
+
+
+def _why(attempts: Sequence[Attempt]) -> str:
+    last = attempts[-1]
+    tries = "attempt" if len(attempts) == 1 else "attempts"
+    return f"no answer after {len(attempts)} {tries}; the last at {last.key}: {last.fault}"

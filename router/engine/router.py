@@ -1,4 +1,4 @@
-"""`complete` and `map` over lanes. Rings, one concern each: complete > retry > permit > send."""
+"""`complete` and `map` over lanes, and all that a router owns while it is open: the lanes, the line, the transport."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import ParamSpec, Self
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_none
+from typing import Self
 
 from router.clock import Clock, Heartbeat, LoopClock
 from router.config.loading import load
@@ -23,44 +21,26 @@ from router.config.parameters import first_refusal
 from router.engine.amap import amap
 from router.engine.announcer import Change
 from router.engine.assembly import lanes_of, remember
-from router.engine.dispatch import Dispatcher, Ticket
+from router.engine.dispatch import Dispatcher
+from router.engine.job import Job
 from router.engine.lane import Lane
-from router.engine.permit import Permit
-from router.engine.reporter import Reporter
-from router.engine.retry import Job, give_up
+from router.engine.reporter import Reporter, tell
+from router.engine.retry import RetryRing
 from router.engine.selector import Selector
 from router.engine.status import LaneStatus, view
 from router.engine.tokens import UNCOUNTED, Estimate, estimate
-from router.errors import (
-    AttemptsExhausted,
-    CallError,
-    DeadlineExceeded,
-    InternalError,
-    ItemRefused,
-    Outcome,
-    RouterError,
-    Stopped,
-)
+from router.errors import CallError, InternalError, ItemRefused, Outcome, RouterError, Stopped
 from router.faults import Fault, Kind
 from router.log.scrub import Scrubber
 from router.log.writer import EventLog, NoLog
 from router.rates import Rate
-from router.simulator.stage import rehearsal
 from router.store import StateStore
-from router.transport import Call, Transport
+from router.transport import Transport
 from router.transport.litellm_transport import LiteLLMTransport
-from router.types import Answer, Attempt, Completion, Json, Message, Request
+from router.types import Completion, Json, Message, Request
 
 MAX_WAIT_S = 900.0
-UNHEARD = frozenset({Kind.TIMEOUT, Kind.CONNECTION})
-"""What becomes of calls to which nobody listens, because this process stood still."""
 NOT_ENTERED = "enter the router with `async with` before it is used"
-SILENT = "taken back: nothing has come back from this vendor for far longer than usual"
-
-P = ParamSpec("P")
-
-Vendors = Callable[[Config], AbstractAsyncContextManager[Config]]
-"""Puts other vendors in the place of the declared ones for a while, as a rehearsal does."""
 
 
 class Router:
@@ -70,7 +50,6 @@ class Router:
         self,
         config: Config,
         *,
-        vendors: Vendors | None = None,
         transport: Transport | None = None,
         log: EventLog | None = None,
         rng: random.Random | None = None,
@@ -86,7 +65,7 @@ class Router:
         self.config = config
         self.lanes: tuple[Lane, ...] = ()
         self._tightest: tuple[Rate, ...] = ()
-        self._vendors = vendors
+        self._stage: AbstractAsyncContextManager[Config] = nullcontext(config)
         self._transport = transport
         self._log = log or NoLog()
         self._rng = rng or random.Random()
@@ -94,16 +73,7 @@ class Router:
         self._memory = memory
         self._scrub = scrub
         self._line = Dispatcher(max_wait)
-        # Shared: one for each job would leave a cycle behind, whose collection holds the loop up. It keeps its state
-        # for each thread, so nothing that it calls here may await.
-        self._ring = AsyncRetrying(
-            retry=retry_if_result(lambda completion: completion is None),
-            stop=self._must_stop,
-            wait=wait_none(),
-            sleep=asyncio.sleep,
-            retry_error_callback=lambda _state: None,
-        )
-        self._heartbeat: Heartbeat | None = None
+        self._ring: RetryRing | None = None
         self._owned = AsyncExitStack()
 
     @classmethod
@@ -119,7 +89,13 @@ class Router:
         if transport is not None:
             return cls(config, transport=transport)
         simulated = config.wants_rehearsal if rehearse is None else rehearse
-        return cls(config, vendors=rehearsal) if simulated else cls(config, memory=StateStore.open())
+        if not simulated:
+            return cls(config, memory=StateStore.open())
+        from router.simulator.stage import rehearsal
+
+        router = cls(config)
+        router._stage = rehearsal(config)
+        return router
 
     async def __aenter__(self) -> Self:
         await self._owned.__aenter__()
@@ -132,27 +108,24 @@ class Router:
 
     async def _open(self) -> None:
         self._clock = clock = self._clock or LoopClock.start()
-        self._heartbeat = Heartbeat.start(self._stood_still)
-        self._reporter = Reporter(self._log, clock)
-        if self._vendors is not None:
-            self.config = await self._owned.enter_async_context(self._vendors(self.config))
-        transport = self._transport or LiteLLMTransport(
-            self.config, clock.wall, self._scrub, timeout=self._heartbeat.timeout
-        )
-        self._transport = transport
+        pulse = Heartbeat.start(self._stood_still)
+        self._reporter = reporter = Reporter(self._log, clock)
+        self.config = config = await self._owned.enter_async_context(self._stage)
+        transport = self._transport or LiteLLMTransport(config, clock.wall, self._scrub, timeout=pulse.timeout)
         self._owned.push_async_callback(transport.aclose)
         if self._memory is not None:
             self._owned.callback(self._memory.close)
         await transport.prepare()
         group = await self._owned.enter_async_context(asyncio.TaskGroup())
         self.lanes = lanes_of(
-            self.config, self._line, clock=clock, rng=self._rng, on_change=self._changed, memory=self._memory
+            config, self._line, clock=clock, rng=self._rng, on_change=self._changed, memory=self._memory
         )
         self._line.open(self.lanes, clock)
         limits = sorted(
             (limit for lane in self.lanes for limit in lane.provider.tokens), key=lambda limit: limit.amount
         )
         self._tightest = tuple(limits[:1])
+        self._ring = RetryRing(self._line, self.lanes, transport, clock=clock, pulse=pulse, reporter=reporter)
         tasks = [group.create_task(self._run(lane), name=f"lane {lane.name}") for lane in self.lanes]
         self._owned.callback(lambda: [task.cancel() for task in tasks])
         self._owned.callback(self.stop)
@@ -162,9 +135,9 @@ class Router:
             lane.provider_state.silence.stood_still(seconds)
 
     def _changed(self, change: Change) -> None:
-        _tell(self._reporter.change, change)
+        tell(self._reporter.change, change)
         if self._memory is not None:
-            _tell(remember, self._memory, change, self._time.wall())
+            tell(remember, self._memory, change, self._time.wall())
 
     async def _run(self, lane: Lane) -> None:
         """Run a lane; where it ends by a defect, everybody who waits is told, and the block ends with its error."""
@@ -212,21 +185,14 @@ class Router:
         request = Request.of(prompt)
         if params:
             request = replace(request, params={**request.params, **params})
-        if why := first_refusal(request.params):
+        if request.params and (why := first_refusal(request.params)):
             raise ItemRefused(why, fault=Fault(Kind.BAD_REQUEST, why))
         selector = Selector(model, request.only if only is None else frozenset(only), frozenset(avoid))
         tokens = estimate(request) if self._tightest else UNCOUNTED
         if tokens.never_fits(self._tightest):
             selector = self._fitting(selector, tokens)
         job = Job(request, selector, priority, self._line.next_number(), self.config.attempts, tokens.total)
-        patience = self._pulse.timeout(deadline)
-        try:
-            async with patience:
-                return await self._retry_ring(job)
-        except TimeoutError:
-            if not patience.expired():
-                raise
-            raise DeadlineExceeded(f"no answer within {deadline:g} s", job.attempts) from None
+        return await self._rings.run(job, deadline)
 
     async def map(
         self,
@@ -267,78 +233,7 @@ class Router:
             limits = ", ".join(f"`tokens: {limit}` of {name}" for name, limit in tight.items())
             why = f"about {tokens.text:,} tokens of text never fit under {limits}"
             raise ItemRefused(why, fault=Fault(Kind.CONTEXT_LENGTH, why))
-        return replace(selector, only=frozenset(able.keys() - tight.keys()))
-
-    # The rings.
-
-    async def _retry_ring(self, job: Job) -> Completion:
-        """Try again, at once: it is the lane that waits."""
-        completion: Completion | None = await self._ring(self._attempt, job)
-        if completion is None:
-            raise (job.verdict or AttemptsExhausted)(_why(job.attempts), job.attempts)
-        return completion
-
-    def _must_stop(self, state: RetryCallState) -> bool:
-        (job,) = state.args
-        job.verdict = self._verdict(job)
-        return job.verdict is not None
-
-    def _verdict(self, job: Job) -> type[CallError] | None:
-        proven = {lane.name for lane in self.lanes if lane.provider_state.answered}
-        return give_up(job.attempts, job.max_charged, proven=proven, is_last=self._is_last(job))
-
-    def _is_last(self, job: Job) -> bool:
-        """Whether no provider is left that this job has not been at."""
-        tried = {attempt.provider for attempt in job.attempts}
-        return not any(lane.name not in tried and lane.could_serve(job.selector) for lane in self.lanes)
-
-    async def _attempt(self, job: Job) -> Completion | None:
-        """Send once; None where that failed."""
-        asked_at = self._time.now()
-        async with await self._permit(job) as permit:
-            sent_at = self._time.now()
-            stops = self._pulse.stops
-            result = await self._send(job, permit)
-            if isinstance(result, Fault) and result.kind in UNHEARD and self._pulse.stops != stops:
-                result = replace(result, excused=True)
-            permit.settle(result)
-            attempt = self._attempted(job, permit, result, sent_at - asked_at, self._time.now() - sent_at)
-            job.attempts = (*job.attempts, attempt)
-            gave_up = isinstance(result, Fault) and self._verdict(job) is not None
-            _tell(self._reporter.attempt, job.request.id, attempt, permit, result, gave_up=gave_up)
-        if isinstance(result, Fault):
-            return None
-        return _completion(attempt, result, job.attempts)
-
-    async def _send(self, job: Job, permit: Permit) -> Answer | Fault:
-        """Send once, and wait for as long as the lane does; a transport that raises has cost this job and no other."""
-        call = Call(permit.provider, permit.key.key, permit.model, job.request)
-        permit.patience = patience = self._pulse.timeout(None)
-        try:
-            async with patience:
-                return await self._sends.send(call, permit.sent)
-        except Exception as error:
-            if patience.expired() and isinstance(error, TimeoutError):
-                return Fault(Kind.TIMEOUT, SILENT)
-            raise InternalError.of(error).after(job.attempts) from error
-
-    async def _permit(self, job: Job) -> Permit:
-        """Wait in the line, with the old number."""
-        paired: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
-        ticket = Ticket(job.priority, job.number, job.next_selector, job.tokens, paired)
-        self._line.submit(ticket)
-        try:
-            return await paired
-        except CallError as error:
-            raise error.after(job.attempts) from None
-        except asyncio.CancelledError:
-            # Paired in the same turn as the caller was cancelled: the permit is ours to give back.
-            if paired.done() and not paired.cancelled() and paired.exception() is None:
-                paired.result().lane.release(paired.result())
-            self._line.withdraw(ticket)
-            raise
-
-    # Small parts.
+        return selector._replace(only=frozenset(able.keys() - tight.keys()))
 
     @property
     def _time(self) -> Clock:
@@ -347,60 +242,7 @@ class Router:
         return self._clock
 
     @property
-    def _pulse(self) -> Heartbeat:
-        if self._heartbeat is None:
+    def _rings(self) -> RetryRing:
+        if self._ring is None:
             raise RouterError(NOT_ENTERED)
-        return self._heartbeat
-
-    @property
-    def _sends(self) -> Transport:
-        if self._transport is None:
-            raise RouterError(NOT_ENTERED)
-        return self._transport
-
-    def _attempted(
-        self, job: Job, permit: Permit, result: Answer | Fault, waited_s: float, latency_s: float
-    ) -> Attempt:
-        return Attempt(
-            number=len(job.attempts) + 1,
-            provider=permit.provider.name,
-            key=permit.key.key.name,
-            key_hash=permit.key.key.fingerprint,
-            model=permit.model,
-            latency_s=latency_s,
-            waited_s=waited_s,
-            waited_for=permit.waited_for,
-            fault=result if isinstance(result, Fault) else None,
-        )
-
-
-def _tell(tell: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Tell the log or the store; one that fails costs no answer and ends no lane, and is the event loop's news."""
-    try:
-        tell(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001 - whatever a log or store may raise
-        said = {"message": f"router: what happened could not be recorded ({error})", "exception": error}
-        asyncio.get_running_loop().call_exception_handler(said)
-
-
-def _completion(attempt: Attempt, answer: Answer, attempts: tuple[Attempt, ...]) -> Completion:
-    return Completion(
-        text=answer.text,
-        provider=attempt.provider,
-        key=attempt.key,
-        key_hash=attempt.key_hash,
-        model=answer.model or attempt.model,
-        usage=answer.usage,
-        finish_reason=answer.finish_reason,
-        latency_s=attempt.latency_s,
-        waited_s=sum(each.waited_s for each in attempts),
-        attempts=attempts,
-        cost_usd=answer.cost_usd,
-        answer=answer,
-    )
-
-
-def _why(attempts: Sequence[Attempt]) -> str:
-    last = attempts[-1]
-    tries = "attempt" if len(attempts) == 1 else "attempts"
-    return f"no answer after {len(attempts)} {tries}; the last at {last.key}: {last.fault}"
+        return self._ring

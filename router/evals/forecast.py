@@ -156,7 +156,7 @@ class Forecaster:
         model = provider.model_for(work.model)
         if model is None:
             return None
-        tier = str(provider.params.get("service_tier", ""))
+        tier = str(provider.params_of(model).get("service_tier", ""))
         tariffs = tariffs_of(provider, model, self.listed, simulated=self.config.simulated, tier=tier)
         each = self.estimates[provider.name]
         # By the thousand, so that parts of a token count.

@@ -49,9 +49,11 @@ class Plan:
     """One evaluation. Times in seconds; `notes` are sentences that screens and the summary are to show.
 
     Every item goes to each of `models`, names that some provider has; none means the first of each provider.
-    A run ends where nothing can be sent for longer than `max_wait_s`. `only` names the providers that items go to,
-    None for all; the others may be asked to judge. Answers must keep `schema`, which stands in the messages, too, where
-    `in_words` says so. `sent` is what providers are sent for such wishes, for run.json.
+    A run ends where nothing can be sent for longer than `max_wait_s`, and where more would cost above `max_cost_usd`
+    (dollars). `only` names the providers that items go to, None for all; the others may be asked to judge. Answers must
+    keep `schema`, which stands in the messages, too, where `in_words` says so; `sent` is what providers are sent for
+    such wishes, for run.json. `resume` is the directory of a run to go on with, whose errors are asked again with
+    `retry_errors`; `command` are the arguments of this plan.
     """
 
     config: Config
@@ -65,12 +67,16 @@ class Plan:
     max_samples: int = 256
     deadline_s: float | None = None
     max_wait_s: float = 900.0
+    max_cost_usd: float | None = None
     seed: int = 0
     schema: Schema | None = None
     in_words: bool = False
     sent: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     only: frozenset[str] | None = None
     notes: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    resume: Path | None = None
+    retry_errors: bool = False
 
     def __post_init__(self) -> None:
         for prompt in self.prompts:

@@ -9,18 +9,21 @@ from importlib.metadata import version
 from router.config.masking import shown
 from router.config.models import Provider
 from router.evals.plan import Plan
+from router.evals.resume import Before
 from router.log.times import iso
 
 PACKAGES = ("router", "litellm", "aiolimiter", "tenacity", "structlog", "aiohttp")
 
 
-def describe(plan: Plan, run: str, started: float) -> dict[str, object]:
-    """The contents of run.json, for a run called `run` that starts at `started` (seconds since the epoch)."""
+def describe(plan: Plan, run: str, now: float, before: Before) -> dict[str, object]:
+    """The contents of run.json, for a run called `run` that begins `now` (seconds since the epoch), or goes on then."""
     config = plan.config
     return {
         "run": run,
         "simulated": config.simulated,
-        "started": iso(started),
+        "started": before.started or iso(now),
+        "resumed": [*before.resumed, *([iso(now)] if before.started else [])],
+        "command": list(plan.command),
         "config": str(config.path),
         "prompts": [
             {"name": prompt.name, "path": str(prompt.path), "sha256": prompt.sha256} for prompt in plan.prompts
@@ -38,6 +41,7 @@ def describe(plan: Plan, run: str, started: float) -> dict[str, object]:
         "max_samples": plan.max_samples,
         "deadline_s": plan.deadline_s,
         "max_wait_s": plan.max_wait_s,
+        "max_cost_usd": plan.max_cost_usd,
         "attempts": config.attempts,
         "providers": [_provider(provider) for provider in config.usable],
         "left_out": {provider.name: provider.why_left_out for provider in config.left_out},

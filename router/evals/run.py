@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import shlex
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,17 +12,24 @@ from pathlib import Path
 from router.clock import Clock
 from router.engine.amap import amap
 from router.engine.router import Router
+from router.engine.status import LaneStatus
 from router.errors import NothingServes, Stopped
+from router.evals.ahead import Ahead
 from router.evals.fit import Fit
+from router.evals.money import Purse
 from router.evals.patience import Patience
 from router.evals.plan import Plan
 from router.evals.progress import Snapshot
+from router.evals.resume import Before
 from router.evals.run_directory import RunDirectory
+from router.evals.settling import Settled, mark_again, settle
 from router.evals.summary import Tally, notes, provider_summary
-from router.evals.trials import Settled, Trial, settle, trials
+from router.evals.trials import Trial, trials
 from router.log.events import ItemSettled, RunFinished
 from router.log.times import iso
 
+DONE_AT_ONCE = 1000
+"""So many trials that are done are passed over before others have their turn."""
 LOADING = "loading LiteLLM, which takes some seconds"
 
 
@@ -47,7 +55,10 @@ class Evaluation:
 
 @dataclass(slots=True)
 class Run:
-    """One evaluation under way; its mutable state is the tally, and whether it is to end."""
+    """One evaluation under way; its mutable state is the tally, and whether it is to end.
+
+    `before` is what was done of it by processes before this one; their rows are in the tally already.
+    """
 
     plan: Plan
     files: RunDirectory
@@ -55,17 +66,24 @@ class Run:
     router: Router
     patience: Patience
     fit: Fit
+    purse: Purse = field(default_factory=Purse)
     tally: Tally = field(default_factory=Tally)
+    before: Before = field(default_factory=Before)
     interrupted: bool = False
     hopeless: str | None = None
     started: float | None = None
     ended: float | None = None
     first_error: str | None = None
     working: asyncio.Timeout | None = None
+    ahead: Ahead = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ahead = Ahead(self.plan, self.purse)
 
     async def work(self) -> None:
         """Put every trial through the router and write down each as it comes back, until all are or `hurry`."""
         self.started = self.clock.now()
+        self.purse.has_spent(self.tally.total.cost_usd, self.tally.total.priced)
         self.working = working = asyncio.timeout(None)
         try:
             async with working, aclosing(amap(self._settle, self._trials(), self.plan.max_samples)) as done:
@@ -81,12 +99,23 @@ class Run:
 
     async def _settle(self, trial: Trial) -> tuple[Settled, float]:
         began = self.clock.now()
-        return await settle(trial, self.plan, self.router), self.clock.now() - began
+        row = self.before.to_mark(trial)
+        settle_ = (
+            settle(trial, self.plan, self.router) if row is None else mark_again(trial, row, self.plan, self.router)
+        )
+        return await settle_, self.clock.now() - began
 
-    def _trials(self) -> Iterator[Trial]:
+    async def _trials(self) -> AsyncIterator[Trial]:
         last = ""
-        for trial in trials(self.plan):
+        for number, trial in enumerate(trials(self.plan)):
             if self.is_stopping:
+                return
+            if self.before.is_done(trial):
+                if number % DONE_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                continue
+            if not await self.purse.admit():
+                self.hopeless = self.hopeless or (None if self.is_stopping else str(self.purse))
                 return
             if trial.item.id != last:
                 last = trial.item.id
@@ -104,6 +133,7 @@ class Run:
         self.files.log.write(ItemSettled(row.trial, row.outcome, row.attempts, round(elapsed_s, 4), why))
 
     def _listen(self, settled: Settled) -> None:
+        self.purse.settle(settled.row.cost_usd)
         why = self.patience.hear(settled, self.clock.wall())
         if why is not None and not self.is_stopping:
             self.hopeless = why
@@ -136,8 +166,9 @@ class Run:
         return True
 
     def snapshot(self) -> Snapshot:
-        """How far the run has come."""
-        verdicts = self.tally.total.verdicts
+        """How far the run has come; what bounds it is remembered for the summary."""
+        verdicts, lanes = self.tally.total.verdicts, self.router.status()
+        ahead = self.ahead.look(lanes, self.tally, self.elapsed_s, self.clock.wall())
         return Snapshot(
             run=self.files.name,
             total=self.plan.total,
@@ -148,15 +179,21 @@ class Run:
             error=verdicts["error"],
             elapsed_s=self.elapsed_s,
             wall=self.clock.wall(),
-            lanes=self.router.status(),
+            lanes=lanes,
             simulated=self.plan.config.simulated,
             stopping=self.is_stopping,
             notes=(*(() if self.router.lanes else (LOADING,)), *notes(self.plan)),
+            outlook=ahead,
         )
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds from the first trial to the last, or to now."""
+        """Seconds from the first trial to the last, or to now, with the time of the parts before this one."""
+        return self.before.earlier.elapsed_s + self.part_s
+
+    @property
+    def part_s(self) -> float:
+        """The same for this part alone."""
         if self.started is None:
             return 0.0
         return (self.clock.now() if self.ended is None else self.ended) - self.started
@@ -175,7 +212,7 @@ class Run:
                 error=total.verdicts["error"],
                 items=total.items,
                 accuracy=total.accuracy,
-                elapsed_s=round(self.elapsed_s, 3),
+                elapsed_s=round(self.part_s, 3),
                 interrupted=self.interrupted,
                 why=self.stopped,
             )
@@ -195,21 +232,36 @@ class Run:
 
     def summary(self, misfits: tuple[str, ...]) -> dict[str, object]:
         """The contents of summary.json."""
-        elapsed_s = self.elapsed_s
+        elapsed_s, taking_part = self.elapsed_s, {view.name for view in self.router.status()}
         return {
             "run": self.files.name,
             "directory": str(self.files.path),
             "prompt": self.plan.label,
-            "started": iso(self.clock.wall() - self.clock.now() + (self.started or self.clock.now())),
+            "started": self.before.started
+            or iso(self.clock.wall() - self.clock.now() + (self.started or self.clock.now())),
             "elapsed_s": round(elapsed_s, 3),
             "items_per_s": round(self.tally.total.items / elapsed_s, 3) if elapsed_s else None,
             "interrupted": self.interrupted,
             "stopped": self.stopped,
+            "bound": self.ahead.bound,
+            "continue": self._continues(),
             **self.tally.summary(),
             "simulated": self.plan.config.simulated,
             "notes": [*notes(self.plan), *misfits],
             "providers": {
-                view.name: {**self.tally.of_provider(view.name), **provider_summary(view, elapsed_s)}
-                for view in self.router.status()
+                **{view.name: self._part_of(view) for view in self.router.status()},
+                **{name: self.tally.of_provider(name) for name in self.tally.providers if name not in taking_part},
             },
         }
+
+    def _part_of(self, view: LaneStatus) -> dict[str, object]:
+        return {
+            **self.tally.of_provider(view.name),
+            **provider_summary(view, self.elapsed_s, self.before.earlier),
+        }
+
+    def _continues(self) -> str | None:
+        """The command that goes on with the run, where it ends before its items do."""
+        if not self.plan.command or not self.is_stopping:
+            return None
+        return f"router eval --resume {shlex.quote(str(self.files.path))}"

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from router.engine.status import LaneStatus
+from router.evals.earlier import Earlier
 from router.evals.plan import Plan
 from router.evals.quantiles import Quantiles
 from router.evals.results import VERDICTS, Row, Verdict
@@ -149,16 +150,16 @@ def notes(plan: Plan) -> tuple[str, ...]:
     )
 
 
-def provider_summary(view: LaneStatus, elapsed_s: float) -> dict[str, object]:
-    """What a provider's calls say about it: 429s, keys, rate used, how it ended."""
-    rate = view.declared_per_second
+def provider_summary(view: LaneStatus, elapsed_s: float, earlier: Earlier) -> dict[str, object]:
+    """What a provider's calls say about it, those of `earlier` parts included: 429s, keys, rate used, how it ended."""
+    rate, sent = view.declared_per_second, view.sent + earlier.sent[view.name]
     return {
-        "attempts": view.sent,
-        "throttled": view.throttled,
+        "attempts": sent,
+        "throttled": view.throttled + earlier.throttled[view.name],
         "keys_alive": view.keys_alive,
         "keys": view.keys_alive + view.keys_dropped,
-        # One call may leave at the very start of any window, so a rate is full at rate x time + 1.
-        "rate_used": round(view.sent / (rate * elapsed_s + 1), 4) if rate and elapsed_s else None,
+        # One call may leave at the very start of any window, so a rate is full at rate x time + 1, in each part.
+        "rate_used": round(sent / (rate * elapsed_s + 1 + earlier.parts), 4) if rate and elapsed_s else None,
         "state": str(view.state),
         "because": view.because or None,
     }

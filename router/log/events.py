@@ -35,6 +35,8 @@ class RunStarted(Event):
     """each provider's name with its declared `rate`, a list of texts such as `300/min`"""
     seed: int | None = None
     """the run's seed"""
+    resumed: bool = False
+    """whether it goes on where an earlier process ended"""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ def _lines(summary: Summary) -> Iterator[tuple[str, Text]]:
     yield from _accuracy_lines(summary)
     elapsed = _number(summary, "elapsed_s")
     elapsed_text = DASH if elapsed is None or elapsed < 0 else format_hms(elapsed)
-    yield "elapsed", Text(f"{elapsed_text}   {figure_text(_number(summary, 'items_per_s'))} items/s")
+    bound = f", bound by {clean(said)}" if isinstance(said := summary.get("bound"), str) else ""
+    yield "elapsed", Text(f"{elapsed_text}   {figure_text(_number(summary, 'items_per_s'))} items/s{bound}")
     if (cost := _cost(summary)) is not None:
         yield "cost", Text(cost)
     yield "files", Text(_word(summary, "directory"))

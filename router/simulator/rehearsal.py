@@ -113,6 +113,7 @@ def _rehearsed(provider: Provider, spec: VendorSpec, endpoint: Endpoint) -> Prov
         params_by_model=by_model,
         headers={},
         missing=(),
+        stands_for={models[size]: model for size, model in provider.models.items()},
     )
 
 
@@ -139,7 +140,7 @@ def _block(spec: VendorSpec, endpoint: Endpoint) -> list[str]:
         lines += [f"      - {{key: {_quoted(key)}, account: {_quoted(account)}}}" for key, account in spec.keys]
     else:
         lines.append("    keys: none")
-    limits = (("rate", spec.address_limits), ("key_rate", (*spec.account_limits, *spec.key_limits)))
+    limits = (("rate", spec.address_limits), ("key_rate", spec.account_limits))
     for name, rates in (*limits, ("tokens", spec.token_limits)):
         if rates:
             lines.append(f"    {name}: {_listed(rates)}")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from conftest import make_attempt
 
-from router.engine.retry import MAX_SENT, Job, give_up
+from router.engine.job import MAX_SENT, Job, give_up
 from router.engine.selector import Selector
 from router.errors import AttemptsExhausted, CallError, ItemRefused
 from router.faults import Kind

@@ -18,6 +18,8 @@ POWER = 0.8
 RESAMPLES = 9_999
 BOOTSTRAP_CELLS = 2_000_000
 """Numbers that a bootstrap holds at once: 16 MB."""
+MAX_RESAMPLED = 5_000
+"""With more items a mean is as good as normal, and Student's t takes the place of resampling."""
 MAX_ITEMS = 1_000_000
 """Beyond this many items a difference is called out of reach."""
 
@@ -209,6 +211,20 @@ def homogeneity(counts: Sequence[tuple[int, int]]) -> float:
     return float(chi2_contingency(table, correction=False).pvalue)
 
 
+def kruskal_wallis(groups: Sequence[Sequence[float]]) -> float:
+    """The p value that groups of scores, each of other items, are alike; 1 where none can differ.
+
+    Source: W. H. Kruskal and W. A. Wallis, "Use of ranks in one-criterion variance analysis", Journal of the American
+    Statistical Association 47 (1952), 583-621.
+    """
+    from scipy.stats import kruskal
+
+    some = [group for group in groups if group]
+    if len(some) < 2 or len({score for group in some for score in group}) < 2:  # noqa: PLR2004 - nothing to compare
+        return 1.0
+    return float(kruskal(*some).pvalue)
+
+
 def bootstrap(differences: Sequence[float], *, seed: int = 0) -> Interval:
     """The BCa interval of a mean difference of graded scores, one number an item; the number itself where all agree.
 
@@ -217,6 +233,9 @@ def bootstrap(differences: Sequence[float], *, seed: int = 0) -> Interval:
     """
     if len(set(differences)) <= 1:
         return Interval(differences[0], differences[0]) if differences else Interval(-1.0, 1.0)
+    if len(differences) > MAX_RESAMPLED:
+        mean, error = _mean_and_error(differences)
+        return Interval(mean - Z_95 * error, mean + Z_95 * error)
     import numpy as np
     from scipy.stats import bootstrap as resample
 
@@ -224,3 +243,54 @@ def bootstrap(differences: Sequence[float], *, seed: int = 0) -> Interval:
     batch = max(1, BOOTSTRAP_CELLS // len(values))
     found = resample((values,), np.mean, n_resamples=RESAMPLES, batch=batch, rng=np.random.default_rng(seed))
     return Interval(float(found.confidence_interval.low), float(found.confidence_interval.high))
+
+
+def sign_flip(differences: Sequence[float], *, seed: int = 0) -> float:
+    """The p value that graded scores differ by chance alone, one difference an item: its signs are drawn again.
+
+    All signs are tried where there are few; the same seed gives the same value. 1 where nothing differs. Source:
+    R. A. Fisher, "The design of experiments" (1935), section 21; for verdicts it is McNemar's exact test.
+    """
+    changed = [difference for difference in differences if difference]
+    if len(changed) <= 1:
+        return 1.0
+    if len(differences) > MAX_RESAMPLED:
+        from scipy.stats import norm
+
+        mean, error = _mean_and_error(differences)
+        return 2 * float(norm.sf(abs(mean) / error)) if error else 0.0
+    import numpy as np
+    from scipy.stats import permutation_test
+
+    values = np.asarray(changed, dtype=float)
+    found = permutation_test(
+        (values,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=RESAMPLES,
+        batch=max(1, BOOTSTRAP_CELLS // len(values)),
+        rng=np.random.default_rng(seed),
+    )
+    return float(found.pvalue)
+
+
+def scores_needed(differences: Sequence[float], *, alpha: float = ALPHA, power: float = POWER) -> int | None:
+    """How many items show a mean difference of graded scores as large as this one; None beyond MAX_ITEMS.
+
+    Source: E. Miller, "Adding error bars to evals", arXiv:2411.00640 (2024), section 5.
+    """
+    from scipy.stats import norm
+
+    mean, error = _mean_and_error(differences)
+    if not mean:
+        return None
+    z = float(norm.isf(alpha / 2) + norm.isf(1 - power))
+    needed = math.ceil((z * error / mean) ** 2 * len(differences))
+    return needed if needed <= MAX_ITEMS else None
+
+
+def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and its standard error; 0 and 0 without values."""
+    n = len(values)
+    mean = math.fsum(values) / n if n else 0.0
+    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values)) / n if n else 0.0

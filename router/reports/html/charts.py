@@ -136,17 +136,17 @@ def latencies(records: Sequence[Record]) -> Spec:
     }
 
 
-def levels(records: Sequence[Record], title: str, step_s: float, duration_s: float) -> Spec:
-    """Numbers by name over time, one on the other: `at_s`, `name`, `number`."""
+def levels(records: Sequence[Record], title: str, duration_s: float) -> Spec:
+    """Numbers by name over time, one on the other: `at_s`, `to_s`, `name`, `number`, `from`, `to` (see `stacked`)."""
     return {
-        "data": {"values": [{**each, "to_s": _float(each["at_s"]) + step_s} for each in records]},
+        "data": {"values": list(records)},
         "height": 180,
-        "mark": {"type": "bar", "binSpacing": 0},
+        "mark": {"type": "rect", "stroke": None},
         "encoding": {
-            # Said to be binned, since other bars from x to x2 are not put one on the other.
-            "x": {**_time("at_s", duration_s), "bin": {"binned": True, "step": step_s}},
+            "x": _time("at_s", duration_s),
             "x2": {"field": "to_s"},
-            "y": _field("number", title, stack="zero", axis={"tickMinStep": 1}),
+            "y": _field("from", title, axis={"tickMinStep": 1}),
+            "y2": {"field": "to"},
             "color": {"field": "name", "type": "nominal", "title": None},
             "tooltip": _tips(name="nominal", number=".2~f", at_s=".1~f"),
         },
@@ -239,6 +239,3 @@ def _area(what: str, duration_s: float) -> Spec:
         },
     }
 
-
-def _float(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0

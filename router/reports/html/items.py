@@ -7,6 +7,7 @@ are left out. What is missing is said, and stands in results.jsonl.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -108,6 +109,7 @@ def _missing(level: Level, kept: int, rows: int) -> Iterator[str]:
 def _columns(lines: Sequence[Line], has_runs: bool) -> dict[str, object]:  # noqa: FBT001 - one caller
     rows = [line.row for line in lines]
     runs = {"run": _named(line.run for line in lines)} if has_runs else {}
+    flipped = _flipped(rows)
     return {
         **runs,
         "id": _plain(row.id for row in rows),
@@ -122,6 +124,7 @@ def _columns(lines: Sequence[Line], has_runs: bool) -> dict[str, object]:  # noq
         "question": _plain(_short(question_of(line.item)) for line in lines),
         "expected": _plain(_short(row.expected or "") for row in rows),
         "answer": _plain(_short(row.answer or "") for row in rows),
+        "flipped": _named(row.id in flipped for row in rows),
         "score": _named(row.score for row in rows),
         "attempts": _named(row.attempts for row in rows),
         "latency_s": _plain(_rounded(row.latency_s, 3) for row in rows),
@@ -130,6 +133,15 @@ def _columns(lines: Sequence[Line], has_runs: bool) -> dict[str, object]:  # noq
         "tokens_out": _plain(row.tokens_out for row in rows),
         "cost_usd": _plain(_rounded(row.cost_usd, 7) for row in rows),
     }
+
+
+def _flipped(rows: Iterable[Row]) -> set[str]:
+    """The items some of whose answers are right while others are not; errors say nothing about that."""
+    found: defaultdict[str, set[bool]] = defaultdict(set)
+    for row in rows:
+        if row.outcome not in {"error", "unscored"}:
+            found[row.id].add(row.outcome == "right")
+    return {id_ for id_, verdicts in found.items() if len(verdicts) > 1}
 
 
 def _plain(values: Iterable[object]) -> dict[str, object]:

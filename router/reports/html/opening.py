@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from router.analysis.episode import Episode
 from router.analysis.waits import bound_by
 from router.analysis.wording import counted, listed, seconds, share, time_of_day
+from router.evals.comparison import Comparison
 from router.evals.stats import bounds, format_hms, wilson
 from router.evals.summary import Counts
+from router.reports.compare_text import apart
 from router.reports.html.markup import Markup, element, joined
 from router.reports.html.source import Source
 from router.reports.wording import figure_text, percent_text
@@ -18,7 +20,27 @@ MAX_TOLD = 6
 SIMULATED = "SIMULATED vendors: nothing here says anything about a prompt, a model or a vendor."
 
 
-def banners(source: Source) -> Iterator[Markup]:
+def verdict(headline: str, sentences: Iterable[str]) -> Iterator[Markup]:
+    """The headline, and what makes it sure."""
+    yield element("h1", headline)
+    yield from (element("p", line, class_="sure") for line in sentences)
+
+
+def of_run(source: Source, *, is_alone: bool, compared: Comparison | None) -> Iterator[Markup]:
+    """One run: its name where there are several, its accuracy, its figures, its troubles."""
+    counts = totals(source)
+    if not is_alone:
+        yield element("h2", source.name)
+    yield from _banners(source)
+    if compared is None or not compared.is_paired:
+        yield from verdict(verdict_of_one(counts), [*how_sure(counts), *([apart(compared)] if compared else [])])
+    elif not is_alone:
+        yield from (element("p", line) for line in how_sure(counts))
+    yield facts(source, counts)
+    yield troubles(source)
+
+
+def _banners(source: Source) -> Iterator[Markup]:
     """What must be known before anything is read."""
     if source.summary.get("interrupted"):
         yield element("p", "Interrupted: some items have no outcome yet.", class_="banner")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 from router.analysis.timeline import Level
 from router.analysis.waits import WAITS
@@ -25,24 +26,22 @@ def accuracy_plots(source: Source, tag: str) -> Iterator[Chart]:
 
 
 def time_plots(source: Source, tag: str) -> Iterator[Chart]:
-    """Answers, calls in flight, and who rested, by provider over time."""
+    """Over time: answers, calls in flight, who rested, failed calls and waiting by cause."""
     steps = source.timeline
     if not steps.calls:
         return
     calls = [each._asdict() for each in steps.calls]
-    longest = sorted(steps.spans, key=lambda span: span.from_s - span.to_s)[:MAX_SPANS]
-    spans = [span._asdict() for span in steps.spans if span in set(longest)]
-    of_askeds = [span for span in spans if span["provider"] in {each["provider"] for each in calls}]
+    longest = set(sorted(steps.spans, key=lambda span: span.from_s - span.to_s)[:MAX_SPANS])
+    spans = [span._asdict() for span in steps.spans if span in longest]
+    asked = {each.provider for each in steps.calls}
+    behind = [span for span in spans if span["provider"] in asked]
     length = steps.duration_s
-    behind = "Shaded: rests and bans, the darker ones of the whole provider."
-    yield Chart(
-        f"{tag}calls", "Calls a second", behind, charts.over_time(calls, of_askeds, "calls", length)
-    )
-    yield Chart(
-        f"{tag}in-flight", "Calls in flight", behind, charts.over_time(calls, of_askeds, "in_flight", length)
-    )
+    note = "Shaded: rests and bans, the darker ones of the whole provider."
+    yield Chart(f"{tag}calls", "Calls a second", note, charts.over_time(calls, behind, "calls", length))
+    yield Chart(f"{tag}in-flight", "Calls in flight", note, charts.over_time(calls, behind, "in_flight", length))
     if spans:
         yield Chart(f"{tag}rests", "Rests and bans", _rests_note(source), charts.rests(spans, length))
+    yield from _trouble_plots(source, tag)
 
 
 def _rests_note(source: Source) -> str:
@@ -50,16 +49,15 @@ def _rests_note(source: Source) -> str:
     return "" if drawn == spans else f"The {drawn} longest of {spans:,}."
 
 
-def trouble_plots(source: Source, tag: str) -> Iterator[Chart]:
-    """Failed calls and waiting by cause over time."""
+def _trouble_plots(source: Source, tag: str) -> Iterator[Chart]:
     steps = source.timeline
     if steps.faults:
-        spec = charts.levels(_records(steps.faults), "failed calls", steps.step_s, steps.duration_s)
+        spec = charts.levels(stacked(steps.faults, steps.step_s), "failed calls", steps.duration_s)
         yield Chart(f"{tag}faults", "Failed calls by cause", "", spec)
     waiting = [level for level in steps.waiting if level.name not in NOT_WAITING]
     if waiting:
         named = [level._replace(name=_cause(level.name)) for level in waiting]
-        spec = charts.levels(_records(named), "items waiting", steps.step_s, steps.duration_s)
+        spec = charts.levels(stacked(named, steps.step_s), "items waiting", steps.duration_s)
         yield Chart(
             f"{tag}waiting", "Items waiting for a place, by cause", "What their provider had waited for last.", spec
         )
@@ -78,8 +76,15 @@ def cost_plots(source: Source, tag: str) -> Iterator[Chart]:
         yield Chart(f"{tag}cost", "Cost by provider", "", charts.costs(records))
 
 
-def _records(levels: Sequence[Level]) -> list[dict[str, object]]:
-    return [level._asdict() for level in levels]
+def stacked(levels: Iterable[Level], step_s: float) -> list[dict[str, object]]:
+    """Levels as boxes, those of one step one on the other."""
+    tops: defaultdict[float, float] = defaultdict(float)
+    found = []
+    for level in levels:
+        start = tops[level.at_s]
+        tops[level.at_s] = end = start + level.number
+        found.append({**level._asdict(), "to_s": level.at_s + step_s, "from": start, "to": end})
+    return found
 
 
 def _cause(waited_for: str) -> str:

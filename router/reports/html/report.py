@@ -3,141 +3,125 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
-from router.reports.html import opening, plots, sections
+from router.evals.comparison import Comparison
+from router.reports.html import comparing, opening, plots, sections
 from router.reports.html.blocks import packed
 from router.reports.html.charts import Chart
 from router.reports.html.items import Items, items_of
-from router.reports.html.markup import Markup, element, joined
+from router.reports.html.markup import Markup, element
 from router.reports.html.page import page
 from router.reports.html.source import Source, read_source
 
 NAME = "report.html"
-CHAPTERS = (("accuracy", "Accuracy"), ("time", "Over time"), ("latency", "Latency"), ("cost", "Cost"), ("items", "Items"))
+CHAPTERS = {
+    "accuracy": "Accuracy",
+    "differences": "Differences",
+    "time": "Over time",
+    "latency": "Latency",
+    "cost": "Cost",
+    "items": "Items",
+    "about": "What was asked of whom",
+}
+"""In the order of the page; a comparison is needed for the differences."""
+
+Plots: TypeAlias = Callable[[Source, str], Iterator[Chart]]
 
 
 def write_report(directories: Sequence[Path], target: Path) -> None:
-    """Write the report of runs to a file, whole or not at all; raises ConfigError for a directory that is no run's."""
+    """Write the report of runs to a file, whole or not at all.
+
+    Raises ConfigError for a directory that is no run's, OSError where the file cannot be written.
+    """
     text = report([read_source(directory) for directory in directories])
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(target)
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def report(sources: Sequence[Source]) -> str:
     """The page of runs."""
-    items = items_of(sources)
-    charts: dict[str, Chart] = {}
-    body = [_head(sources), element("main", *_chapters(sources, items, charts))]
-    texts = {f"texts-{index}": text for index, text in enumerate(items.texts)}
-    drawn = packed({name: chart.spec for name, chart in charts.items()})
-    simulated = "SIMULATED: " if _simulated(sources) else ""
-    title = f"{simulated}{opening.names(sources)}"
-    return page(title, body, {"charts": drawn, "columns": items.columns, **texts})
+    return _Report(sources, comparing.comparison_of(sources), items_of(sources)).page()
 
 
-def _simulated(sources: Iterable[Source]) -> bool:
-    return any(source.simulated for source in sources)
+@dataclass(slots=True)
+class _Report:
+    """A page being put together: what it is made of, and the plots that have a place in it so far."""
 
+    sources: Sequence[Source]
+    comparison: Comparison | None
+    items: Items
+    charts: dict[str, Chart] = field(default_factory=dict)
 
-def _head(sources: Sequence[Source]) -> Markup:
-    links = [element("a", title, href=f"#{name}") for name, title in CHAPTERS]
-    theme = element("button", "Dark or light", type="button", id="theme", title="Change between dark and light")
-    label = element("span", "SIMULATED", class_="tag") if _simulated(sources) else None
-    return element("header", element("strong", opening.names(sources)), label, element("nav", *links, theme))
+    @property
+    def simulated(self) -> bool:
+        return any(source.simulated for source in self.sources)
 
+    @property
+    def name(self) -> str:
+        return opening.names(self.sources)
 
-def _chapters(sources: Sequence[Source], items: Items, charts: dict[str, Chart]) -> Iterator[Markup]:
-    simulated = _simulated(sources)
+    def page(self) -> str:
+        chapters = list(self._chapters())
+        shown = [name for name, chapter in zip(CHAPTERS, chapters, strict=True) if chapter]
+        body = [self._head(shown), element("main", self._opening(), *chapters)]
+        texts = {f"texts-{index}": text for index, text in enumerate(self.items.texts)}
+        specs = packed({name: chart.spec for name, chart in self.charts.items()})
+        title = f"{'SIMULATED: ' if self.simulated else ''}{self.name}"
+        return page(title, body, {"columns": self.items.columns}, {"charts": specs, **texts})
 
-    def drawn(found: Iterable[Chart]) -> Markup:
-        kept = list(found)
-        charts.update({chart.name: chart for chart in kept})
-        return sections.plots(kept, simulated=simulated)
+    def _head(self, shown: Iterable[str]) -> Markup:
+        links = [element("a", CHAPTERS[name], href=f"#{name}") for name in shown if name != "about"]
+        theme = element("button", "Dark or light", type="button", id="theme")
+        tag = element("span", "SIMULATED", class_="tag") if self.simulated else None
+        return element("header", element("strong", self.name), tag, element("nav", *links, theme))
 
-    def each(title: str, *parts: object) -> Iterator[object]:
-        yield element("h3", title) if len(sources) > 1 else None
-        yield from parts
+    def _opening(self) -> Markup:
+        """The verdict first; of several runs that of the comparison, then each for itself."""
+        parts: list[object] = [element("p", opening.SIMULATED, class_="banner")] if self.simulated else []
+        if self.comparison and self.comparison.is_paired:
+            parts += opening.verdict(comparing.headline(self.comparison), comparing.how_sure(self.comparison))
+        for source in self.sources:
+            parts += opening.of_run(source, is_alone=len(self.sources) == 1, compared=self.comparison)
+        return element("section", *parts, id="verdict")
 
-    tagged = [(source, f"run{index}-" if len(sources) > 1 else "") for index, source in enumerate(sources)]
-    yield _opening(sources)
-    yield sections.chapter(
-        "accuracy",
-        "Accuracy",
-        *(
-            part
-            for source, tag in tagged
-            for part in each(
-                source.name, drawn(plots.accuracy_plots(source, tag)), sections.accuracy_table(source.rows)
-            )
-        ),
-    )
-    yield sections.chapter(
-        "time",
-        "Over time",
-        *(
-            part
-            for source, tag in tagged
-            for part in each(
-                source.name,
-                drawn([*plots.time_plots(source, tag), *plots.trouble_plots(source, tag)]),
-            )
-        ),
-    )
-    yield sections.chapter(
-        "latency",
-        "Latency",
-        *(part for source, tag in tagged for part in each(source.name, drawn(plots.latency_plots(source, tag)))),
-    )
-    yield sections.chapter(
-        "cost",
-        "Cost",
-        *(
-            part
-            for source, tag in tagged
-            for part in each(source.name, drawn(plots.cost_plots(source, tag)), sections.cost_table(source.rows))
-        ),
-    )
-    yield _items(items, simulated=simulated)
-    yield sections.chapter("about", "What was asked of whom", *map(sections.description, sources))
+    def _chapters(self) -> Iterator[Markup | None]:
+        yield self._chapter("accuracy", plots.accuracy_plots, lambda source: sections.accuracy_table(source.rows))
+        yield self._differences()
+        yield self._chapter("time", plots.time_plots)
+        yield self._chapter("latency", plots.latency_plots)
+        yield self._chapter("cost", plots.cost_plots, lambda source: sections.cost_table(source.rows))
+        yield sections.items(self.items, self._title("items"))
+        yield sections.chapter("about", CHAPTERS["about"], *map(sections.description, self.sources))
 
+    def _chapter(self, name: str, charts: Plots, table: Callable[[Source], Markup] | None = None) -> Markup:
+        parts: list[object] = []
+        for index, source in enumerate(self.sources):
+            several = len(self.sources) > 1
+            parts += [element("h3", source.name)] if several else []
+            parts += [self._drawn(charts(source, f"run{index}-" if several else ""))]
+            parts += [table(source)] if table else []
+        return sections.chapter(name, self._title(name), *parts)
 
-def _opening(sources: Sequence[Source]) -> Markup:
-    parts: list[object] = []
-    if _simulated(sources):
-        parts.append(element("p", opening.SIMULATED, class_="banner"))
-    for source in sources:
-        counts = opening.totals(source)
-        parts += [element("p", source.name, class_="run") if len(sources) > 1 else None]
-        parts += opening.banners(source)
-        parts += [element("h1", opening.verdict_of_one(counts))]
-        parts += [element("p", line, class_="sure") for line in opening.how_sure(counts)]
-        parts += [opening.facts(source, counts), opening.troubles(source)]
-    return element("section", *parts, id="verdict")
+    def _differences(self) -> Markup | None:
+        found = self.comparison
+        if found is None or not found.differences:
+            return None
+        drawn = self._drawn(comparing.difference_plot(found))
+        parts = (comparing.flips(found), drawn, comparing.difference_table(found))
+        return sections.chapter("differences", self._title("differences"), *parts)
 
+    def _title(self, name: str) -> str:
+        return f"{CHAPTERS[name]} (simulated)" if self.simulated else CHAPTERS[name]
 
-def _items(items: Items, *, simulated: bool) -> Markup:
-    missing = [element("p", line, class_="note") for line in items.missing]
-    tools = element(
-        "form",
-        element("input", type="search", id="search", placeholder="Search questions and answers", aria_label="Search"),
-        element("span", id="filters"),
-        element("button", "Clear", type="button", id="clear"),
-        element("output", id="count"),
-        id="tools",
-    )
-    keys = "Keys: / search, j and k down and up, Enter opens, Escape closes, f flipped only."
-    title = "Items (simulated)" if simulated else "Items"
-    return sections.chapter(
-        "items",
-        title,
-        *missing,
-        tools,
-        element("div", id="table"),
-        element("p", keys, class_="note keys"),
-        element("div", id="printed"),
-        element("dialog", id="item", aria_label="Item"),
-        joined([element("noscript", element("p", "The table and the plots need JavaScript."))]),
-    )
+    def _drawn(self, charts: Iterable[Chart]) -> Markup:
+        found = list(charts)
+        self.charts.update({chart.name: chart for chart in found})
+        return sections.plots(found, simulated=self.simulated)

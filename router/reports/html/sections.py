@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from router.evals.results import Row
 from router.evals.stats import wilson
 from router.evals.summary import Counts
 from router.reports.html.charts import Chart
-from router.reports.html.markup import Markup, element, joined, table
+from router.reports.html.items import Items
+from router.reports.html.markup import Markup, element, table
 from router.reports.html.parts import FACTORS, Part, parts_by
 from router.reports.html.source import Source
 from router.reports.wording import DASH, count_text, percent_text, seconds_text
 
+KEYS = "Keys: / searches, j and k go down and up, Enter opens, Escape closes, f shows what flipped."
 OUTCOMES = ("right", "wrong", "unparsable", "error")
 
 
@@ -34,9 +36,10 @@ def plot(chart: Chart, *, simulated: bool) -> Markup:
     return element("figure", head, note, element("div", class_="plot", data_chart=chart.name), class_="chart")
 
 
-def plots(charts: Iterable[Chart], *, simulated: bool) -> Markup:
+def plots(charts: Sequence[Chart], *, simulated: bool) -> Markup:
     """Plots side by side where there is room."""
-    return element("div", *(plot(chart, simulated=simulated) for chart in charts), class_="plots")
+    kind = "plots three" if len(charts) == 3 else "plots"  # noqa: PLR2004 - which go into one line
+    return element("div", *(plot(chart, simulated=simulated) for chart in charts), class_=kind)
 
 
 def accuracy_table(rows: Sequence[Row]) -> Markup:
@@ -78,6 +81,25 @@ def description(source: Source) -> Markup:
     return element("details", element("summary", f"run.json of {source.name}"), element("pre", text))
 
 
-def joined_lines(lines: Iterable[str]) -> Markup:
-    """A paragraph a line."""
-    return joined(element("p", line) for line in lines)
+def items(found: Items, title: str) -> Markup:
+    """The table of all items, and what is needed to find some of them."""
+    search = "Search questions and answers"
+    tools = element(
+        "form",
+        element("input", type="search", id="search", placeholder=search, aria_label=search),
+        element("span", id="filters"),
+        element("button", "Clear", type="button", id="clear"),
+        element("output", id="count"),
+        id="tools",
+    )
+    return chapter(
+        "items",
+        title,
+        *(element("p", line, class_="note") for line in found.missing),
+        tools,
+        element("div", id="table"),
+        element("p", KEYS, class_="note keys"),
+        element("div", id="printed"),
+        element("dialog", id="item", aria_label="Item"),
+        element("noscript", element("p", "The table and the plots need JavaScript.")),
+    )

@@ -12,6 +12,7 @@ from router.analysis.reading import LOG, rows
 from router.analysis.rows import Logged, parse
 from router.analysis.timeline import Timeline, timeline
 from router.errors import ConfigError
+from router.evals.kept import KeptRows
 from router.evals.results import Row
 from router.log.events import AttemptFinished
 
@@ -73,17 +74,9 @@ def read_source(directory: Path) -> Source:
 
 
 def _rows(path: Path) -> Sequence[Row]:
-    """The results, of a trial that stands twice the last."""
     if not path.is_file():
         raise ConfigError(f"{path.parent}: this is no run: there is no {path.name} in it")
-    found: dict[str, Row] = {}
-    for number, line in enumerate(_lines(path), 1):
-        try:
-            row = Row.from_json(line)
-        except ValueError as error:
-            raise ConfigError(f"{path}:{number}: {error}") from None
-        found[row.trial] = row
-    return tuple(found.values())
+    return tuple(KeptRows(path).rows())
 
 
 def _lines(path: Path) -> Iterator[Mapping[str, object]]:

@@ -7,39 +7,39 @@ async function start() {
   const search = document.getElementById("search");
   let state = readAddress();
   let current = null;
-  let kept = rows;
 
   const set = (changes) => writeAddress((state = { ...state, ...changes }));
-  const table = openTable(rows, open, (sorter) => {
+  const table = openTable(rows, columns, open, (sorter) => {
     if (sorter || state.sort) set({ sort: sorter?.field, dir: sorter?.dir === "desc" ? "desc" : undefined });
   });
 
   async function filter() {
-    const texts = state.q ? await searchTexts(rows) : null;
+    const texts = state.q ? await loaded.then(() => searchTexts(rows)) : null;
     const keep = keeper(state, texts);
     const isAll = !state.q && !state.flipped && FILTERS.every((name) => !state[name]);
     if (isAll) table.clearFilter();
     else table.setFilter(keep);
-    kept = isAll ? rows : rows.filter(keep);
-    document.getElementById("count").textContent = `${kept.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")}`;
+    document.getElementById("count").textContent = `${table.getDataCount("active").toLocaleString("en")} of ${rows.length.toLocaleString("en")}`;
   }
 
   function showFilters() {
     search.value = state.q ?? "";
-    document.getElementById("filters").replaceChildren(...selects(rows, state, (name, value) => (set({ [name]: value }), filter())));
+    document.getElementById("filters").replaceChildren(...selects(columns, state, (name, value) => (set({ [name]: value }), filter())));
   }
 
-  const ordered = () => table.getData("active");
+  // Tabulator hands out copies; a row is known by its number. The order stays until somebody filters or sorts.
+  let order = null;
+  table.on("dataFiltered", () => (order = null));
+  table.on("dataSorted", () => (order = null));
+  const ordered = () => (order ??= table.getData("active").map((copy) => rows[copy.number]));
 
   async function open(row) {
-    const order = ordered();
-    const place = order.indexOf(row);
+    const place = ordered().indexOf(row);
     current = row;
     set({ item: row.id, arm: armOf(row) });
-    table.deselectRow?.();
     await showItem(dialog, row, rows, {
       place: place + 1,
-      total: order.length,
+      total: ordered().length,
       against: state.against,
       next: () => step(1),
       previous: () => step(-1),
@@ -49,9 +49,9 @@ async function start() {
   }
 
   function step(by) {
-    const order = ordered();
-    const place = current ? order.indexOf(current) + by : 0;
-    const row = order[Math.max(0, Math.min(order.length - 1, place))];
+    const all = ordered();
+    const place = current ? all.indexOf(current) + by : 0;
+    const row = all[Math.max(0, Math.min(all.length - 1, place))];
     if (row) open(row), table.scrollToRow(row.number, "center", false).catch(() => {});
   }
 
@@ -87,12 +87,11 @@ async function start() {
   if (state.sort) table.setSort(state.sort, state.dir ?? "asc");
   showFilters();
   await filter();
-  openFromAddress();
+  loaded.then(openFromAddress);
   listenToKeys({
     "/": () => search.focus(),
     j: () => step(1),
     k: () => step(-1),
-    ArrowDown: dialog.open ? () => step(1) : undefined,
     Enter: () => !dialog.open && step(0),
     f: () => (set({ flipped: state.flipped ? "" : "1" }), showFilters(), filter()),
   });
@@ -136,6 +135,8 @@ function wireHead() {
   }
 }
 
+const loaded = new Promise((ready) => document.addEventListener("DOMContentLoaded", ready));
+
 async function begin() {
   wireHead();
   let redraw = () => {};
@@ -143,6 +144,7 @@ async function begin() {
   await start();
   document.documentElement.dataset.ready = "table";
   performance.mark("table-ready");
+  await loaded;
   const specs = await unpack("charts");
   redraw = watchCharts(specs);
   let width = innerWidth;

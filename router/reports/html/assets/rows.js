@@ -1,29 +1,24 @@
-// The rows of the table out of columns, and their whole texts, which stand in blocks of their own.
+// The rows of the table, which read their columns, and their whole texts, which stand in blocks of their own.
 
 const ROWS_A_BLOCK = 500;
 
+// A row is its number and reads all else where it stands: a hundred thousand of them are made at once.
 function rowsOf(columns) {
-  const names = Object.keys(columns);
-  const readers = names.map((name) => {
-    const column = columns[name];
-    return column.values ? (i) => column.values[i] : (i) => column.names[column.codes[i]];
-  });
-  const first = columns.id.values;
-  const rows = first.map((_, number) => {
-    const row = { number };
-    for (let c = 0; c < names.length; c++) row[names[c]] = readers[c](number);
-    return row;
-  });
-  markFlipped(rows);
-  return rows;
-}
-
-// An item is flipped where some of its answers are right and others are not; errors say nothing about that.
-function markFlipped(rows) {
-  const seen = new Map();
-  const bit = { right: 1, wrong: 2, unparsable: 2 };
-  for (const row of rows) seen.set(row.id, (seen.get(row.id) ?? 0) | (bit[row.outcome] ?? 0));
-  for (const row of rows) row.flipped = seen.get(row.id) === 3;
+  class Row {
+    constructor(number) {
+      this.number = number;
+    }
+  }
+  for (const [name, { values, codes, names }] of Object.entries(columns)) {
+    const read = (number) => (values ? values[number] : names[codes[number]]);
+    Object.defineProperty(Row.prototype, name, {
+      get() {
+        return read(this.number);
+      },
+      set() {}, // Tabulator writes back what it has just read.
+    });
+  }
+  return columns.id.values.map((_, number) => new Row(number));
 }
 
 const opened = new Map();

@@ -9,13 +9,14 @@ function make(tag, properties = {}, ...children) {
   return made;
 }
 
-function distinct(rows, name) {
-  return [...new Set(rows.map((row) => row[name]))].filter((value) => value !== undefined && value !== "");
+// The values of a column that has names for them, without the empty one.
+function distinct(column) {
+  return (column?.names ?? []).filter((value) => value !== null && value !== "");
 }
 
-function columnsFor(rows) {
-  const varied = (name) => distinct(rows, name).length > 1;
-  const known = (name) => rows.some((row) => row[name] !== null && row[name] !== "" && row[name] !== undefined);
+function columnsFor(columns) {
+  const varied = (name) => distinct(columns[name]).length > 1;
+  const known = (name) => (columns[name].values ?? columns[name].names).some((value) => value !== null && value !== "");
   const text = (cell) => make("span", { textContent: cell.getValue() ?? "", title: cell.getValue() ?? "" });
   const number = (places) => (cell) => {
     const value = cell.getValue();
@@ -31,7 +32,7 @@ function columnsFor(rows) {
     { title: "question", field: "question", formatter: text, minWidth: 140, widthGrow: 3, responsive: 3, has: known("question") },
     { title: "expected", field: "expected", formatter: text, minWidth: 80, responsive: 2, has: known("expected") },
     { title: "answer", field: "answer", formatter: text, minWidth: 80, responsive: 0, has: known("answer") },
-    { title: "score", field: "score", formatter: number(2), width: 70, responsive: 6, has: rows.some((r) => r.score > 0 && r.score < 1) },
+    { title: "score", field: "score", formatter: number(2), width: 70, responsive: 6, has: columns.score.names.some((score) => score > 0 && score < 1) },
     { title: "reason", field: "reason", formatter: text, minWidth: 90, responsive: 4, has: known("reason") },
     { title: "provider", field: "provider", formatter: text, minWidth: 90, responsive: 3, has: known("provider") },
     { title: "model", field: "model", formatter: text, minWidth: 110, responsive: 7, has: varied("model") },
@@ -44,11 +45,11 @@ function columnsFor(rows) {
   return all.filter((column) => column.has).map(({ has, ...column }) => column);
 }
 
-function openTable(rows, onOpen, onSort) {
+function openTable(rows, columns, onOpen, onSort) {
   const table = new Tabulator("#table", {
     data: rows,
     index: "number",
-    columns: columnsFor(rows),
+    columns: columnsFor(columns),
     columnDefaults: { resizable: "header", headerSortTristate: true },
     height: Math.min(620, 60 + 30 * Math.max(rows.length, 3)),
     rowHeight: 30,
@@ -56,7 +57,7 @@ function openTable(rows, onOpen, onSort) {
     responsiveLayout: "hide",
     placeholder: "No item is like that.",
   });
-  table.on("rowClick", (_, row) => onOpen(row.getData()));
+  table.on("rowClick", (_, row) => onOpen(rows[row.getData().number]));
   table.on("dataSorted", (sorters) => onSort(sorters[0]));
   return table;
 }
@@ -71,10 +72,10 @@ function keeper(state, texts) {
     words.every((word) => texts[row.number].includes(word));
 }
 
-function selects(rows, state, onChange) {
+function selects(columns, state, onChange) {
   const made = [];
   for (const name of FILTERS) {
-    const values = distinct(rows, name);
+    const values = distinct(columns[name]).map(String);
     if (values.length < 2 && !(values.length && name === "reason")) continue;
     const select = make("select", { name, ariaLabel: name }, make("option", { value: "", textContent: `any ${name}` }));
     for (const value of values.sort()) select.append(make("option", { value, textContent: value }));
@@ -82,7 +83,7 @@ function selects(rows, state, onChange) {
     select.addEventListener("change", () => onChange(name, select.value));
     made.push(select);
   }
-  if (rows.some((row) => row.flipped)) {
+  if (columns.flipped.names.includes(true)) {
     const box = make("input", { type: "checkbox", id: "flipped", checked: Boolean(state.flipped) });
     box.addEventListener("change", () => onChange("flipped", box.checked ? "1" : ""));
     made.push(make("label", { className: "flip" }, box, "flipped"));

@@ -14,7 +14,6 @@ from conftest import make_config, make_provider
 
 from router.check import Checkup, Level, examine, live, verdicts
 from router.check.findings import Heard, Verdict
-from router.check.offline import Installation
 from router.config.models import Config, Key, Provider, Secret
 from router.faults import Fault, Kind
 from router.jsonl import encode
@@ -34,7 +33,6 @@ from router.types import Answer
 # Pydantic says so of a class of LiteLLM's, once, whenever that is first looked at.
 pytestmark = pytest.mark.filterwarnings("ignore:Item 'summary' on TypedDict")
 
-CLEAN = Installation("1.106.2", ())
 NOW = 1_800_000_000.0
 OK = Answer("Hello")
 Script = Callable[[Call], "Answer | Fault | tuple[float, Answer | Fault]"]
@@ -63,7 +61,7 @@ def asked(
 
 
 def checked(config: Config, answers: live.Asked) -> Checkup:
-    return live.merge(examine(config, now=NOW, installation=CLEAN), answers)
+    return live.merge(examine(config, now=NOW), answers)
 
 
 def test_every_fault_says_something_of_a_key() -> None:
@@ -205,7 +203,7 @@ def test_a_key_that_works_again_is_no_longer_remembered_as_dropped(tmp_path: Pat
     memory = StateStore.open(tmp_path / "state.sqlite3")
     for key in provider.keys:
         memory.drop(key, provider, Fault(Kind.INVALID_KEY, "no"), NOW)
-    before = examine(config, now=NOW, dropped=memory.dropped(), installation=CLEAN)
+    before = examine(config, now=NOW, dropped=memory.dropped())
     answers = asked(config, lambda call: OK if call.key.name == "acme#1" else Fault(Kind.INVALID_KEY, "no", 401))
     live.forget_working(memory, answers)
     assert [each.key for each in memory.dropped()] == ["acme#2"]

@@ -100,6 +100,8 @@ class Bench:
     retry_errors: bool = False
     models: tuple[str, ...] = ()
     simulated: bool = False
+    cache: Path | None = None
+    epochs: int = 1
 
     def run(self, items: int = 40) -> Ran:
         path = self.home / "ask.txt"
@@ -118,6 +120,8 @@ class Bench:
             command=("ask.txt",),
             resume=self.resume,
             retry_errors=self.retry_errors,
+            cache=self.cache,
+            epochs=self.epochs,
         )
         transport = ScriptedTransport(self.script)
         open_router = partial(Router, transport=transport)

@@ -133,7 +133,7 @@ def test_a_scorer_of_ones_own_gives_scores_between(ran: Mapping[str, tuple[int, 
     said, rows = of(ran, "length.py")
     assert {row["why"] for row in rows} == {f"{len(str(row['response']))} characters" for row in rows}
     assert all(0 < float(str(row["score"])) < 1 for row in rows)
-    assert "of 1 in the mean" in said
+    assert "of 1 on average" in said
 
 
 def test_marking_again_leaves_the_old_run_alone(ran: Mapping[str, tuple[int, str, Path]]) -> None:
@@ -162,6 +162,12 @@ def test_a_run_that_goes_on_asks_only_what_is_missing(ran: Mapping[str, tuple[in
     assert [event["resumed"] for event in read(first / "log.jsonl") if event["event"] == "run.started"] == [
         *(False, True, True, True)
     ]
+
+
+def test_what_was_answered_before_is_not_asked_again(ran: Mapping[str, tuple[int, str, Path]]) -> None:
+    said, rows = of(ran, "--limit 8 --scorer contains --cache")
+    assert Counter(row["cached"] for row in rows) == {True: 5, False: 3}
+    assert "cached    5 of 8 answers, not asked again" in said
 
 
 def test_each_model_is_asked_every_item(ran: Mapping[str, tuple[int, str, Path]]) -> None:

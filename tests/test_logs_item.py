@@ -56,7 +56,7 @@ def test_a_story_is_told_attempt_by_attempt(log: Path) -> None:
         "attempt 1  a#1 (m)",
         "  waited  1.5 s in the line, last for the pace of a",
         "  sent    17:00:02.000, back after 1.0 s",
-        '  result  rate_limit: HTTP 429 rl "slow [down]"; told to wait 12.0 s',
+        '  result  rate_limit: HTTP 429 rl "slow [down]"; asked to wait 12.0 s',
         "  then    the account rests, then goes on more slowly; the item was sent to another",
         "          provider",
         "",

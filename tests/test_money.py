@@ -19,7 +19,7 @@ from router.evals.prompts import load
 from router.evals.tasks import arithmetic_task
 from router.faults import Fault, Kind
 from router.jsonl import read
-from router.testing import Said, Script, ScriptedTransport, run_virtual
+from router.testing import Script, ScriptedTransport, run_virtual
 from router.transport import Call
 from router.types import Answer, Usage
 
@@ -50,7 +50,7 @@ def ran(whole: Plan, script: Script) -> tuple[Evaluation, float, int]:
     """How it ended, what the vendors took, and how many calls they saw."""
     billed: list[float] = []
 
-    def told(call: Call) -> Said:
+    def told(call: Call) -> Answer | Fault | tuple[float, Answer | Fault]:
         said = script(call)
         result = said[1] if isinstance(said, tuple) else said
         billed.append(result.cost_usd or 0.0)

@@ -19,7 +19,7 @@ from router.evals.rescoring import open_answers
 from router.faults import Fault, Kind
 from router.jsonl import decode, encode
 from router.transport import Call
-from router.types import Answer
+from router.types import Answer, Usage
 
 CUT = Fault(Kind.CONTENT_FILTER, "no", 400)
 
@@ -249,6 +249,30 @@ def test_an_answer_that_could_not_be_marked_is_marked_and_not_asked_again(tmp_pa
     assert first.evaluation.errors == 4
     again = replace(bench, scorer="number", resume=first.evaluation.directory, retry_errors=True).run(4)
     assert (again.calls, again.evaluation.errors, len(kept(again))) == (0, 0, 4)
+
+
+def test_an_answer_whose_judge_was_not_asked_any_more_is_marked_when_the_run_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "grade.txt").write_text('{{ question }} {{ answer }}: {"score": …}')
+    judged = 0
+
+    def script(call: Call) -> Answer | tuple[float, Answer]:
+        nonlocal judged
+        if "score" not in str(call.request.messages):
+            return SEVEN
+        judged += 1
+        if judged == 3:
+            signal.raise_signal(signal.SIGINT)
+        return Answer('{"score": 1}', Usage(3, 4), "stop")
+
+    # One call at a time: an answer that is there waits for its judge.
+    one = replace(ACME, concurrency=1)
+    bench = Bench(tmp_path, script, providers=(one,), scorer=f"judge:{tmp_path / 'grade.txt'}")
+    first = bench.run(10)
+    assert first.evaluation.interrupted
+    again = replace(bench, resume=first.evaluation.directory).run(10)
+    assert first.calls + again.calls == 20, "each is asked once and judged once"
+    assert {row["outcome"] for row in kept(again).values()} == {"right"}
+    assert len(kept(again)) == 10
 
 
 # What is refused.

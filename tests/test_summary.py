@@ -52,6 +52,7 @@ def test_nothing_is_known_of_no_rows() -> None:
         "tokens_out": 0,
         "cost_usd": None,
         "priced": 0,
+        "cached": 0,
         "simulated": False,
         "prompts": {},
         "models": {},

@@ -12,8 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from router.catalog.limits import told_limits
-from router.check import key_shapes as keyshapes
-from router.check import verdicts
+from router.check import key_shapes, verdicts
 from router.check.findings import Checkup, Finding, Heard, KeyView, Level, ProviderView, Verdict
 from router.check.vendor_limits import compare
 from router.config.masking import secrets
@@ -211,7 +210,7 @@ def _with_answers(view: ProviderView, provider: Provider, answers: Answers) -> P
 def _of_provider(provider: Provider, answers: Answers) -> Iterator[Finding]:
     heard = {key.name: answers[key.name] for key in provider.keys if key.name in answers}
     yield from verdicts.findings(provider, heard)
-    vendor = keyshapes.vendor_of(provider)
+    vendor = key_shapes.vendor_of(provider)
     yield from compare(provider, [limit for each in heard.values() for limit in told_limits(vendor, each.limits)])
 
 
@@ -223,6 +222,6 @@ def _skew(heard: Iterable[Heard]) -> Iterator[Finding]:
         side = "ahead of" if skew_s > 0 else "behind"
         message = (
             f"this machine's clock is {abs(skew_s):,.0f} s {side} the vendors', by {len(skews)} of their Date headers; "
-            "it misreads waits that they tell as times: set it, or switch NTP on"
+            "so it misreads waits that they give as times: set it, or switch on NTP"
         )
         yield Finding(Level.WARNING, "clock_skew", "", message)

@@ -15,7 +15,7 @@ from router.cli.continuing import NEWEST
 from router.cli.options import filled
 from router.errors import ConfigError, RouterError
 
-ALONE = {"--resume": NEWEST}
+ALONE = {"--resume": NEWEST, "--cache": ""}
 """What options mean that stand without a value."""
 DONE, BELOW_THRESHOLD, NO_ANSWER, USAGE, INTERRUPTED = 0, 1, 2, 3, 130
 

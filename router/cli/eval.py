@@ -67,10 +67,10 @@ def evaluate(
     max_wait: options.MaxWait = "15min",
     max_cost: options.MaxCost = None,
     fail_on_error: Annotated[
-        float, option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", least=0, most=1)
+        float, option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", min_=0, max_=1)
     ] = 0.05,
     min_accuracy: Annotated[
-        float | None, option("--min-accuracy", "Exit 1 below this accuracy.", least=0, most=1)
+        float | None, option("--min-accuracy", "Exit 1 below this accuracy.", min_=0, max_=1)
     ] = None,
     rehearse: options.Rehearse = None,
     trouble: Annotated[list[str] | None, option("--trouble", TROUBLE_HELP)] = None,
@@ -80,6 +80,10 @@ def evaluate(
         option("--resume", "Go on with a run: what it has is not asked again. Without PROMPT, as it began. [latest]"),
     ] = None,
     retry_errors: Annotated[bool, option("--retry-errors", "With --resume: ask again what has no answer.")] = False,
+    cache: Annotated[
+        str | None,
+        option("--cache", "Take answers from this file, and keep them there. [answers.sqlite3 in the state]"),
+    ] = None,
     output: Annotated[
         Path | None, option("--output", "Copy results.jsonl there at the end; - for stdout.", "-o")
     ] = None,
@@ -116,7 +120,7 @@ def evaluate(
         max_cost=max_cost,
         log_dir=log_dir,
     )
-    plan = replace(plan, command=command_of(context), resume=going_on, retry_errors=retry_errors)
+    plan = replace(plan, command=command_of(context), resume=going_on, retry_errors=retry_errors, cache=_cache(cache))
     rehearses = _rehearses(plan, min_accuracy, trouble, asked=rehearse)
     troubles = parse_troubles(trouble or [], plan.config)
     _check_output(output, as_json=json)
@@ -127,6 +131,13 @@ def evaluate(
     with suppress(BrokenPipeError):  # whoever read it has gone; how the run ended is to be known all the same
         _print(evaluation, output, as_json=json, quiet=display is Display.NONE)
     return _exit_code(evaluation, fail_on_error, min_accuracy)
+
+
+def _cache(path: str | None) -> Path | None:
+    """Where answers are kept over runs; an empty name is the usual place."""
+    from router.evals.cache import default_cache
+
+    return None if path is None else Path(path) if path else default_cache()
 
 
 def _rehearses(plan: Plan, min_accuracy: float | None, trouble: list[str] | None, *, asked: bool | None) -> bool:
@@ -242,9 +253,11 @@ def _rows(results: Path, place: str) -> Iterator[bytes]:
 def _check_output(output: Path | None, *, as_json: bool) -> None:
     """Find out before the first call, not after the last, that the results have no place to go."""
     if str(output) == "-" and as_json:
-        raise ConfigError("--output - and --json both want stdout; take one, or name a file")
+        raise ConfigError("--output - and --json both write to stdout; use one, or name a file")
     if output is not None and str(output) != "-" and not output.absolute().parent.is_dir():
-        raise ConfigError(f"--output {output}: {output.absolute().parent} is no directory; make it, or name another")
+        raise ConfigError(
+            f"--output {output}: {output.absolute().parent} is not a directory; create it, or name another"
+        )
     if output is not None and output.is_dir():
         raise ConfigError(f"--output {output}: this is a directory; name a file in it")
 
@@ -276,6 +289,6 @@ def _lost(evaluation: Evaluation) -> str:
     first = f"; the first of them: {evaluation.why}" if evaluation.why else ""
     directory = shlex.quote(str(evaluation.directory))
     return (
-        f"router: {evaluation.errors} of {evaluation.items} items got no answer, or no mark{first}\n"
+        f"router: {evaluation.errors} of {evaluation.items} items got no answer or no score{first}\n"
         f"`router logs {directory}` explains it; `router eval --resume {directory} --retry-errors` asks them again"
     )

@@ -45,7 +45,7 @@ def plan(
     max_cost: options.MaxCost = None,
     rehearse: options.Rehearse = None,
     tokens_out: Annotated[
-        int | None, option("--tokens-out", "Tokens of an answer. [max_tokens, else 256]", least=0)
+        int | None, option("--tokens-out", "Tokens of an answer. [max_tokens, else 256]", min_=0)
     ] = None,
     latency: Annotated[str | None, option("--latency", "How long a call lasts. [2s]")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON on stdout.")] = False,

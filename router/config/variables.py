@@ -50,7 +50,7 @@ class Variables:
 
     def _filled(self, node: Node, written: str, unset: list[str], *, may_be_secret: bool) -> Node:
         if "${" in _VARIABLE.sub("", written):
-            raise Misfit(node, "${NAME} or ${NAME:-default}", "a ${ that begins no variable")
+            raise Misfit(node, "${NAME} or ${NAME:-default}", "a ${ that does not begin a variable")
 
         def held(variable: re.Match[str]) -> str:
             name, default = variable.groups()
@@ -72,7 +72,7 @@ class Variables:
         """Refuse `$NAME`, which would be sent as it stands; elsewhere a text may begin so, if it names no variable."""
         bare = _BARE.search(written)
         if bare and (anywhere or bare[1] in self.held):
-            raise Misfit(node, f"${{{bare[1]}}}, with braces", f"${bare[1]}, which is no variable without braces")
+            raise Misfit(node, f"${{{bare[1]}}}, with braces", f"${bare[1]}, which is not a variable without braces")
 
 
 def filled_in(node: Node, path: str) -> Iterator[str]:

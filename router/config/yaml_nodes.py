@@ -16,7 +16,7 @@ from router.types import Json
 Scalar: TypeAlias = "str | int | float | bool | None"
 
 MAX_SHOWN = 20
-DEEPEST = 50
+MAX_DEPTH = 50
 MAX_VALUES = 10_000
 
 _SPELLED = "tag:yaml.org,2002:"
@@ -94,7 +94,7 @@ def parse(text: str, source: str) -> tuple[Node, list[Mistake]]:
     except yaml.MarkedYAMLError as error:
         raise refuse(source, [_syntax_mistake(text, error)]) from None
     except (RecursionError, _TooLargeError):
-        limits = f"{DEEPEST} levels deep or holds more than {MAX_VALUES} values, aliases unfolded"
+        limits = f"{MAX_DEPTH} levels deep or holds more than {MAX_VALUES} values, aliases unfolded"
         raise refuse(source, [Mistake(1, 1, f"this YAML is nested more than {limits}")]) from None
 
 
@@ -131,7 +131,7 @@ class _Builder:
 
     def build(self, node: yaml.Node, depth: int) -> Node:
         self._count += 1
-        if depth > DEEPEST or self._count > MAX_VALUES:
+        if depth > MAX_DEPTH or self._count > MAX_VALUES:
             raise _TooLargeError
         line, column = _place(node.start_mark)
         if isinstance(node, yaml.MappingNode) and node.tag == _SPELLED + "map":
@@ -255,9 +255,9 @@ _LIKE_A_KEY = re.compile(
 )
 
 
-def shown_text(text: str, most: int = 60) -> str:
+def shown_text(text: str, max_length: int = 60) -> str:
     """A text of the file, quoted for a message; what looks like a key or a password is only described."""
     if _LIKE_A_KEY.search(text) or re.search(r"//[^/]*@", text):
         return f"a text of {len(text)} characters (not shown, it may be a key)"
     without_defaults = re.sub(r"(\$\{\w+:-)[^}]*", r"\1…", text)
-    return repr(without_defaults if len(without_defaults) <= most else without_defaults[:most] + "…")
+    return repr(without_defaults if len(without_defaults) <= max_length else without_defaults[:max_length] + "…")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from router.clock import Clock
 from router.engine.budget import Budget
 from router.engine.provider_state import ProviderState
+from router.engine.selector import Wanted
 
 
 class Standing(NamedTuple):
@@ -37,10 +38,10 @@ class Availability:
         self._state = provider_state
         self._budgets = budgets
         self._clock = clock
-        self._standings: dict[str, Standing] = {}
+        self._standings: dict[Wanted, Standing] = {}
         self._changes_at = math.inf
 
-    def __getitem__(self, model: str) -> Standing:
+    def __getitem__(self, model: Wanted) -> Standing:
         if model not in self._standings:
             self._standings[model] = self._judge(model, self._clock.now())
         return self._standings[model]
@@ -66,7 +67,7 @@ class Availability:
         self._standings = {model: self._judge(model, now) for model in before}
         return self._standings != before
 
-    def _judge(self, model: str, now: float) -> Standing:
+    def _judge(self, model: Wanted, now: float) -> Standing:
         if not self._state.may_serve(model):
             return NEVER
         resets = [now + budget.seconds_to_reset for budget in self._budgets if not budget.left]

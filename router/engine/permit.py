@@ -14,7 +14,7 @@ from router.clock import Patience
 from router.config.models import Provider
 from router.engine.keys import KeyState
 from router.engine.pace import Charge
-from router.engine.selector import Selector
+from router.engine.selector import Selector, Wanted
 from router.faults import Action, Fault
 from router.types import Answer
 
@@ -35,19 +35,19 @@ class LaneLike(Protocol):
         """Look again whether there is something to do."""
         ...
 
-    def model_of(self, selector: Selector) -> str | None:
-        """LiteLLM's name of the model that a selector means here; None where it means other providers."""
+    def model_of(self, selector: Selector) -> Wanted | None:
+        """The model that a selector means here, maybe of one account alone; None where it means other providers."""
         ...
 
-    def may_serve(self, model: str) -> bool:
+    def may_serve(self, model: Wanted) -> bool:
         """Whether any living key may ever serve a model."""
         ...
 
-    def is_up(self, model: str) -> bool:
+    def is_up(self, model: Wanted) -> bool:
         """Whether it may serve a model now or soon."""
         ...
 
-    def serves_at(self, model: str) -> float:
+    def serves_at(self, model: Wanted) -> float:
         """The loop time from which rests let it serve a model; `inf` where it will not in this run."""
         ...
 

@@ -21,7 +21,7 @@ from router.engine.blame import Judge, Move, Rest, Step, Target
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.permit import Permit
-from router.engine.selector import Selector
+from router.engine.selector import Selector, Wanted
 from router.engine.stall import StallDetector
 from router.engine.traffic import RecentTraffic
 from router.faults import Blame, Fault, Kind
@@ -156,11 +156,11 @@ class ProviderState:
         """Whether it rests for the whole run, as for a region that is blocked."""
         return self.health.state is State.RESTING and math.isinf(self.health.until)
 
-    def may_serve(self, model: str) -> bool:
+    def may_serve(self, model: Wanted) -> bool:
         """Whether any key may ever be asked for a model in this run."""
         return not self.rests_for_good and self.ring.serves(model)
 
-    def rested_at(self, model: str, now: float) -> float:
+    def rested_at(self, model: Wanted, now: float) -> float:
         """The loop time at which rests, and the budgets of accounts, let it serve a model; the past where they do."""
         own = self.health.at(now)
         return max(own.until if own.state is State.RESTING else 0.0, self.ring.up_at(model, now))

@@ -171,6 +171,7 @@ class Router:
         *,
         only: Collection[str] | None = None,
         avoid: Collection[str] = (),
+        key: str | None = None,
         model: str | None = None,
         priority: int = 0,
         deadline: float | None = None,
@@ -179,7 +180,8 @@ class Router:
         """Ask one question and return its answer, from whichever provider can send first.
 
         `only` and `avoid` name providers, `model` is a name under `models:`, lower `priority` goes first, `deadline`
-        is in seconds from now, `params` go over those of the request. Raises ItemRefused, AttemptsExhausted,
+        is in seconds from now, `params` go over those of the request. `key` (that of a completion, `openai#2`) asks its
+        account alone: once, and it fails where that is not up while others are. Raises ItemRefused, AttemptsExhausted,
         DeadlineExceeded, NothingServes, Stopped or InternalError, each with all `attempts` and the last `fault`.
         """
         request = Request.of(prompt)
@@ -187,11 +189,12 @@ class Router:
             request = replace(request, params={**request.params, **params})
         if request.params and (why := first_refusal(request.params)):
             raise ItemRefused(why, fault=Fault(Kind.BAD_REQUEST, why))
-        selector = Selector(model, request.only if only is None else frozenset(only), frozenset(avoid))
+        selector = Selector(model, request.only if only is None else frozenset(only), frozenset(avoid), key)
         tokens = estimate(request) if self._tightest else UNCOUNTED
         if tokens.never_fits(self._tightest):
             selector = self._fitting(selector, tokens)
-        job = Job(request, selector, priority, self._line.next_number(), self.config.attempts, tokens.total)
+        charged = 1 if key is not None and self._has_others(selector) else self.config.attempts
+        job = Job(request, selector, priority, self._line.next_number(), charged, tokens.total)
         return await self._rings.run(job, deadline)
 
     async def map(
@@ -212,16 +215,31 @@ class Router:
                 yield outcome
 
     async def outcome(
-        self, prompt: str | Request, *, model: str | None = None, deadline: float | None = None
+        self,
+        prompt: str | Request,
+        *,
+        avoid: Collection[str] = (),
+        key: str | None = None,
+        model: str | None = None,
+        priority: int = 0,
+        deadline: float | None = None,
     ) -> Outcome:
         """Like `complete`, with the error as a value; a defect on the way is this request's error and no other's."""
         request = Request.of(prompt)
         try:
-            return Outcome(request, await self.complete(request, model=model, deadline=deadline))
+            completion = await self.complete(
+                request, avoid=avoid, key=key, model=model, priority=priority, deadline=deadline
+            )
+            return Outcome(request, completion)
         except CallError as error:
             return Outcome(request, error=error)
         except Exception as error:  # noqa: BLE001 - one request must not end all others
             return Outcome(request, error=InternalError.of(error))
+
+    def _has_others(self, selector: Selector) -> bool:
+        """Whether a selector would have a choice, were it not for its key."""
+        able = [lane for lane in self.lanes if lane.could_serve(selector.free)]
+        return len(able) > 1 or any(len(lane.provider_state.ring.accounts) > 1 for lane in able)
 
     def _fitting(self, selector: Selector, tokens: Estimate) -> Selector:
         """Leave out providers under whose limit a request will never fit; raises ItemRefused where none is left."""

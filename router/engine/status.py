@@ -111,9 +111,9 @@ def _budgets(lane: Lane, clock: Clock) -> Iterator[BudgetStatus]:
         yield BudgetStatus(rate, left, amount, first.rate.period_s, clock.wall() + first.seconds_to_reset)
 
 
-def busiest(lanes: tuple[LaneStatus, ...], most: int) -> tuple[LaneStatus, ...]:
-    """At most `most` lanes, in their own order: first those in trouble, then those at work, then the others."""
-    chosen = sorted(range(len(lanes)), key=lambda index: _quietness(lanes[index]))[:most]
+def busiest(lanes: tuple[LaneStatus, ...], number: int) -> tuple[LaneStatus, ...]:
+    """At most `number` lanes, in their own order: first those in trouble, then those at work, then the others."""
+    chosen = sorted(range(len(lanes)), key=lambda index: _quietness(lanes[index]))[:number]
     return tuple(lanes[index] for index in sorted(chosen))
 
 

@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from router.clock import Clock, LoopClock
 from router.config.models import Config
 from router.engine.router import Router
 from router.errors import ConfigError
+from router.evals.cache import AnswerCache
 from router.evals.fit import Fit, tried
 from router.evals.items import Item
 from router.evals.money import purse_of
@@ -114,7 +116,8 @@ async def _open(
         scrub=files.scrub,
         max_wait=plan.max_wait_s,
     )
-    run = Run(plan, files, clock, router, Patience(plan), fit, purse_of(plan), tally, before)
+    cache = opening.enter_context(_cache(plan.cache, files.log))
+    run = Run(plan, files, clock, router, Patience(plan), fit, purse_of(plan), tally, before, cache)
     files.on_failure = router.stop
     if handle_signals:
         opening.enter_context(_stopping_on_signals(run))
@@ -141,6 +144,21 @@ def _tell_start(log: EventLog, plan: Plan) -> None:
     )
     for provider in config.left_out:
         log.write(ProviderLeftOut(provider.name, str(provider.why_left_out)))
+
+
+@contextmanager
+def _cache(path: Path | None, log: EventLog) -> Iterator[AnswerCache | None]:
+    """The answers of earlier runs, and those of this one for later; what could not be kept is told at the end."""
+    if path is None:
+        yield None
+        return
+    cache = AnswerCache(path)
+    try:
+        yield cache
+    finally:
+        cache.close()
+        if cache.failure is not None:
+            log.write(StoreUnavailable(cache.failure))
 
 
 def _memory(log: EventLog) -> StateStore | None:

@@ -59,7 +59,8 @@ async def _tried(plan: Plan, prompt: Prompt, items: list[Item]) -> AsyncIterator
             raise ConfigError(head + failed[0])
         yield head + failed[0]
     if (form := _form(scorer)) and items and form not in _asked(plan, prompt, items[0]):
-        yield f"scorer {scorer.name} looks for {scorer.lacks}, and {prompt.path} never says {form!r}; is it the one?"
+        missing = f"looks for {scorer.lacks}, and {prompt.path} never says {form!r}"
+        yield f"scorer {scorer.name} {missing}; is it the right scorer?"
 
 
 def _why_not(scorer: Scorer, item: Item, why: str) -> str:

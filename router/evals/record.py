@@ -39,6 +39,7 @@ def describe(plan: Plan, run: str, now: float, before: Before) -> dict[str, obje
         "only": sorted(plan.only) if plan.only else None,
         "seed": plan.seed,
         "max_samples": plan.max_samples,
+        "cache": str(plan.cache) if plan.cache else None,
         "deadline_s": plan.deadline_s,
         "max_wait_s": plan.max_wait_s,
         "max_cost_usd": plan.max_cost_usd,

@@ -58,7 +58,7 @@ class Answers:
 def open_answers(directory: Path) -> Answers:
     """Read a run's directory; raises ConfigError where it is none."""
     if not (directory / "results.jsonl").is_file():
-        raise ConfigError(f"{directory}: this is no run: there is no results.jsonl in it")
+        raise ConfigError(f"{directory}: this is not a run: it has no results.jsonl")
     store = ItemStore()
     kept = directory / "items.jsonl"
     for number, record in enumerate(read(kept) if kept.is_file() else (), 1):

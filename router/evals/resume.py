@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from router.errors import ConfigError
+from router.errors import ConfigError, InternalError
 from router.evals.earlier import Earlier
 from router.evals.fingerprint import Fingerprint, fingerprint_now
 from router.evals.items import Item
@@ -19,10 +19,11 @@ from router.evals.kept import KeptRows
 from router.evals.plan import Plan
 from router.evals.results import Row
 from router.evals.run_directory import RunDirectory
+from router.evals.scores import MarkingStopped, ScorerFailed
 from router.evals.trials import Trial, trials
 from router.jsonl import decode
 
-NOT_MARKED = frozenset({"scorer_failed", "internal_error"})
+NOT_MARKED = frozenset({ScorerFailed.code, MarkingStopped.code, InternalError.code})
 """Reasons of errors in spite of an answer."""
 
 Left: TypeAlias = Literal["done", "mark", "ask"]
@@ -127,6 +128,8 @@ def what_is_left(trial: Trial, row: Row, plan: Plan) -> Found:
     if why := _why_ask(changed):
         return Found("ask", why)
     is_answered = row.outcome != "error" or row.reason in NOT_MARKED
+    if row.reason == MarkingStopped.code:
+        return Found("mark")
     if row.outcome == "error" and plan.retry_errors:
         return Found("mark" if is_answered else "ask", "errors")
     return Found("mark", "marking") if "marking" in changed and is_answered else Found("done")

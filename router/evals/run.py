@@ -15,6 +15,8 @@ from router.engine.router import Router
 from router.engine.status import LaneStatus
 from router.errors import NothingServes, Stopped
 from router.evals.ahead import Ahead
+from router.evals.asking import Asker
+from router.evals.cache import AnswerCache
 from router.evals.fit import Fit
 from router.evals.money import Purse
 from router.evals.patience import Patience
@@ -69,6 +71,7 @@ class Run:
     purse: Purse = field(default_factory=Purse)
     tally: Tally = field(default_factory=Tally)
     before: Before = field(default_factory=Before)
+    cache: AnswerCache | None = None
     interrupted: bool = False
     hopeless: str | None = None
     started: float | None = None
@@ -83,7 +86,7 @@ class Run:
     async def work(self) -> None:
         """Put every trial through the router and write down each as it comes back, until all are or `hurry`."""
         self.started = self.clock.now()
-        self.purse.has_spent(self.tally.total.cost_usd, self.tally.total.priced)
+        self.purse.has_spent(self.tally.total.cost_usd, self.tally.total.priced - self.tally.total.cached)
         self.working = working = asyncio.timeout(None)
         try:
             async with working, aclosing(amap(self._settle, self._trials(), self.plan.max_samples)) as done:
@@ -99,11 +102,9 @@ class Run:
 
     async def _settle(self, trial: Trial) -> tuple[Settled, float]:
         began = self.clock.now()
-        row = self.before.to_mark(trial)
-        settle_ = (
-            settle(trial, self.plan, self.router) if row is None else mark_again(trial, row, self.plan, self.router)
-        )
-        return await settle_, self.clock.now() - began
+        row, asker = self.before.to_mark(trial), Asker(self.router, self.cache)
+        settling = settle(trial, self.plan, asker) if row is None else mark_again(trial, row, self.plan, asker)
+        return await settling, self.clock.now() - began
 
     async def _trials(self) -> AsyncIterator[Trial]:
         last = ""
@@ -133,7 +134,7 @@ class Run:
         self.files.log.write(ItemSettled(row.trial, row.outcome, row.attempts, round(elapsed_s, 4), why))
 
     def _listen(self, settled: Settled) -> None:
-        self.purse.settle(settled.row.cost_usd)
+        self.purse.settle(settled.row.cost_usd or None)
         why = self.patience.hear(settled, self.clock.wall())
         if why is not None and not self.is_stopping:
             self.hopeless = why

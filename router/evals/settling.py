@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from router.engine.router import Router
 from router.errors import CallError, ConfigError, InternalError, ItemRefused, Outcome
 from router.evals.answers import parted
+from router.evals.asking import Asker
 from router.evals.fingerprint import Fingerprint, fingerprint
 from router.evals.marks import FILTERED, Mark, completion_of, marked_row
 from router.evals.plan import Plan
@@ -26,20 +26,20 @@ class Settled(NamedTuple):
     error: CallError | None
 
 
-async def settle(trial: Trial, plan: Plan, router: Router) -> Settled:
+async def settle(trial: Trial, plan: Plan, asker: Asker) -> Settled:
     """Ask and score. Nothing is raised: whatever breaks on the way is the error of this trial alone."""
-    request, outcome = await _asked(trial, plan, router)
+    request, outcome = await _asked(trial, plan, asker)
     bills: list[float | None] = [*_bills(outcome)]
-    mark = await _mark_of(trial, plan, router, outcome, bills)
+    mark = await _mark_of(trial, plan, asker, outcome, bills)
     row = _row(trial, outcome, mark, _sum(bills), simulated=plan.config.simulated)
     print_ = fingerprint(trial, request, plan, row.provider)
     return Settled(trial, replace(row, fingerprint=str(print_)), mark.error)
 
 
-async def mark_again(trial: Trial, row: Row, plan: Plan, router: Router) -> Settled:
+async def mark_again(trial: Trial, row: Row, plan: Plan, asker: Asker) -> Settled:
     """Mark the answer that a row keeps, without a call to whom it came from. Nothing is raised."""
     bills = [row.cost_usd]
-    mark = await _mark(trial, plan, router, completion_of(row), bills)
+    mark = await _mark(trial, plan, asker, completion_of(row), bills)
     print_ = Fingerprint.parse(row.fingerprint)._replace(marking=fingerprint(trial, None, plan, "").marking)
     again = replace(marked_row(row, mark), cost_usd=_sum(bills), expected=trial.item.expected)
     return Settled(trial, replace(again, fingerprint=str(print_)), mark.error)
@@ -60,17 +60,17 @@ def _sum(bills: Sequence[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(bills) else None
 
 
-async def _mark_of(trial: Trial, plan: Plan, router: Router, outcome: Outcome, bills: list[float | None]) -> Mark:
+async def _mark_of(trial: Trial, plan: Plan, asker: Asker, outcome: Outcome, bills: list[float | None]) -> Mark:
     if outcome.completion is None:
         return Mark("error", reason=_reason(outcome.error), error=outcome.error)
-    return await _mark(trial, plan, router, outcome.completion, bills)
+    return await _mark(trial, plan, asker, outcome.completion, bills)
 
 
-async def _mark(trial: Trial, plan: Plan, router: Router, completion: Completion, bills: list[float | None]) -> Mark:
+async def _mark(trial: Trial, plan: Plan, asker: Asker, completion: Completion, bills: list[float | None]) -> Mark:
     async def ask(request: Request, model: str | None) -> Completion:
         # Before the items that are not begun: what is answered is to be marked, and kept.
         asked = replace(request, id=f"{trial.id}/judge")
-        judged = await router.complete(asked, model=model, priority=-1, deadline=plan.deadline_s)
+        judged = await asker.complete(asked, model=model, epoch=trial.epoch, priority=-1, deadline=plan.deadline_s)
         bills.extend(_bills(Outcome(asked, judged)))
         return judged
 
@@ -84,7 +84,7 @@ def _reason(error: CallError | None) -> str | None:
     return error.reason if error else None
 
 
-async def _asked(trial: Trial, plan: Plan, router: Router) -> tuple[Request | None, Outcome]:
+async def _asked(trial: Trial, plan: Plan, asker: Asker) -> tuple[Request | None, Outcome]:
     unsent = Request((), trial.id)
     try:
         request = trial.request()
@@ -93,7 +93,7 @@ async def _asked(trial: Trial, plan: Plan, router: Router) -> tuple[Request | No
         return None, Outcome(unsent, error=ItemRefused(why, fault=Fault(Kind.BAD_REQUEST, why)))
     except Exception as defect:  # noqa: BLE001 - one item must not end all others
         return None, Outcome(unsent, error=InternalError.of(defect))
-    return request, await router.outcome(request, model=trial.model, deadline=plan.deadline_s)
+    return request, await asker.outcome(request, model=trial.model, epoch=trial.epoch, deadline=plan.deadline_s)
 
 
 def _row(trial: Trial, outcome: Outcome, mark: Mark, cost_usd: float | None, *, simulated: bool) -> Row:
@@ -128,6 +128,7 @@ def _row(trial: Trial, outcome: Outcome, mark: Mark, cost_usd: float | None, *, 
         cost_usd=cost_usd,
         finish_reason=said.finish_reason,
         simulated=simulated,
+        cached=completion is not None and not attempts,
     )
 
 

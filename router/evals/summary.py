@@ -26,6 +26,7 @@ class Counts:
     tokens_out: int = 0
     cost_usd: float = 0.0
     priced: int = 0
+    cached: int = 0
 
     @property
     def items(self) -> int:
@@ -60,8 +61,9 @@ class Counts:
             self.reasons[row.reason] += 1
         if row.latency_s is not None and row.outcome != "error":
             self.latencies_s.add(row.latency_s)
-        self.tokens_in += row.tokens_in or 0
-        self.tokens_out += row.tokens_out or 0
+        self.cached += row.cached
+        self.tokens_in += 0 if row.cached else row.tokens_in or 0
+        self.tokens_out += 0 if row.cached else row.tokens_out or 0
         if row.cost_usd is not None:
             self.cost_usd += row.cost_usd
             self.priced += 1
@@ -90,6 +92,7 @@ class Counts:
             # Rounded, so that rows in another order (a resumed run) give the same sum.
             "cost_usd": round(self.cost_usd, 9) if self.priced else None,
             "priced": self.priced,
+            "cached": self.cached,
         }
 
 

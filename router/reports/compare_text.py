@@ -113,7 +113,7 @@ def _sentences(found: Difference) -> Iterator[Text]:
 
 
 def needed(found: Difference) -> str:
-    """How many items would show the difference, where it is not decided."""
+    """How many items would show a difference that is not decided."""
     if not found.difference:
         return "No difference at all was seen; `router plan --detect` says how many items would show one of a size."
     if found.items_needed is None:
@@ -142,8 +142,8 @@ def _arm_columns(comparison: Comparison) -> tuple[Column[Arm], ...]:
     return (
         Column(comparison.factor, lambda arm: Text(arm.name), align="left"),
         Column("items", lambda arm: Text(count_text(arm.items))),
-        Column("marked", lambda arm: Text(count_text(arm.marked)), leaves=2),
-        Column("right", lambda arm: Text(count_text(arm.right)), leaves=1),
+        Column("marked", lambda arm: Text(count_text(arm.marked)), drop_order=2),
+        Column("right", lambda arm: Text(count_text(arm.right)), drop_order=1),
         Column("score" if comparison.measure == "score" else "accuracy %", lambda arm: Text(_cell(arm, comparison))),
         Column("95 %", lambda arm: Text(_interval(arm, comparison))),
     )
@@ -152,11 +152,11 @@ def _arm_columns(comparison: Comparison) -> tuple[Column[Arm], ...]:
 def _difference_columns(comparison: Comparison) -> tuple[Column[Difference], ...]:
     return (
         Column(f"{comparison.factor}s", lambda each: Text(f"{each.b} − {each.a}"), align="left"),
-        Column("items", lambda each: Text(count_text(each.items)), leaves=1),
+        Column("items", lambda each: Text(count_text(each.items)), drop_order=1),
         Column("points", lambda each: Text(points_text(each.difference))),
         Column("95 %", lambda each: Text(f"{points_text(each.interval.low)} to {points_text(each.interval.high)}")),
         Column("p, adjusted", lambda each: Text(p_text(each.p_adjusted, name=""))),
-        Column("needed", lambda each: Text(count_text(each.items_needed)), leaves=2),
+        Column("needed", lambda each: Text(count_text(each.items_needed)), drop_order=2),
     )
 
 

@@ -93,7 +93,7 @@ def _money(share: Share) -> Text:
 _COLUMNS: tuple[Column[Share], ...] = (
     Column("provider", lambda share: Text(share.provider), align="left"),
     Column("calls", lambda share: Text(count_text(share.calls))),
-    Column("a second", lambda share: Text(figure_text(share.per_second)), leaves=2),
-    Column("cost", _money, leaves=1),
+    Column("a second", lambda share: Text(figure_text(share.per_second)), drop_order=2),
+    Column("cost", _money, drop_order=1),
     Column("bound by", lambda share: Text(share.bound), align="left"),
 )

@@ -18,7 +18,7 @@ from router.reports.tables import Column, grid
 from router.reports.wording import DASH, count_text, figure_text, percent_text, seconds_text
 from router.text import clean
 
-SIMULATED = "SIMULATED vendors: the accuracy says nothing about any prompt or model."
+SIMULATED = "SIMULATED vendors: the accuracy says nothing about a prompt or a model."
 STYLES = {"right": "green", "wrong": "yellow", "unparsable": "magenta", "unscored": "cyan", "error": "red"}
 INTERRUPTED = "Interrupted: some items have no outcome yet."
 LEGEND = "p50, p95: seconds · keys: alive/all · rate: % of the declared rate used"
@@ -89,6 +89,11 @@ def _lines(summary: Summary) -> Iterator[tuple[str, Text]]:
     yield "elapsed", Text(f"{elapsed_text}   {figure_text(_number(summary, 'items_per_s'))} items/s{bound}")
     if (cost := _cost(summary)) is not None:
         yield "cost", Text(cost)
+    if cached := _number(summary, "cached"):
+        yield (
+            "cached",
+            Text(f"{count_text(cached)} of {count_text(_number(summary, 'items'))} answers, not asked again"),
+        )
     yield "files", Text(_word(summary, "directory"))
 
 
@@ -118,7 +123,7 @@ def _accuracy_lines(summary: Summary) -> Iterator[tuple[str, Text]]:
     yield "accuracy", accuracy
     mean, share = _number(summary, "mean_score"), _number(summary, "accuracy")
     if mean is not None and share is not None and abs(mean - share) > SAME:
-        yield "score", Text(f"{mean:.3f} of 1 in the mean")
+        yield "score", Text(f"{mean:.3f} of 1 on average")
     if errors:
         noun = "the error" if errors == 1 else f"all {count_text(errors)} errors"
         yield "", Text(f"in brackets: had {noun} been wrong, or right", style="dim")
@@ -186,18 +191,20 @@ def _name_column(header: str) -> Column[Part]:
     return Column(header, lambda part: Text(part.name), align="left")
 
 
-def _count_column(header: str, name: str, leaves: int = 0) -> Column[Part]:
-    return Column(header, lambda part: Text(count_text(_number(part.summary, name))), leaves=leaves)
+def _count_column(header: str, name: str, drop_order: int = 0) -> Column[Part]:
+    return Column(header, lambda part: Text(count_text(_number(part.summary, name))), drop_order=drop_order)
 
 
-def _sent_column(header: str, name: str, leaves: int) -> Column[Part]:
+def _sent_column(header: str, name: str, drop_order: int) -> Column[Part]:
     return Column(
-        header, lambda part: Text(count_text(_number(part.summary, name) if _was_asked(part) else None)), leaves=leaves
+        header,
+        lambda part: Text(count_text(_number(part.summary, name) if _was_asked(part) else None)),
+        drop_order=drop_order,
     )
 
 
-def _seconds_column(header: str, name: str, leaves: int) -> Column[Part]:
-    return Column(header, lambda part: Text(seconds_text(_number(part.summary, name))), leaves=leaves)
+def _seconds_column(header: str, name: str, drop_order: int) -> Column[Part]:
+    return Column(header, lambda part: Text(seconds_text(_number(part.summary, name))), drop_order=drop_order)
 
 
 def _accuracy_column(parts: list[Part]) -> Column[Part]:
@@ -221,12 +228,12 @@ def _arm_columns(name: str, parts: list[Part]) -> tuple[Column[Part], ...]:
     return (
         _name_column(name),
         Column("items", _items),
-        _count_column("right", "right", leaves=2),
-        _count_column("wrong", "wrong", leaves=3),
-        _count_column("unparsable", "unparsable", leaves=4),
+        _count_column("right", "right", drop_order=2),
+        _count_column("wrong", "wrong", drop_order=3),
+        _count_column("unparsable", "unparsable", drop_order=4),
         _count_column("error", "error"),
         _accuracy_column(parts),
-        Column("95 %", _interval, leaves=1),
+        Column("95 %", _interval, drop_order=1),
     )
 
 
@@ -235,12 +242,12 @@ def _provider_columns(parts: list[Part]) -> tuple[Column[Part], ...]:
         _name_column("provider"),
         Column("items", _items),
         _accuracy_column(parts),
-        _seconds_column("p50", "latency_p50_s", leaves=2),
-        _seconds_column("p95", "latency_p95_s", leaves=3),
-        _sent_column("attempts", "attempts", leaves=5),
-        _sent_column("429s", "throttled", leaves=1),
-        Column("keys", _alive, leaves=4),
-        Column("rate", _rate, leaves=6),
+        _seconds_column("p50", "latency_p50_s", drop_order=2),
+        _seconds_column("p95", "latency_p95_s", drop_order=3),
+        _sent_column("attempts", "attempts", drop_order=5),
+        _sent_column("429s", "throttled", drop_order=1),
+        Column("keys", _alive, drop_order=4),
+        Column("rate", _rate, drop_order=6),
     )
 
 

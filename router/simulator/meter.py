@@ -79,7 +79,7 @@ class Meter:
     def peaks(self) -> dict[str, int]:
         """The most that ever arrived within one period of each limit, by the limit's name."""
         everything = [self._for_anybody, *self._for_key.values()]
-        return {limit.name: limit.peak.most for limits in everything for limit in limits}
+        return {limit.name: limit.peak.highest for limits in everything for limit in limits}
 
 
 def _limits(owner: str, rates: Iterable[Rate], *, of_tokens: bool = False) -> list[Limit]:

@@ -1,6 +1,6 @@
 """The plots as Vega-Lite specifications: plain JSON by our own hand, so no package is needed to make them.
 
-Data is in them by value. A width is left to the page, which knows the screen; colours that depend on dark or light, too.
+Data is in them by value. Widths are left to the page, which knows the screen, and so are the colours of dark and light.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ def rests(spans: Sequence[Record], duration_s: float) -> Spec:
 
 def latencies(records: Sequence[Record]) -> Spec:
     """Quantiles of the latencies of answers by provider: `p5`, `p25`, `p50`, `p75`, `p95`, `slowest`, in seconds."""
-    tips = _tips(provider="nominal", answers=",.0f", p5=".2f", p25=".2f", p50=".2f", p75=".2f", p95=".2f", slowest=".2f")
+    tips = _tips(
+        provider="nominal", answers=",.0f", p5=".2f", p25=".2f", p50=".2f", p75=".2f", p95=".2f", slowest=".2f"
+    )
     scale = {"type": "log", "nice": False}
     return {
         "data": {"values": list(records)},
@@ -163,14 +165,23 @@ def costs(records: Sequence[Record]) -> Spec:
             "y": _field("provider", None, "nominal", sort="-x"),
             "x": _field("cost_usd", "dollars", axis={"format": "$.3~g", "tickCount": 6}),
             "color": {"field": "prompt", "type": "nominal", "title": None},
-            "tooltip": _tips(provider="nominal", prompt="nominal", cost_usd="$.6f", tokens_in=",.0f", tokens_out=",.0f"),
+            "tooltip": _tips(
+                provider="nominal", prompt="nominal", cost_usd="$.6f", tokens_in=",.0f", tokens_out=",.0f"
+            ),
         },
     }
 
 
 # Parts.
 
-_HEADER = {"labelAngle": 0, "labelAlign": "left", "labelAnchor": "start", "labelOrient": "top", "labelPadding": 2, "labelFontWeight": "bold"}
+_HEADER = {
+    "labelAngle": 0,
+    "labelAlign": "left",
+    "labelAnchor": "start",
+    "labelOrient": "top",
+    "labelPadding": 2,
+    "labelFontWeight": "bold",
+}
 _COLOURS = {"answered": ANSWERED, "failed": FAILED, **STATES}
 """One scale for what stands in one plot, so that it has one legend."""
 _STATE = {
@@ -192,7 +203,9 @@ def _time(name: str, duration_s: float) -> dict[str, object]:
 def _tips(**formats: str) -> list[dict[str, object]]:
     """What is told of a mark: a field with its format, or `nominal` for a text."""
     return [
-        {"field": name, "type": "nominal"} if form == "nominal" else {"field": name, "type": "quantitative", "format": form}
+        {"field": name, "type": "nominal"}
+        if form == "nominal"
+        else {"field": name, "type": "quantitative", "format": form}
         for name, form in formats.items()
     ]
 
@@ -238,4 +251,3 @@ def _area(what: str, duration_s: float) -> Spec:
             "tooltip": _tips(provider="nominal", at_s=".1~f", end="nominal", per_second=".2~f"),
         },
     }
-

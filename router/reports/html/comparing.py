@@ -129,5 +129,3 @@ def flips(found: Comparison) -> Markup | None:
     if not flipped or found.factor == "provider":
         return None
     return element("p", element("a", "Show the items that flipped", href="#flipped=1"), class_="note")
-
-

@@ -31,7 +31,13 @@ class Level(NamedTuple):
     of_right: bool
 
 
-LEVELS = (Level(20_000, True), Level(2_000, True), Level(2_000, False), Level(500, False), Level(0, False))
+LEVELS = (
+    Level(20_000, of_right=True),
+    Level(2_000, of_right=True),
+    Level(2_000, of_right=False),
+    Level(500, of_right=False),
+    Level(0, of_right=False),
+)
 """From all to nothing: the first that fits is taken."""
 
 
@@ -71,7 +77,9 @@ def _lines(source: Source) -> Iterator[Line]:
     """The rows of a run: items as they stand in items.jsonl, prompts as they were named."""
     items = {id_: place for place, id_ in enumerate(source.items)}
     described = source.described.get("prompts")
-    named = [str(each.get("name")) for each in described if isinstance(each, dict)] if isinstance(described, list) else []
+    named = (
+        [str(each.get("name")) for each in described if isinstance(each, dict)] if isinstance(described, list) else []
+    )
     prompts = {name: place for place, name in enumerate(named)}
 
     def place(row: Row) -> tuple[int, int, int]:

@@ -27,7 +27,7 @@ def joined(parts: Iterable[object]) -> Markup:
     return Markup("".join(map(_escaped, parts)))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Iterable[str] = ()) -> Markup:
+def table(head: Sequence[str], rows: Iterable[Iterable[object]], *, numbers: Iterable[str] = ()) -> Markup:
     """A table; columns named in `numbers` are set to the right. It scrolls where it is too wide."""
     kinds = ["number" if name in set(numbers) else None for name in head]
     lines = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from router.evals.results import Row
+from router.evals.results import Row, Verdict
 from router.evals.stats import wilson
 from router.evals.summary import Counts
 from router.reports.html.charts import Chart
@@ -16,7 +16,7 @@ from router.reports.html.source import Source
 from router.reports.wording import DASH, count_text, percent_text, seconds_text
 
 KEYS = "Keys: / searches, j and k go down and up, Enter opens, Escape closes, f shows what flipped."
-OUTCOMES = ("right", "wrong", "unparsable", "error")
+OUTCOMES: tuple[Verdict, ...] = ("right", "wrong", "unparsable", "error")
 
 
 def chapter(name: str, title: str, *parts: object) -> Markup:
@@ -64,7 +64,9 @@ def _figures(counts: Counts) -> Iterator[str]:
 def cost_table(rows: Sequence[Row]) -> Markup:
     """Tokens and dollars by prompt and provider."""
     head = ["prompt", "provider", "items", "tokens in", "tokens out", "dollars", "dollars per 1,000 items"]
-    return table(head, map(_cost, sorted(parts_by(rows, "prompt", "provider"), key=lambda p: p.names)), numbers=head[2:])
+    return table(
+        head, map(_cost, sorted(parts_by(rows, "prompt", "provider"), key=lambda p: p.names)), numbers=head[2:]
+    )
 
 
 def _cost(part: Part) -> Iterator[str]:

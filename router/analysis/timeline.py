@@ -21,7 +21,7 @@ TIDY_STEPS_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
 class Calls(NamedTuple):
-    """One provider in a step from `at_s` on: calls a second that were answered, that failed, and mean calls in flight."""
+    """One provider in a step from `at_s` on: calls a second, answered or failed, and calls in flight in the mean."""
 
     at_s: float
     provider: str

@@ -89,9 +89,9 @@ class Page:
 
 @asynccontextmanager
 async def opened(
-    file: Path, home: Path, *, fragment: str = "", width: int = 1280, theme: Literal["light", "dark"] = "light"
+    address: str, home: Path, *, fragment: str = "", width: int = 1280, theme: Literal["light", "dark"] = "light"
 ) -> AsyncIterator[Page]:
-    """A page of a local file in a browser of its own, whose profile is made in `home`; both end with the block."""
+    """A page in a browser of its own, whose profile is made in `home`; both end with the block."""
     browser = find_browser()
     assert browser is not None
     arguments = (*QUIET, *OFFLINE, "--remote-debugging-port=0", f"--user-data-dir={home}", "about:blank")
@@ -103,7 +103,7 @@ async def opened(
                 (target,) = [each for each in await reply.json() if each["type"] == "page"]
             async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
                 page = Page(socket)
-                await page.open(file.absolute().as_uri() + fragment, width=width, dark=theme == "dark")
+                await page.open(address + fragment, width=width, dark=theme == "dark")
                 yield page
     finally:
         process.kill()

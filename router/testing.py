@@ -52,7 +52,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run_virtual(main: Coroutine[object, object, T]) -> T:
-    """Run a coroutine on a virtual clock; raises RuntimeError where it would wait for ever."""
+    """Run a coroutine on a virtual clock; raises RuntimeError if it would wait forever."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
 

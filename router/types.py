@@ -121,7 +121,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call that was sent: where, for how long, and the fault or None."""
+    """One call that was sent: where, for how long, in which service tier (empty for the usual), the fault or None."""
 
     number: int
     provider: str
@@ -132,6 +132,7 @@ class Attempt:
     waited_s: float
     waited_for: str
     fault: Fault | None = None
+    tier: str = ""
 
     @property
     def ok(self) -> bool:

@@ -1,8 +1,9 @@
-"""A small run by hand for the tests of its report: two prompts, two providers, a ban, and answers that try to be HTML."""
+"""A small run by hand for the tests of its report: two prompts, two providers, a rest, answers that would be HTML."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from router.evals.results import Row, Verdict
@@ -108,5 +109,5 @@ def write_run(directory: Path, *, items: int = 6, simulated: bool = False) -> Pa
     return directory
 
 
-def _lines(path: Path, values: list[dict[str, object]]) -> None:
+def _lines(path: Path, values: Sequence[Mapping[str, object]]) -> None:
     path.write_bytes(b"".join(encode(value) + b"\n" for value in values))

@@ -15,7 +15,7 @@ from test_evaluate import ACME, BOLT, SEVEN, Bench
 
 from router.config.models import Key, Provider, Secret
 from router.errors import ConfigError
-from router.evals.cache import AnswerCache, key_of
+from router.evals.cache import AnswerCache, cache_file, key_of
 from router.rates import parse_rate
 from router.transport import Call
 from router.types import Answer, Json, Request, Usage
@@ -131,9 +131,18 @@ def test_what_is_no_cache_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "prompt.txt"
     path.write_text("What is {{ question }}? " * 100)
     before = path.read_bytes(), path.stat().st_mode
+    with pytest.raises(ConfigError, match=r"--cache .*prompt\.txt: this file holds no answers; .*put --cache last"):
+        cache_file(str(path))
     with pytest.raises(ConfigError, match=r"--cache .*prompt\.txt: answers cannot be kept there .*--cache=FILE"):
         AnswerCache(path)
     assert (path.read_bytes(), path.stat().st_mode) == before
+
+
+def test_the_usual_file_lies_beside_what_else_is_kept(tmp_path: Path) -> None:
+    assert cache_file("") == tmp_path / "answers.sqlite3"
+    assert cache_file("mine.sqlite3") == Path("mine.sqlite3")
+    AnswerCache(tmp_path / "answers.sqlite3").close()
+    assert cache_file("").is_file()
 
 
 def test_an_answer_of_another_version_is_not_there(tmp_path: Path) -> None:

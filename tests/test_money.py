@@ -68,7 +68,13 @@ def test_no_more_is_spent_than_allowed(tmp_path: Path, limit: float, max_samples
     assert limit - CENT < billed <= limit + 1e-9
     assert evaluation.summary["cost_usd"] == pytest.approx(billed)
     assert evaluation.items == round(billed / CENT)
-    assert str(evaluation.stopped).startswith(f"--max-cost {limit:g}: ${billed:.4g} is spent, and one more costs")
+    assert str(evaluation.stopped).startswith(f"--max-cost {limit:g}: ${billed:.4g} is spent; one more costs about")
+
+
+def test_the_limit_with_which_it_would_end_is_known(tmp_path: Path) -> None:
+    evaluation, _, _ = ran(replace(plan(tmp_path, 0.5), command=("ask.txt",)), lambda _call: SEVEN)
+    assert "one more costs about $0.01, and the 50 that are left about $0.5" in str(evaluation.stopped)
+    assert str(evaluation.summary["continue"]).endswith(" --max-cost 1.1")
 
 
 def test_answers_that_cost_more_than_those_before_exceed_it_by_what_is_in_flight_at_most(tmp_path: Path) -> None:
@@ -91,6 +97,12 @@ def test_enough_money_ends_nothing(tmp_path: Path) -> None:
     evaluation, billed, calls = ran(plan(tmp_path, 100 * CENT + 1e-6), lambda _call: SEVEN)
     assert (evaluation.stopped, evaluation.items, calls) == (None, 100, 100)
     assert billed == pytest.approx(1.0)
+
+
+def test_a_guess_that_is_far_too_high_stops_nobody(tmp_path: Path) -> None:
+    dear = replace(PRICED, price=Price(36_000.0, 36_000.0))
+    _, billed, _ = ran(plan(tmp_path, 0.05, dear), lambda _call: SEVEN)
+    assert 0.05 - CENT < billed <= 0.05 + 1e-9
 
 
 def test_no_money_sends_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from router.reports.html.report import write_report
 pytestmark = pytest.mark.skipif(find_browser() is None, reason="no Chromium on the path, and none named by CHROMIUM")
 
 SHOWN = 'document.getElementById("count").textContent'
-DRAWN = 'drawAllCharts().then(() => [...document.querySelectorAll("[data-chart]")].map((place) => [place.dataset.chart, place.querySelectorAll("svg").length]))'
+PLACES = '[...document.querySelectorAll("[data-chart]")]'
+DRAWN = f"drawAllCharts().then(() => {PLACES}.map((each) => [each.dataset.chart, each.querySelectorAll('svg').length]))"
 SAVED = """(async () => {
   const saved = [];
   HTMLAnchorElement.prototype.click = function () { saved.push([this.download, this.href.split(/[:;]/, 1)[0]]); };
@@ -44,7 +45,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
 
 async def _visit(file: Path, home: Path) -> dict[str, Any]:
     seen: dict[str, Any] = {}
-    async with opened(file, home / "profile", fragment="#outcome=wrong", width=390, theme="dark") as page:
+    async with opened(file.as_uri(), home / "profile", fragment="#outcome=wrong", width=390, theme="dark") as page:
         seen["from the address"] = await page.evaluate(SHOWN)
         seen["widths"] = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         seen["drawn"] = await page.evaluate(DRAWN)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import make_provider
-from test_evaluate import ACME, BOLT, SEVEN, Bench, Ran, at_call
+from conftest import make_config, make_provider
+from test_evaluate import ACME, BOLT, SEVEN, Bench, Disk, Ran, at_call, staggered
 
 from router.errors import ConfigError
 from router.evals.kept import KeptRows
 from router.evals.lock import Lock
+from router.evals.plan import Plan
+from router.evals.prompts import load
 from router.evals.rescoring import open_answers
+from router.evals.resume import foreseen
+from router.evals.tasks import arithmetic_task
 from router.faults import Fault, Kind
 from router.jsonl import decode, encode
 from router.transport import Call
@@ -29,6 +33,13 @@ def _state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROUTER_STATE", str(tmp_path / "state.sqlite3"))
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_DFL if each is not signal.SIGINT else signal.default_int_handler)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    disk = Disk(tmp_path)
+    yield disk
+    disk.empty()
 
 
 def kept(ran: Ran) -> dict[str, dict[str, object]]:
@@ -200,6 +211,40 @@ def test_what_has_changed_is_named_until_all_of_it_is_asked(tmp_path: Path) -> N
     changed = replace(bench, prompt=bench.prompt + "!", resume=directory)
     interrupted(changed)
     assert re.search(r"ask\.txt has changed since: its 2\d rows are asked again", told(changed.run(40)))
+
+
+def test_what_would_be_asked_again_is_told_before_it_is(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    first = bench.run(10)
+    (tmp_path / "ask.txt").write_text(bench.prompt + "!")
+    before = (first.evaluation.directory / "results.jsonl").read_bytes()
+    plan = Plan(make_config(ACME), (load(tmp_path / "ask.txt"),), arithmetic_task(8))
+    assert foreseen(plan, first.evaluation.directory) == (
+        f"{first.evaluation.directory} is continued: 0 of 8 were done",
+        f"{tmp_path / 'ask.txt'} has changed since: its 8 rows are asked again",
+        "2 rows are of items that are not asked any more: they count no more, and stay on disk",
+    )
+    assert (first.evaluation.directory / "results.jsonl").read_bytes() == before
+
+
+def test_a_full_disk_costs_what_could_not_be_kept_and_no_more(tmp_path: Path, disk: Disk) -> None:
+    bench = Bench(tmp_path)
+    first = replace(bench, script=at_call(25, disk.fill, staggered)).run(60)
+    disk.empty()
+    assert str(first.evaluation.stopped).endswith("the run was stopped")
+    lost = first.calls - len(kept(first))
+    again = replace(bench, resume=first.evaluation.directory).run(60)
+    assert first.calls + again.calls == 60 + lost
+    assert (len(kept(again)), again.evaluation.items, again.evaluation.errors) == (60, 60, 0)
+
+
+def test_an_item_that_has_changed_is_kept_as_it_is_now(tmp_path: Path) -> None:
+    bench = with_records(Bench(tmp_path))
+    directory = bench.run().evaluation.directory
+    replace(with_records(bench, (3, "expected", "8")), resume=directory).run()
+    item = open_answers(directory).items.get("3")
+    assert item is not None
+    assert item.expected == "8"
 
 
 def test_what_is_marked_again_keeps_its_answer(tmp_path: Path) -> None:

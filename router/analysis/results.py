@@ -9,7 +9,7 @@ from pathlib import Path
 from router import jsonl
 from router.analysis.reading import find_logs
 from router.errors import ConfigError
-from router.evals.comparison import Comparison, compare, compare_apart
+from router.evals.comparison import Comparison, compare
 from router.evals.kept import KeptRows
 from router.evals.pairing import FACTORS, Factor, Pairing
 from router.evals.results import Row
@@ -70,7 +70,10 @@ def within(results: Results, factor: Factor | None = None) -> Comparison:
 
     Raises ConfigError where there are no two of them.
     """
-    pairings = {name: Pairing(name, _named(results, name)) for name in FACTORS}
+    pairings = {
+        name: Pairing(name, _named(results, name), is_spread=name == "provider" and results.is_spread)
+        for name in FACTORS
+    }
     for row in results.rows():
         for pairing in pairings.values():
             pairing.add(row)
@@ -82,7 +85,7 @@ def within(results: Results, factor: Factor | None = None) -> Comparison:
             f"{results.directory}: there are no two {f'{found}s' if found else 'prompts, models or providers'} in it; "
             "name a second run to compare it with"
         )
-    return (compare_apart if found == "provider" and results.is_spread else compare)(tables[found])
+    return compare(tables[found])
 
 
 def between(runs: Sequence[Results], *, prompt: str | None = None) -> Comparison:

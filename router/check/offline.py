@@ -181,7 +181,7 @@ def _shared(config: Config) -> Iterator[Finding]:
 
 
 def _unread_variables(provider: Provider) -> Iterator[Finding]:
-    """What other tools would heed in the environment, and this file does not name."""
+    """Variables that other tools would use and this file does not name."""
     option = {"API_KEY": "keys", "BASE_URL": "base_url", "API_BASE": "base_url"}
     for name in provider.unread:
         end = "_".join(name.split("_")[-2:])

@@ -1,8 +1,9 @@
-"""`--resume`: which run goes on, and with which arguments where none are given."""
+"""`--resume` and `--cache`: which run goes on, with which arguments, and where answers are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import typer
 from router.errors import ConfigError
 
 if TYPE_CHECKING:
-    pass
+    from router.evals import Plan
 
 NEWEST = "latest"
 NOT_KEPT = frozenset({"resume", "retry_errors", "dry_run"})
@@ -33,6 +34,13 @@ def run_to_resume(named: str | None, log_dir: Path, *, retry_errors: bool) -> Pa
     return place.parent / place.resolve().name if place.is_symlink() else place
 
 
+def cache_to_use(named: str | None) -> Path | None:
+    """The file of answers that is meant; raises ConfigError for one that is none."""
+    from router.evals.cache import cache_file
+
+    return None if named is None else cache_file(named)
+
+
 def command_of(context: typer.Context, left_out: frozenset[str] = NOT_KEPT) -> tuple[str, ...]:
     """The arguments that were given, by the command line or by the environment, in one form of the many."""
     given = [each for each in context.command.params if each.name not in left_out and _is_given(context, each.name)]
@@ -51,6 +59,16 @@ def go_on(context: typer.Context, directory: Path) -> int:
         [*map(str, began), *added, f"--resume={directory}"], prog_name="router eval", standalone_mode=False
     )
     return int(code or 0)
+
+
+def going_on_with(plan: Plan, *, rehearses: bool) -> tuple[str, ...]:
+    """What of a run that goes on is left, and what has changed, in words; nothing where a new one begins."""
+    from router.evals.resume import foreseen
+    from router.simulator.rehearsal import as_rehearsed
+
+    if plan.resume is None:
+        return ()
+    return foreseen(replace(plan, config=as_rehearsed(plan.config)) if rehearses else plan, plan.resume)
 
 
 def _is_given(context: typer.Context, name: str | None) -> bool:

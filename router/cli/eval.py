@@ -17,7 +17,7 @@ import typer
 
 from router.cli import eval_options as options
 from router.cli import gate
-from router.cli.continuing import command_of, go_on, run_to_resume
+from router.cli.continuing import cache_to_use, command_of, go_on, going_on_with, run_to_resume
 from router.cli.eval_options import Across, BadRows, option
 from router.cli.options import wants_color
 from router.cli.planning import planned
@@ -95,6 +95,7 @@ def evaluate(
 ) -> int:
     """Evaluate prompts over all providers at once."""
     going_on = run_to_resume(resume, log_dir, retry_errors=retry_errors)
+    answers = cache_to_use(cache)
     if going_on is not None and not prompts and data is None:
         return go_on(context, going_on)
     plan = planned(
@@ -122,7 +123,7 @@ def evaluate(
         max_cost=max_cost,
         log_dir=log_dir,
     )
-    plan = replace(plan, command=command_of(context), resume=going_on, retry_errors=retry_errors, cache=_cache(cache))
+    plan = replace(plan, command=command_of(context), resume=going_on, retry_errors=retry_errors, cache=answers)
     rehearses = _rehearses(plan, min_accuracy, trouble, asked=rehearse)
     troubles = parse_troubles(trouble or [], plan.config)
     _check_output(output, as_json=json)
@@ -132,13 +133,6 @@ def evaluate(
     evaluation = _run(plan, troubles if rehearses else None, display)
     _tell(evaluation, output, as_json=json, quiet=display is Display.NONE, report=report)
     return _exit_code(evaluation, fail_on_error, min_accuracy)
-
-
-def _cache(path: str | None) -> Path | None:
-    """Where answers are kept over runs; an empty name is the usual place."""
-    from router.evals.cache import default_cache
-
-    return None if path is None else Path(path) if path else default_cache()
 
 
 def _rehearses(plan: Plan, min_accuracy: float | None, trouble: list[str] | None, *, asked: bool | None) -> bool:
@@ -157,7 +151,8 @@ def _show_first(plan: Plan, first: Mapping[str, Sequence[Message]], *, rehearses
     notes = (*plan.task.notes, *plan.notes, *asyncio.run(tried(plan)))
     where = "simulated vendors" if rehearses else ", ".join(plan.asked) or "nobody"
     say(f"nothing was sent; {plan.task.total or 'all'} items would go to {where}.")
-    for note in (*notes, *_foreseen(plan, rehearses=rehearses)):
+    left = going_on_with(plan, rehearses=rehearses)
+    for note in (*notes, *left, *(() if left else _foreseen(plan, rehearses=rehearses))):
         say(note)
     say("The first one:")
     put("".join(f"[{each['role']}]\n{_shown(each['content'])}\n" for messages in first.values() for each in messages))
@@ -240,7 +235,8 @@ def _summary_text(evaluation: Evaluation, stream: TextIO | None) -> str:
     from router.reports.summary_text import summary_text
 
     width = shutil.get_terminal_size().columns
-    return summary_text(evaluation.summary, width=width, color=wants_color(stream))
+    color = wants_color(stream)
+    return summary_text(evaluation.summary, width=width, color=color, comparisons=evaluation.comparisons)
 
 
 def _put_rows(results: Path) -> None:

@@ -17,8 +17,8 @@ Rehearse = Literal["when-no-keys", "always", "never"]
 Door = Literal["auto", "litellm"]
 
 MAX_IN_FLIGHT = 512
-LONG_CALL_S = 30.0
-"""A lane may hold as many calls as its rate starts in this time: reasoning models take that long."""
+ASSUMED_LATENCY_S = 30.0
+"""The calls in flight are limited to rate times this latency (Little's law): reasoning models take that long."""
 
 
 class Secret:
@@ -166,12 +166,12 @@ class Provider:
 
     @property
     def max_in_flight(self) -> int:
-        """`concurrency`, or what the rate starts in LONG_CALL_S, between 4 and MAX_IN_FLIGHT."""
+        """`concurrency`, or what the rate starts in ASSUMED_LATENCY_S, between 4 and MAX_IN_FLIGHT."""
         if self.concurrency is not None:
             return self.concurrency
         if self.paced_rate is None:
             return MAX_IN_FLIGHT
-        return max(4, min(MAX_IN_FLIGHT, math.ceil(self.paced_rate.per_second * LONG_CALL_S)))
+        return max(4, min(MAX_IN_FLIGHT, math.ceil(self.paced_rate.per_second * ASSUMED_LATENCY_S)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def filled_in(node: Node, path: str) -> Iterator[str]:
 
 
 def unread(prefix: str, named: frozenset[str], held: Mapping[str, str]) -> tuple[str, ...]:
-    """Variables that other tools heed for a vendor, that are set, and that the file does not name."""
+    """Variables that are set, that other tools use for a vendor, and that the file does not name."""
     vendor = prefix.upper()
     names = [f"{vendor}_{end}" for end in ("API_KEY", "BASE_URL", "API_BASE", "ORGANIZATION", "ORG_ID", "PROJECT_ID")]
     return tuple(name for name in names if held.get(name) and name not in named)

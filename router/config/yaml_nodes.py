@@ -79,7 +79,7 @@ def refuse(source: str, mistakes: Iterable[Mistake]) -> ConfigError:
 
 
 def parse(text: str, source: str) -> tuple[Node, list[Mistake]]:
-    """The file's tree, and what is wrong in it without ending the reading, such as a name that stands twice.
+    """The file's tree, and what is wrong in it without ending the reading, such as a name that is there twice.
 
     Raises ConfigError where the text is no YAML.
     """

@@ -47,8 +47,8 @@ class Availability:
         return self._standings[model]
 
     def changes_at(self, now: float) -> float:
-        """When something may be otherwise than now by time alone, a silence that may begin included."""
-        begins_at = self._state.silence.begins_at()
+        """When time alone may change something; a stall that may begin counts too."""
+        begins_at = self._state.stall.begins_at()
         if begins_at > now:
             self._changes_at = min(self._changes_at, begins_at)
         return self._changes_at
@@ -58,7 +58,7 @@ class Availability:
         self._changes_at = -math.inf
 
     def is_due(self, now: float) -> bool:
-        """Whether a moment has come that was foreseen."""
+        """Whether that time has come."""
         return now >= self._changes_at
 
     def renew(self, now: float) -> bool:
@@ -76,5 +76,5 @@ class Availability:
         if not is_rested:
             self._changes_at = min(self._changes_at, rested_at)
         serves_at = math.inf if self._state.is_unreachable(now) else 0.0 if is_rested else rested_at
-        is_up = is_rested and not self._state.silence.lasts(now)
+        is_up = is_rested and not self._state.stall.lasts(now)
         return Standing(may_serve=True, is_up=is_up, serves_at=serves_at)

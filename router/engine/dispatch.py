@@ -29,12 +29,12 @@ from router.engine.selector import Selector, Wanted
 from router.errors import NothingServes
 
 MAX_TOMBSTONES = 64
-"""So many cancelled tickets are tolerated before the queues are compacted."""
+"""Cancelled tickets that are tolerated before the queues are compacted."""
 MAX_REASONS = 8
 MAX_QUEUES = 1024
 PINNED_WAIT_S = 30.0
 """Who wants one account waits so long for its rest to end, where others could serve at once."""
-"""So many selectors are remembered; beyond that, those for which nobody waits are forgotten."""
+"""Selectors that are remembered; beyond that, those for which nobody waits are forgotten."""
 
 
 @dataclass(slots=True, eq=False)
@@ -165,7 +165,7 @@ class Dispatcher:
             self._wake(queue)
         self._gone += 1
         if self._gone > MAX_TOMBSTONES and self._gone > sum(len(queue.tickets) for queue in self._queues.values()) // 2:
-            self._bury()
+            self._compact()
 
     # For lanes.
 
@@ -185,7 +185,7 @@ class Dispatcher:
                 self._wake(queue, after=lane.rank)
 
     def changed(self, lane: LaneLike) -> None:
-        """Heed that what a lane may ever serve, or for what it is up, has changed."""
+        """Note that what a lane may ever serve, or what it can serve now, has changed."""
         for queue in tuple(self._told):
             ticket = queue.first()
             if ticket is None:
@@ -256,8 +256,8 @@ class Dispatcher:
         self._woken.setdefault(lane, []).append(queue)
         lane.look()
 
-    def _bury(self) -> None:
-        """Forget the callers who went away behind one who stays; their tickets would else lie there until he goes."""
+    def _compact(self) -> None:
+        """Drop the tickets of callers who went away, which would stay behind one who still waits."""
         self._gone = 0
         for queue in self._queues.values():
             queue.tickets[:] = [ticket for ticket in queue.tickets if ticket.is_waiting]

@@ -139,7 +139,7 @@ class Lane:
         """
         health = self.provider_state.health.at(now)
         if health.state is State.TRIAL:
-            return 1 if now < self.provider_state.silence.probe_at() else self.provider_state.in_flight + 1
+            return 1 if now < self.provider_state.stall.probe_at() else self.provider_state.in_flight + 1
         return max(1, math.ceil(self._max_in_flight * health.share))
 
     # What stands in the way.
@@ -163,14 +163,14 @@ class Lane:
         return min(obstacles, key=lambda obstacle: obstacle.until)
 
     def _obstacle_for_all(self, now: float) -> Obstacle | None:
-        health, silence = self.provider_state.health.at(now), self.provider_state.silence
+        health, stall = self.provider_state.health.at(now), self.provider_state.stall
         if not health.is_open:
             return Obstacle("provider rests", health.until)
         if self.provider_state.in_flight >= self.max_in_flight(now):
             is_trial = health.state is State.TRIAL
-            return Obstacle("one trial", silence.probe_at()) if is_trial else Obstacle("in flight full")
-        if now < silence.probe_at() and silence.is_proven and silence.lasts(now):
-            return Obstacle("vendor is silent", silence.probe_at())
+            return Obstacle("one trial", stall.probe_at()) if is_trial else Obstacle("in flight full")
+        if now < stall.probe_at() and stall.is_proven and stall.lasts(now):
+            return Obstacle("vendor is silent", stall.probe_at())
         self._pace.share = health.share
         if (ready_at := self._pace.ready_at()) > now:
             is_slowed = health.share < 1.0
@@ -180,9 +180,9 @@ class Lane:
         return None
 
     def _obstacle_for(self, ticket: Ticket, now: float) -> Obstacle | Opening:
-        silence, ring = self.provider_state.silence, self.provider_state.ring
-        if now < silence.probe_at() and silence.lasts(now) and self._line.has_other(self, ticket.selector):
-            return Obstacle("vendor is silent", silence.probe_at(), for_all=False)
+        stall, ring = self.provider_state.stall, self.provider_state.ring
+        if now < stall.probe_at() and stall.lasts(now) and self._line.has_other(self, ticket.selector):
+            return Obstacle("vendor is silent", stall.probe_at(), for_all=False)
         model = self.model_of(ticket.selector) or self.provider_state.default_model
         if (key := ring.pick(model, now)) is not None:
             return Opening(ticket, key, model.model if isinstance(model, Pinned) else model, now)
@@ -192,7 +192,7 @@ class Lane:
     # The lane's own task.
 
     async def run(self) -> None:
-        """Give permits for ever."""
+        """Give permits, until it is cancelled."""
         while True:
             self._give(await self._opening())
 
@@ -213,7 +213,7 @@ class Lane:
 
     def _overdue_at(self, now: float) -> float:
         """When the calls that are out must be looked after; those that are overdue are taken back at once."""
-        overdue_at = self.provider_state.silence.overdue_at()
+        overdue_at = self.provider_state.stall.overdue_at()
         if overdue_at > now:
             return overdue_at
         for permit in tuple(self._out.values()):

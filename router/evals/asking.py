@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 from router.config.models import Provider
@@ -21,6 +22,17 @@ class _Place(NamedTuple):
     model: str
 
 
+class At(NamedTuple):
+    """Where something is to be asked: at this provider, with this key's account, better not at those."""
+
+    provider: str = ""
+    key: str | None = None
+    avoid: frozenset[str] = frozenset()
+
+
+ANYWHERE = At()
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """The router of a run, behind its cache.
@@ -32,15 +44,25 @@ class Asker:
     cache: AnswerCache | None = None
 
     async def outcome(
-        self, request: Request, *, model: str | None, epoch: int, deadline: float | None, priority: int = 0
+        self,
+        request: Request,
+        *,
+        model: str | None,
+        epoch: int,
+        deadline: float | None,
+        priority: int = 0,
+        at: At = ANYWHERE,
     ) -> Outcome:
         """The answer that is kept, else what `Router.outcome` says; what is kept costs nothing and has no attempts."""
+        request = replace(request, only=frozenset({at.provider})) if at.provider and not at.key else request
+        ask = partial(self.router.outcome, key=at.key, avoid=at.avoid)
         if self.cache is None:
-            return await self.router.outcome(request, model=model, deadline=deadline, priority=priority)
-        keys = {self._key(request, place, epoch): place for place in self._places(request, model)}
+            return await ask(request, model=model, deadline=deadline, priority=priority)
+        places = (place for place in self._places(request, model) if at.provider in {"", place.provider.name})
+        keys = {self._key(request, place, epoch): place for place in places}
         if (kept := self.cache.get(list(keys))) is not None:
             return Outcome(request, _completion(*keys[kept[0]], kept[1]))
-        outcome = await self.router.outcome(request, model=model, deadline=deadline, priority=priority)
+        outcome = await ask(request, model=model, deadline=deadline, priority=priority)
         if (said := outcome.completion) is not None and shortfall_of(said) is None:
             key = next((key for key, place in keys.items() if place.provider.name == said.provider), None)
             if key is not None:

@@ -23,6 +23,7 @@ from router.jsonl import decode, encode
 from router.store import default_path
 from router.types import Answer, Request, Usage
 
+_MAGIC = b"SQLite format 3\0"
 _FORM = 1
 """Goes into every key: another form of keys or answers finds nothing of this one."""
 _TABLE = "CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, answer BLOB, at REAL)"
@@ -30,9 +31,18 @@ READING_S, WRITING_S = 0.05, 10.0
 """How long another process may hold the file: the loop stands still for a reader, nobody waits for the writer."""
 
 
-def default_cache() -> Path:
-    """Where answers are kept unless a file is named: beside what else outlives a run."""
-    return default_path().with_name("answers.sqlite3")
+def cache_file(name: str) -> Path:
+    """The file of that name, or where it is empty the usual one, beside what else outlives a run.
+
+    Raises ConfigError for a file that is no cache, such as a prompt that stands behind `--cache`.
+    """
+    path = Path(name) if name else default_path().with_name("answers.sqlite3")
+    if path.is_file():
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+        if head not in {b"", _MAGIC}:
+            raise ConfigError(f"--cache {path}: this file holds no answers; write --cache=FILE, or put --cache last")
+    return path
 
 
 def key_of(request: Request, provider: Provider, model: str, epoch: int, *, simulated: bool) -> bytes:
@@ -74,7 +84,7 @@ class AnswerCache:
             self._reader = sqlite3.connect(path, timeout=READING_S, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(
-                f"--cache {path}: answers cannot be kept there ({error}); write --cache=FILE, or put --cache last"
+                f"--cache {path}: answers cannot be kept there ({error}); name another file with --cache=FILE"
             ) from None
         self._disk = ThreadPoolExecutor(1, "cache")
 

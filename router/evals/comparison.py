@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal, TypeAlias
@@ -50,6 +52,18 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What one provider's model made of one arm: `marked` answers, `right` ones, Wilson's interval of their share."""
+
+    arm: str
+    provider: str
+    model: str
+    marked: int
+    right: int
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """Arm `b` less arm `a`, over the `items` that both have marked; `left_out` were asked in both and lack a mark.
 
@@ -87,6 +101,12 @@ class Difference:
         """The arm that is better; None where that is not decided."""
         return (self.b if self.difference > 0 else self.a) if self.is_decided else None
 
+    def to_json(self) -> dict[str, object]:
+        """All of it as JSON can say it, with what is decided, and McNemar's p values by name."""
+        mcnemar_p = None if self.exact is None else {"mid_p": self.p, "exact": self.exact}
+        told = {"mcnemar": mcnemar_p, "decided": self.is_decided, "better": self.better}
+        return {**dataclasses.asdict(self), **told}
+
     def within(self, margin: float) -> bool:
         """Whether the two are the same but for `margin` (0…1): the 95 % interval lies inside of it on both sides."""
         return -margin < self.interval.low and self.interval.high < margin
@@ -104,6 +124,7 @@ class Comparison:
     marked; None for two arms, for graded answers, and for items that were asked several times. Arms that were asked
     different items, as providers among which items are spread, have no differences, and `is_paired` says so: then
     `together` is that of the chi-square test, or of Kruskal and Wallis's where items have several marks or grades.
+    `parts` are a comparison of prompts by provider and model.
     """
 
     factor: Factor
@@ -111,6 +132,7 @@ class Comparison:
     arms: tuple[Arm, ...]
     differences: tuple[Difference, ...]
     together: float | None = None
+    parts: tuple[Part, ...] = ()
     simulated: bool = False
     is_paired: bool = True
 
@@ -134,33 +156,42 @@ class Comparison:
             "comparisons": len(self.differences),
             "paired": self.is_paired,
             "together_p": self.together,
-            "differences": [
-                {**dataclasses.asdict(each), "decided": each.is_decided, "better": each.better}
-                for each in self.differences
-            ],
+            "parts": [dataclasses.asdict(part) for part in self.parts],
+            "differences": [each.to_json() for each in self.differences],
         }
 
 
 def compare(table: Table, *, seed: int = 0) -> Comparison:
     """Compare every two arms of a table. The same table and seed give the same values."""
     measure, is_plain = _kind(table)
+    arms = tuple(_arm(table, name, is_plain=is_plain) for name in table.arms)
+    parts = tuple(_parts(table)) if table.factor == "prompt" else ()
+    if table.is_spread:
+        alike = _homogeneity(table, arms, is_plain=is_plain)
+        return Comparison(table.factor, measure, arms, (), alike, parts, table.simulated, is_paired=False)
     found = [_difference(table, a, b, seed, is_plain=is_plain) for a, b in combinations(table.arms, 2)]
     adjusted = holm([each.p for each in found])
     differences = tuple(_adjusted(each, p) for each, p in zip(found, adjusted, strict=True))
-    together = _together(table) if is_plain and len(table.arms) > 2 else None  # noqa: PLR2004 - more than a pair
-    arms = tuple(_arm(table, name, is_plain=is_plain) for name in table.arms)
-    return Comparison(table.factor, measure, arms, differences, together, table.simulated)
+    together = _cochran(table) if is_plain and len(table.arms) > 2 else None  # noqa: PLR2004 - more than a pair
+    return Comparison(table.factor, measure, arms, differences, together, parts, table.simulated)
 
 
-def compare_apart(table: Table) -> Comparison:
-    """Compare arms that were asked different items: their accuracies, and whether these are alike."""
-    measure, is_plain = _kind(table)
-    arms = tuple(_arm(table, name, is_plain=is_plain) for name in table.arms)
+def _homogeneity(table: Table, arms: Sequence[Arm], *, is_plain: bool) -> float:
     if is_plain:
-        together = homogeneity([(arm.right, arm.marked - arm.right) for arm in arms])
-    else:
-        together = kruskal_wallis([_means(table, name) for name in table.arms])
-    return Comparison(table.factor, measure, arms, (), together, table.simulated, is_paired=False)
+        return homogeneity([(arm.right, arm.marked - arm.right) for arm in arms])
+    return kruskal_wallis([_means(table, name) for name in table.arms])
+
+
+def _parts(table: Table) -> Iterator[Part]:
+    """The marks of every arm by who gave them, the arms in their order and the givers by name."""
+    for name in table.arms:
+        counts: Counter[tuple[str, str, bool]] = Counter()
+        for marks, times in table.cells(name):
+            for mark in marks or ():
+                counts[mark.provider, mark.model, mark.right] += times
+        for provider, model in sorted({(provider, model) for provider, model, _ in counts}):
+            right, wrong = (counts[provider, model, verdict] for verdict in (True, False))
+            yield Part(name, provider, model, right + wrong, right, wilson(right, right + wrong))
 
 
 def _kind(table: Table) -> tuple[Measure, bool]:
@@ -250,7 +281,7 @@ def _of_scores(found: Difference, marked: list[tuple[Marks, Marks, int]], seed: 
     )
 
 
-def _together(table: Table) -> float:
+def _cochran(table: Table) -> float:
     rows = [
         [bool(marks and marks[0].right) for marks in pattern]
         for pattern, times in table.patterns.items()

@@ -95,13 +95,13 @@ async def _open(
     *,
     handle_signals: bool,
 ) -> Run:
-    tally, fit = Tally(), Fit(plan.scorers)
+    tally, fit = Tally.of(plan), Fit(plan.scorers)
 
     def count(item: Item, row: Row) -> None:
         tally.add(row)
         fit.add(item, row)
 
-    before = Before() if plan.resume is None else survey(plan, files, count)
+    before = Before() if plan.resume is None else survey(plan, files.path, files, count)
     plan = replace(plan, notes=(*plan.notes, *before.notes))
     files.write("run.json", describe(plan, files.name, clock.wall(), before))
     _tell_start(files.log, plan)

@@ -106,6 +106,7 @@ def _digest(line: bytes) -> bytes:
 
 def _private(table: str) -> sqlite3.Connection:
     """A database in a file without a name, which goes away with it."""
-    db = sqlite3.connect("", isolation_level=None)
+    # Whichever thread collects the garbage closes it.
+    db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {table}; BEGIN;")
     return db

@@ -29,6 +29,7 @@ class Purse:
     A trial is taken to cost what those before it did in the mean, and `guess_usd` before the first. So no more is out
     than the rest of the money pays for, and `limit_usd` is exceeded only by what these cost more than that. Since the
     guess may be wrong (thinking costs ten times as much), CAREFUL begin, and one more with each that is paid.
+    `needed_usd` is a limit with which it would have come to its end, once it has not.
     """
 
     limit_usd: float = math.inf
@@ -36,6 +37,7 @@ class Purse:
     spent_usd: float = 0.0
     paid: int = 0
     out: int = 0
+    needed_usd: float | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -43,24 +45,26 @@ class Purse:
         """What one more trial is taken to cost."""
         return self.spent_usd / self.paid if self.paid else self.guess_usd
 
-    async def admit(self) -> bool:
-        """Wait until one more can be paid for; False where nothing is out any more that could leave some over."""
-        while not self._fits(self.out + 1):
+    async def admit(self, trials: int = 1) -> bool:
+        """Wait until so many more can be paid for; False where nothing is out any more that could leave some over."""
+        while not self._fits(self.out + trials):
             if not self.out:
                 return False
             self._news.clear()
             await self._news.wait()
-        self.out += 1
+        self.out += trials
         return True
 
     def _fits(self, out: int) -> bool:
-        is_limited = self.limit_usd < math.inf
-        return not is_limited or (out <= CAREFUL + self.paid and self.spent_usd + out * self.each_usd <= self.limit_usd)
+        if math.isinf(self.limit_usd) or (out == 1 and not self.paid and self.limit_usd > 0):
+            return True  # one call shows what calls cost; a guess alone is to stop nobody
+        rounding = 1e-9 * self.limit_usd
+        return out <= CAREFUL + self.paid and self.spent_usd + out * self.each_usd <= self.limit_usd + rounding
 
     def settle(self, cost_usd: float | None) -> None:
-        """Count one that is back; None where nothing was paid."""
+        """Count one that is back; None or 0 where nothing was paid."""
         self.out -= 1
-        if cost_usd is not None:
+        if cost_usd:
             self.has_spent(cost_usd, 1)
         self._news.set()
 
@@ -69,9 +73,22 @@ class Purse:
         self.spent_usd += cost_usd
         self.paid += trials
 
-    def __str__(self) -> str:
-        one = f"one more costs about ${self.each_usd:.2g}"
-        return f"--max-cost {self.limit_usd:g}: ${self.spent_usd:.4g} is spent, and {one}"
+    def spent(self, left: int) -> str:
+        """Say that nothing more can be paid for, and what the `left` trials would take."""
+        rest = left * self.each_usd
+        self.needed_usd = _up(1.1 * (self.spent_usd + rest))
+        return (
+            f"--max-cost {self.limit_usd:g}: ${self.spent_usd:.4g} is spent; one more costs about "
+            f"${self.each_usd:.2g}, and the {left:,} that are left about ${rest:.2g}"
+        )
+
+
+def _up(dollars: float) -> float:
+    """The next number up with two digits that count."""
+    if dollars <= 0:
+        return dollars
+    unit = 10.0 ** (math.floor(math.log10(dollars)) - 1)
+    return round(math.ceil(dollars / unit - 1e-6) * unit, 12)
 
 
 def purse_of(plan: Plan) -> Purse:

@@ -57,13 +57,17 @@ NO_FLIPS = Flips()
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How often each pattern occurred, whose places `arms` name, and which items flipped between two arms."""
+    """How often each pattern occurred, whose places `arms` name, and which items flipped between two arms.
+
+    `is_spread` where each item went to one of the arms, so that nothing is paired.
+    """
 
     factor: Factor
     arms: tuple[str, ...]
     patterns: Mapping[Pattern, int]
     flips: Mapping[Two, Flips] = field(default_factory=dict)
     simulated: bool = False
+    is_spread: bool = False
 
     def cells(self, arm: str) -> Iterator[tuple[Marks | None, int]]:
         """The marks of items in an arm, and how many items have these; None where it never asked them."""
@@ -92,11 +96,15 @@ class _Open:
 class Pairing:
     """Folds rows into a table. `arms` come in the order in which they are named, others behind them as they turn up.
 
-    With `rows_per_item` an item is forgotten once all its rows were there.
+    With `rows_per_item` an item is forgotten once all its rows were there. `is_spread` says that each item goes to one
+    of the arms only.
     """
 
-    def __init__(self, factor: Factor, arms: Iterable[str] = (), *, rows_per_item: int | None = None) -> None:
+    def __init__(
+        self, factor: Factor, arms: Iterable[str] = (), *, rows_per_item: int | None = None, is_spread: bool = False
+    ) -> None:
         self.factor: Factor = factor
+        self._is_spread = is_spread
         self._places = {arm: place for place, arm in enumerate(arms)}
         self._rows_per_item = rows_per_item
         self._open: dict[str, _Open] = {}
@@ -109,12 +117,11 @@ class Pairing:
         """Count a row in an arm, by its factor where none is named; one that was never sent to anybody has no arm."""
         arm = FACTORS[self.factor](row) if arm is None else arm
         self._simulated = self._simulated or row.simulated
-        if not arm:
-            return
-        place = self._places.setdefault(arm, len(self._places))
         item = self._open.setdefault(row.id, _Open(()))
-        pattern = _with(item.pattern, place, _marks(row))
-        item.pattern, item.rows = self._same.setdefault(pattern, pattern), item.rows + 1
+        item.rows += 1
+        if arm:
+            pattern = _with(item.pattern, self._places.setdefault(arm, len(self._places)), _marks(row))
+            item.pattern = self._same.setdefault(pattern, pattern)
         if item.rows == self._rows_per_item:
             self._fold(row.id, self._open.pop(row.id).pattern, self._patterns, self._flips)
 
@@ -129,7 +136,7 @@ class Pairing:
         for pattern, times in patterns.items():
             whole[_filled(pattern, len(arms))] += times
         named = {two: Flips(tuple(only_a), tuple(only_b)) for two, (only_a, only_b) in flips.items()}
-        return Table(self.factor, arms, whole, named, self._simulated)
+        return Table(self.factor, arms, whole, named, self._simulated, self._is_spread)
 
     def _fold(
         self, id_: str, pattern: Pattern, patterns: Counter[Pattern], flips: dict[Two, tuple[list[str], list[str]]]

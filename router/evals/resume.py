@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from router.errors import ConfigError, InternalError
 from router.evals.earlier import Earlier
@@ -18,7 +18,6 @@ from router.evals.items import Item
 from router.evals.kept import KeptRows
 from router.evals.plan import Plan
 from router.evals.results import Row
-from router.evals.run_directory import RunDirectory
 from router.evals.scores import MarkingStopped, ScorerFailed
 from router.evals.trials import Trial, trials
 from router.jsonl import decode
@@ -54,6 +53,11 @@ class Before:
         """Whether nothing is left to do for a trial."""
         return self.kept is not None and self.kept.left(trial.id) == "done"
 
+    def row(self, trial: Trial) -> Row | None:
+        """What there is of a trial already, if it still counts."""
+        found = self.kept.get(trial.id) if self.kept is not None and self.kept.left(trial.id) != "ask" else None
+        return found.row if found else None
+
     def to_mark(self, trial: Trial) -> Row | None:
         """The row of a trial whose answer stands, and is to be marked again."""
         if self.kept is None or self.kept.left(trial.id) != "mark":
@@ -76,37 +80,62 @@ def described(directory: Path) -> Mapping[str, object]:
     return found
 
 
-def survey(plan: Plan, files: RunDirectory, count: Callable[[Item, Row], None]) -> Before:
+class Book(Protocol):
+    """Where results are written down."""
+
+    def append(self, row: Row) -> None:
+        """Put a row in."""
+        ...
+
+    def withdraw(self, trial: str) -> None:
+        """Take the row of a trial out."""
+        ...
+
+
+class Unwritten:
+    """Writes nothing down."""
+
+    def append(self, row: Row) -> None:
+        """Do nothing."""
+
+    def withdraw(self, trial: str) -> None:
+        """Do nothing."""
+
+
+def foreseen(plan: Plan, directory: Path) -> tuple[str, ...]:
+    """What is left of a run and what has changed, in words; nothing is written. Raises ConfigError as `survey` does."""
+    return survey(plan, directory, Unwritten(), lambda _item, _row: None).notes
+
+
+def survey(plan: Plan, directory: Path, book: Book, count: Callable[[Item, Row], None]) -> Before:
     """Look at everything that a run has done; `count` is told of every row that stands.
 
-    Rows of trials that the plan does not have any more are taken out of the results, and those that it has again are
-    put back. Raises ConfigError where the run is another one than this plan could go on with.
+    Rows of trials that the plan does not have any more are taken out of the `book`, and those that it has again are put
+    back. Raises ConfigError where the run is another one than this plan could go on with.
     """
-    about = described(files.path)
-    _require_same(plan, about, files.path)
-    kept = KeptRows(files.path / "results.jsonl")
+    about = described(directory)
+    _require_same(plan, about, directory)
+    kept = KeptRows(directory / "results.jsonl")
     changes: Counter[tuple[str, str]] = Counter()
     asked = done = 0
     for trial in trials(plan):
         asked += 1
-        if (row := _standing(trial, plan, kept, files, changes)) is not None:
+        if (row := _standing(trial, plan, kept, book, changes)) is not None:
             done += 1
             count(trial.item, row)
     for gone in kept.unnoted():
-        files.withdraw(gone)
+        book.withdraw(gone)
         changes["withdrawn", ""] += 1
     return Before(
         kept,
-        Earlier.of_log(files.path / "log.jsonl"),
+        Earlier.of_log(directory / "log.jsonl"),
         str(about.get("started")),
         _texts(about.get("resumed")),
-        (f"{files.path} is continued: {done:,} of {asked:,} were done", *_notes(changes, plan)),
+        (f"{directory} is continued: {done:,} of {asked:,} were done", *_notes(changes, plan)),
     )
 
 
-def _standing(
-    trial: Trial, plan: Plan, kept: KeptRows, files: RunDirectory, changes: Counter[tuple[str, str]]
-) -> Row | None:
+def _standing(trial: Trial, plan: Plan, kept: KeptRows, book: Book, changes: Counter[tuple[str, str]]) -> Row | None:
     """The row of a trial that is done."""
     found = kept.get(trial.id)
     if found is None:
@@ -118,7 +147,7 @@ def _standing(
     if left != "done":
         return None
     if found.is_withdrawn:
-        files.append(found.row)
+        book.append(found.row)
     return found.row
 
 

@@ -15,8 +15,9 @@ from router.engine.router import Router
 from router.engine.status import LaneStatus
 from router.errors import NothingServes, Stopped
 from router.evals.ahead import Ahead
-from router.evals.asking import Asker
+from router.evals.asking import ANYWHERE, Asker, At
 from router.evals.cache import AnswerCache
+from router.evals.comparison import Comparison
 from router.evals.fit import Fit
 from router.evals.money import Purse
 from router.evals.patience import Patience
@@ -26,7 +27,8 @@ from router.evals.resume import Before
 from router.evals.run_directory import RunDirectory
 from router.evals.settling import Settled, mark_again, settle
 from router.evals.summary import Tally, notes, provider_summary
-from router.evals.trials import Trial, trials
+from router.evals.together import Ended, place_of, settle_together, together
+from router.evals.trials import Trial
 from router.log.events import ItemSettled, RunFinished
 from router.log.times import iso
 
@@ -41,7 +43,8 @@ class Evaluation:
 
     `why` is the first error of an item. `stopped` says why the run ended before its items did, None where it did not
     or was interrupted: results had no place to go, nothing could be sent for too long, everything was refused.
-    `misfits` say of which prompts the scorer found nothing, or nothing right.
+    `misfits` say of which prompts the scorer found nothing, or nothing right. `comparisons` are those of the prompts,
+    models and providers, where there are two or more.
     """
 
     summary: dict[str, object]
@@ -53,13 +56,15 @@ class Evaluation:
     why: str | None = None
     stopped: str | None = None
     misfits: tuple[str, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
 
 
 @dataclass(slots=True)
 class Run:
     """One evaluation under way; its mutable state is the tally, and whether it is to end.
 
-    `before` is what was done of it by processes before this one; their rows are in the tally already.
+    `before` is what was done of it by processes before this one; their rows are in the tally already. `moves` counts
+    items that were asked again with all prompts, because one provider failed in between.
     """
 
     plan: Plan
@@ -72,6 +77,7 @@ class Run:
     tally: Tally = field(default_factory=Tally)
     before: Before = field(default_factory=Before)
     cache: AnswerCache | None = None
+    moves: int = 0
     interrupted: bool = False
     hopeless: str | None = None
     started: float | None = None
@@ -89,39 +95,47 @@ class Run:
         self.purse.has_spent(self.tally.total.cost_usd, self.tally.total.priced - self.tally.total.cached)
         self.working = working = asyncio.timeout(None)
         try:
-            async with working, aclosing(amap(self._settle, self._trials(), self.plan.max_samples)) as done:
-                async for settled, elapsed_s in done:
-                    self._listen(settled)
-                    if not (isinstance(settled.error, Stopped) or self._is_due(settled)):
-                        self._write(settled, elapsed_s)
+            async with working, aclosing(amap(self._settle, self._groups(), self.plan.max_samples)) as done:
+                async for ended in done:
+                    self.moves += ended.moves > 0
+                    for settled, elapsed_s in ended.settled:
+                        self._listen(settled)
+                        if not (isinstance(settled.error, Stopped) or self._is_due(settled)):
+                            self._write(settled, elapsed_s)
         except TimeoutError:
             if not working.expired():
                 raise
         finally:
             self.working, self.ended = None, self.clock.now()
 
-    async def _settle(self, trial: Trial) -> tuple[Settled, float]:
-        began = self.clock.now()
-        row, asker = self.before.to_mark(trial), Asker(self.router, self.cache)
-        settling = settle(trial, self.plan, asker) if row is None else mark_again(trial, row, self.plan, asker)
-        return await settling, self.clock.now() - began
+    async def _settle(self, group: tuple[Trial, ...]) -> Ended:
+        rows = [row for trial in group if (row := self.before.row(trial)) is not None]
+        at = next((place for row in rows if (place := place_of(row)).provider), ANYWHERE)
+        left = tuple(trial for trial in group if not self.before.is_done(trial))
+        return await settle_together(left, at, self._settle_one, self.clock)
 
-    async def _trials(self) -> AsyncIterator[Trial]:
+    async def _settle_one(self, trial: Trial, at: At) -> Settled:
+        row, asker = self.before.to_mark(trial), Asker(self.router, self.cache)
+        return await (settle(trial, self.plan, asker, at) if row is None else mark_again(trial, row, self.plan, asker))
+
+    async def _groups(self) -> AsyncIterator[tuple[Trial, ...]]:
         last = ""
-        for number, trial in enumerate(trials(self.plan)):
+        for number, group in enumerate(together(self.plan)):
             if self.is_stopping:
                 return
-            if self.before.is_done(trial):
+            left = sum(not self.before.is_done(trial) for trial in group)
+            if not left:
                 if number % DONE_AT_ONCE == 0:
                     await asyncio.sleep(0)
                 continue
-            if not await self.purse.admit():
-                self.hopeless = self.hopeless or (None if self.is_stopping else str(self.purse))
+            if not await self.purse.admit(left):
+                if not self.is_stopping:
+                    self.hopeless = self.purse.spent((self.plan.total or 0) - self.tally.total.items)
                 return
-            if trial.item.id != last:
-                last = trial.item.id
-                self.files.append_item(trial.item)
-            yield trial
+            if group[0].item.id != last:
+                last = group[0].item.id
+                self.files.append_item(group[0].item)
+            yield group
 
     def _write(self, settled: Settled, elapsed_s: float) -> None:
         row, error = settled.row, settled.error
@@ -229,6 +243,7 @@ class Run:
             self.first_error,
             self.stopped,
             misfits,
+            self.tally.comparisons,
         )
 
     def summary(self, misfits: tuple[str, ...]) -> dict[str, object]:
@@ -247,6 +262,7 @@ class Run:
             "bound": self.ahead.bound,
             "continue": self._continues(),
             **self.tally.summary(),
+            "moved": self.moves,
             "simulated": self.plan.config.simulated,
             "notes": [*notes(self.plan), *misfits],
             "providers": {
@@ -265,4 +281,5 @@ class Run:
         """The command that goes on with the run, where it ends before its items do."""
         if not self.plan.command or not self.is_stopping:
             return None
-        return f"router eval --resume {shlex.quote(str(self.files.path))}"
+        command = f"router eval --resume {shlex.quote(str(self.files.path))}"
+        return command if self.purse.needed_usd is None else f"{command} --max-cost {self.purse.needed_usd:g}"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from router.errors import CallError, ConfigError, InternalError, ItemRefused, Outcome
 from router.evals.answers import parted
-from router.evals.asking import Asker
+from router.evals.asking import ANYWHERE, Asker, At
 from router.evals.fingerprint import Fingerprint, fingerprint
 from router.evals.marks import FILTERED, Mark, completion_of, marked_row
 from router.evals.plan import Plan
@@ -26,9 +26,12 @@ class Settled(NamedTuple):
     error: CallError | None
 
 
-async def settle(trial: Trial, plan: Plan, asker: Asker) -> Settled:
-    """Ask and score. Nothing is raised: whatever breaks on the way is the error of this trial alone."""
-    request, outcome = await _asked(trial, plan, asker)
+async def settle(trial: Trial, plan: Plan, asker: Asker, at: At = ANYWHERE) -> Settled:
+    """Ask, where that matters `at` a place, and score.
+
+    Nothing is raised: whatever breaks on the way is the error of this trial alone.
+    """
+    request, outcome = await _asked(trial, plan, asker, at)
     bills: list[float | None] = [*_bills(outcome)]
     mark = await _mark_of(trial, plan, asker, outcome, bills)
     row = _row(trial, outcome, mark, _sum(bills), simulated=plan.config.simulated)
@@ -84,7 +87,7 @@ def _reason(error: CallError | None) -> str | None:
     return error.reason if error else None
 
 
-async def _asked(trial: Trial, plan: Plan, asker: Asker) -> tuple[Request | None, Outcome]:
+async def _asked(trial: Trial, plan: Plan, asker: Asker, at: At) -> tuple[Request | None, Outcome]:
     unsent = Request((), trial.id)
     try:
         request = trial.request()
@@ -93,7 +96,11 @@ async def _asked(trial: Trial, plan: Plan, asker: Asker) -> tuple[Request | None
         return None, Outcome(unsent, error=ItemRefused(why, fault=Fault(Kind.BAD_REQUEST, why)))
     except Exception as defect:  # noqa: BLE001 - one item must not end all others
         return None, Outcome(unsent, error=InternalError.of(defect))
-    return request, await asker.outcome(request, model=trial.model, epoch=trial.epoch, deadline=plan.deadline_s)
+    # What is begun is to be ended, before other items are begun.
+    priority = -1 if at.provider else 0
+    return request, await asker.outcome(
+        request, model=trial.model, epoch=trial.epoch, deadline=plan.deadline_s, priority=priority, at=at
+    )
 
 
 def _row(trial: Trial, outcome: Outcome, mark: Mark, cost_usd: float | None, *, simulated: bool) -> Row:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Self
 
 from router.engine.status import LaneStatus
+from router.evals.comparison import Comparison, compare
 from router.evals.earlier import Earlier
+from router.evals.pairing import Factor, Pairing
 from router.evals.plan import Plan
 from router.evals.quantiles import Quantiles
 from router.evals.results import VERDICTS, Row, Verdict
@@ -98,19 +101,42 @@ class Counts:
 
 @dataclass(slots=True)
 class Tally:
-    """A running summary of rows: the whole, the parts of each prompt, named model and provider; no row is kept."""
+    """A running summary of rows: the whole, the parts of each prompt, named model and provider; no row is kept.
+
+    `pairings` are what is compared, each item with itself.
+    """
 
     total: Counts = field(default_factory=Counts)
     prompts: dict[str, Counts] = field(default_factory=dict)
     models: dict[str, Counts] = field(default_factory=dict)
     providers: dict[str, Counts] = field(default_factory=dict)
     pairs: dict[tuple[str, str], Counts] = field(default_factory=dict)
+    pairings: tuple[Pairing, ...] = ()
     simulated: bool = False
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        """The tally of a plan, nothing in it: prompts and models stand as they are named."""
+        prompts = [prompt.name for prompt in plan.prompts]
+        each = len(prompts) * plan.epochs * len(plan.routes)
+        factors: dict[Factor, tuple[str, ...]] = {
+            "prompt": tuple(prompts),
+            "model": plan.models,
+            "provider": plan.asked,
+        }
+        pairings = (
+            Pairing(factor, arms, rows_per_item=each, is_spread=factor == "provider" and plan.across == "spread")
+            for factor, arms in factors.items()
+            if len(arms) > 1
+        )
+        return cls(prompts={name: Counts() for name in prompts}, pairings=tuple(pairings))
 
     def add(self, row: Row) -> None:
         """Count one row, for its provider too if it was sent to one or asked for one, and for its model if named."""
         self.total.add(row)
         self.simulated = self.simulated or row.simulated
+        for pairing in self.pairings:
+            pairing.add(row)
         self.prompts.setdefault(row.prompt, Counts()).add(row)
         if row.provider:
             self.providers.setdefault(row.provider, Counts()).add(row)
@@ -127,10 +153,16 @@ class Tally:
         return {
             **self.total.summary(),
             "simulated": self.simulated,
+            "comparisons": [each.to_json() for each in self.comparisons],
             "prompts": {name: counts.summary() for name, counts in self.prompts.items()},
             "models": {name: counts.summary() for name, counts in self.models.items()},
             "providers": {name: self.of_provider(name) for name in sorted(self.providers)},
         }
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """What the rows so far say of each factor of which there are two arms or more."""
+        return tuple(compare(pairing.table()) for pairing in self.pairings)
 
     def of_provider(self, name: str) -> dict[str, object]:
         """One provider's part; all zero where it has none."""

@@ -41,8 +41,8 @@ def trials(plan: Plan) -> Iterator[Trial]:
     words = plan.schema.instructions if plan.schema and plan.in_words else ""
     for item in plan.task.items():
         for epoch in range(1, plan.epochs + 1):
-            for prompt in plan.prompts:
-                for model, name in routes:
+            for model, name in routes:
+                for prompt in plan.prompts:
                     parts = (
                         "" if one_prompt else f"/{prompt.name}",
                         "" if one_epoch else f"@{epoch}",

@@ -134,6 +134,8 @@ class AttemptFinished(Event):
     """the wait that the vendor named; `null` where it named none"""
     limits: Object = field(default_factory=dict)
     """the vendor's limit headers as received"""
+    service_tier: str | None = None
+    """the service tier that was asked for, `flex`; `null` where none was"""
     latency_s: float = 0.0
     """from sending to the end of the reply; the call left at `ts` minus this"""
     waited_s: float = 0.0

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from router.evals.comparison import Arm, Comparison, Difference
+from router.evals.comparison import Arm, Comparison, Difference, Part
 from router.evals.paired import ALPHA
+from router.evals.stats import Interval
 from router.reports.paper import DIM, GOOD, WARNING, printed, simulated_line, words
 from router.reports.tables import Column, grid
 from router.reports.wording import DASH, count_text, percent_text
@@ -28,6 +29,14 @@ def render(comparison: Comparison, width: int = 100, *, color: bool = False, mar
 
 def blocks(comparison: Comparison, width: int, margin: float | None = None) -> Iterator[RenderableType]:
     """What a comparison found, as parts of a page: the verdict, the arms, the details."""
+    yield from headlines(comparison, margin)
+    yield Text()
+    yield grid(_arm_columns(comparison), comparison.arms, width=width, names="fold", min_name=MIN_NAME)
+    yield from details(comparison, width)
+
+
+def headlines(comparison: Comparison, margin: float | None = None) -> Iterator[Text]:
+    """The verdicts, and how many comparisons were made."""
     differences = comparison.differences
     is_told = len(differences) <= MAX_TOLD
     yield from (_headline(each, comparison, margin) for each in differences if is_told or each.better)
@@ -35,14 +44,20 @@ def blocks(comparison: Comparison, width: int, margin: float | None = None) -> I
         yield words(apart(comparison), "bold")
     if len(differences) > 1:
         yield words(many(comparison), DIM)
-    yield Text()
-    yield grid(_arm_columns(comparison), comparison.arms, width=width, names="fold", min_name=MIN_NAME)
-    if is_told:
+
+
+def details(comparison: Comparison, width: int) -> Iterator[RenderableType]:
+    """What stands behind the verdicts: counts, what would be needed, who flipped, and each provider's part."""
+    differences = comparison.differences
+    if len(differences) <= MAX_TOLD:
         for each in differences:
             yield from _details(each, is_alone=len(differences) == 1)
     else:
         yield Text()
         yield grid(_difference_columns(comparison), differences, width=width, names="fold", min_name=MIN_NAME)
+    if len({(part.provider, part.model) for part in comparison.parts}) > 1:
+        yield Text()
+        yield grid(_part_columns(comparison), comparison.parts, width=width, names="fold", min_name=MIN_NAME)
 
 
 def _headline(found: Difference, comparison: Comparison, margin: float | None) -> Text:
@@ -149,6 +164,22 @@ def _arm_columns(comparison: Comparison) -> tuple[Column[Arm], ...]:
     )
 
 
+def _part_columns(comparison: Comparison) -> tuple[Column[Part], ...]:
+    return (
+        Column(comparison.factor, lambda part: Text(part.arm), align="left"),
+        Column("provider", lambda part: Text(part.provider), align="left"),
+        Column("model", lambda part: words(part.model), align="left", drop_order=1),
+        Column("marked", lambda part: Text(count_text(part.marked)), drop_order=3),
+        Column("right", lambda part: Text(count_text(part.right)), drop_order=2),
+        Column("accuracy %", lambda part: Text(percent_text(part.right / part.marked))),
+        Column("95 %", lambda part: Text(_range(part.interval))),
+    )
+
+
+def _range(interval: Interval) -> str:
+    return f"{percent_text(interval.low)}–{percent_text(interval.high)}"
+
+
 def _difference_columns(comparison: Comparison) -> tuple[Column[Difference], ...]:
     return (
         Column(f"{comparison.factor}s", lambda each: Text(f"{each.b} − {each.a}"), align="left"),
@@ -169,8 +200,9 @@ def _cell(arm: Arm, comparison: Comparison) -> str:
 def _interval(arm: Arm, comparison: Comparison) -> str:
     if arm.mean is None:
         return DASH
-    ends = (arm.interval.low, arm.interval.high)
-    return "–".join(f"{end:.3f}" if comparison.measure == "score" else percent_text(end) for end in ends)
+    if comparison.measure == "score":
+        return f"{arm.interval.low:.3f}–{arm.interval.high:.3f}"
+    return _range(arm.interval)
 
 
 def p_text(p: float | None, *, name: str = "p") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.console import RenderableType
@@ -11,8 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from router.engine.health import State
+from router.evals.comparison import Comparison
 from router.evals.results import VERDICTS
 from router.evals.stats import format_hms
+from router.reports.compare_text import details, headlines
 from router.reports.paper import printed
 from router.reports.tables import Column, grid
 from router.reports.wording import DASH, count_text, figure_text, percent_text, seconds_text
@@ -39,29 +41,48 @@ class Part(NamedTuple):
     summary: Summary
 
 
-def summary_text(summary: Summary, *, width: int, color: bool) -> str:
-    """A run's summary, as in its summary.json, as lines of at most `width` cells; what it lacks is a dash."""
-    return printed(_blocks(summary, width), width, color=color)
+def summary_text(summary: Summary, *, width: int, color: bool, comparisons: Sequence[Comparison] = ()) -> str:
+    """A run's summary, as in its summary.json, as lines of at most `width` cells; what it lacks is a dash.
+
+    What was compared stands first.
+    """
+    return printed(_blocks(summary, width, comparisons), width, color=color)
 
 
-def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
+def _blocks(summary: Summary, width: int, comparisons: Sequence[Comparison]) -> Iterator[RenderableType]:
     banners = [text for name, text in (("simulated", SIMULATED), ("interrupted", INTERRUPTED)) if summary.get(name)]
     if isinstance(stopped := summary.get("stopped"), str):
         banners.append(f"Stopped: {clean(stopped)}")
     if banners:
         yield from (Text(text, style="bold reverse yellow") for text in banners)
         yield Text()
+    first = next((each for each in comparisons if each.is_paired), None)
+    if first is not None:
+        yield from headlines(first)
+        yield Text()
     yield _facts(summary)
     for name in ("prompt", "model"):
         if len(parts := _parts(summary, f"{name}s")) > 1:
             yield Text()
             yield grid(_arm_columns(name, parts), parts, width=width, names="fold", min_name=MIN_PROMPT)
+            yield from _compared(name, comparisons, first, width)
     if providers := _parts(summary, "providers"):
         yield Text()
         rows = [row for part in providers for row in (part, *_models_of(part))]
         yield grid(_provider_columns(rows), rows, width=width, names="fold")
+        yield from _compared("provider", comparisons, first, width)
         yield from _ends(providers)
         yield Text(LEGEND, style="dim")
+
+
+def _compared(
+    factor: str, comparisons: Sequence[Comparison], first: Comparison | None, width: int
+) -> Iterator[RenderableType]:
+    """What stands below a table of arms: their verdict, where it does not stand above everything, and its details."""
+    for comparison in (each for each in comparisons if each.factor == factor):
+        if comparison is not first:
+            yield from headlines(comparison)
+        yield from details(comparison, width)
 
 
 # What stands above the tables.

@@ -53,7 +53,7 @@ class Window:
 
 
 class Peak:
-    """The most that ever arrived within one period, accepted or not: what a client really did."""
+    """The highest number that arrived within one period, accepted or not: what a client really did."""
 
     __slots__ = ("_held", "_log", "_period_s", "highest")
 

@@ -32,6 +32,15 @@ class Job:
     completion: Completion | None = None
     verdict: type[CallError] | None = None
 
+    def commit(self) -> None:
+        """Its answer has begun to be handed over: a failure from now on is its end."""
+        self.max_charged = 0
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether its answer has begun to be handed over."""
+        return self.max_charged == 0
+
     @property
     def next_selector(self) -> Selector:
         """What it asks for now: what its caller asked, and better not where it has failed."""

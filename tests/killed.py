@@ -21,7 +21,9 @@ from router.types import Answer, Usage
 
 PRELOADED = ("pytest", "router.evals", "router.evals.tasks", "router.config.yaml_nodes", "jinja2.sandbox")
 """What is imported once, in the process from which all others are forked."""
-ITEMS = 500
+ITEMS = 250
+PROMPTS = ("ask", "beg")
+"""Two: an answer to the first of them is kept while the second one is asked."""
 IN_FLIGHT = 8
 
 
@@ -53,7 +55,7 @@ def work(home: Path, pipe: Connection) -> None:
     latest = home / "runs" / "latest"
     plan = Plan(
         Config(Path("providers.yaml"), tuple(map(provider, ("acme", "bolt")))),
-        (load(home / "ask.txt"),),
+        tuple(load(home / f"{name}.txt") for name in PROMPTS),
         arithmetic_task(ITEMS),
         log_dir=home / "runs",
         max_samples=IN_FLIGHT,

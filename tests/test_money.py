@@ -99,6 +99,12 @@ def test_enough_money_ends_nothing(tmp_path: Path) -> None:
     assert billed == pytest.approx(1.0)
 
 
+def test_a_guess_that_is_far_too_high_stops_nobody(tmp_path: Path) -> None:
+    dear = replace(PRICED, price=Price(36_000.0, 36_000.0))
+    _, billed, _ = ran(plan(tmp_path, 0.05, dear), lambda _call: SEVEN)
+    assert 0.05 - CENT < billed <= 0.05 + 1e-9
+
+
 def test_no_money_sends_nothing(tmp_path: Path) -> None:
     evaluation, _, calls = ran(plan(tmp_path, 0.0), lambda _call: SEVEN)
     assert (calls, evaluation.items) == (0, 0)

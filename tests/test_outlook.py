@@ -80,6 +80,10 @@ def test_the_time_left(
     assert (found.bound, found.until) == (bound, until)
 
 
+def test_at_the_end_nothing_is_left() -> None:
+    assert outlook([FAST], [Demand(0, ANY)], {}, wall=NOON, max_samples=256) == Outlook(0.0)
+
+
 def test_where_everybody_is_asked_everything_the_last_counts() -> None:
     each = [Demand(100, frozenset({lane.name}), lane.name) for lane in (FAST, SLOW)]
     found = outlook([FAST, SLOW], each, {}, wall=NOON, max_samples=256)

@@ -14,20 +14,22 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-from killed import IN_FLIGHT, ITEMS, PRELOADED, work
+from killed import IN_FLIGHT, ITEMS, PRELOADED, PROMPTS, work
 
 from router.evals.kept import KeptRows
 from router.evals.tasks import arithmetic_task
 from router.jsonl import decode, read
 
 KILLS = 50
+TRIALS = ITEMS * len(PROMPTS)
 MAX_CALLS = 24
 """So many calls are seen at most before a kill; some kills come before the first."""
 
 
 def test_a_run_that_is_killed_at_fifty_moments_ends_as_one_that_never_was(tmp_path: Path) -> None:
     rng = random.Random(7)
-    (tmp_path / "ask.txt").write_text("---\nscorer: number\n---\n{{ question }}")
+    for name in PROMPTS:
+        (tmp_path / f"{name}.txt").write_text(f"---\nscorer: number\n---\n{name} {{{{ question }}}}")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
     lost: Counter[str] = Counter()
@@ -39,12 +41,12 @@ def test_a_run_that_is_killed_at_fifty_moments_ends_as_one_that_never_was(tmp_pa
         lost += in_flight
     life(tmp_path, context, None)
     rows = answered(tmp_path)
-    assert rows == Counter(item.id for item in arithmetic_task(ITEMS).items())
+    assert rows == Counter(f"{item.id}/{name}" for item in arithmetic_task(ITEMS).items() for name in PROMPTS)
     assert asked(tmp_path) == rows + lost, "paid for twice are those that were in flight"
     run = (tmp_path / "runs" / "latest").resolve()
     summary = decode((run / "summary.json").read_bytes())
     assert isinstance(summary, dict)
-    assert (summary["items"], summary["error"], summary["interrupted"]) == (ITEMS, 0, False)
+    assert (summary["items"], summary["error"], summary["interrupted"]) == (TRIALS, 0, False)
     items = [line["id"] for line in read(run / "items.jsonl")]
     assert len(items) == len(set(items)) == ITEMS
 
@@ -55,7 +57,7 @@ def life(home: Path, context: ForkServerContext, calls: int | None) -> None:
     process = context.Process(target=work, args=(home, pipe))
     process.start()
     pipe.close()
-    see(seen, ITEMS if calls is None else calls)
+    see(seen, TRIALS if calls is None else calls)
     if calls is not None:
         process.kill()
     process.join()

@@ -272,7 +272,7 @@ def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float
     for misfit in () if evaluation.stopped else evaluation.misfits:
         say(f"router: {misfit}")
     if (command := evaluation.summary["continue"]) is not None:
-        say(f"router: to go on: {command}")
+        say(f"router: continue with: {command}")
     if evaluation.stopped is not None or evaluation.interrupted:
         return 2 if evaluation.stopped is not None else 130
     if evaluation.errors > fail_on_error * evaluation.items:

@@ -19,6 +19,7 @@ from router.cli.streams import put
 
 if TYPE_CHECKING:
     from router.evals import Plan
+    from router.evals.detection import Detection
     from router.evals.expectations import Assumptions
     from router.evals.forecast import Forecast
 
@@ -48,6 +49,15 @@ def plan(
         int | None, option("--tokens-out", "Tokens of an answer. [max_tokens, else 256]", min_=0)
     ] = None,
     latency: Annotated[str | None, option("--latency", "How long a call lasts. [2s]")] = None,
+    detect: Annotated[
+        float | None,
+        option(
+            "--detect", "Say how many items a difference between prompts needs: 0.05 is 5 points.", min_=0.0001, max_=1
+        ),
+    ] = None,
+    accuracy: Annotated[
+        float, option("--accuracy", "With --detect: what the worse prompt has, about.", min_=0, max_=1)
+    ] = 0.8,
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON on stdout.")] = False,
 ) -> int:
     """Say what an evaluation will take, and send nothing: time, money, bottleneck, daily caps."""
@@ -82,8 +92,15 @@ def plan(
     rehearses = asked.config.wants_rehearsal if rehearse is None else rehearse
     assumed = Assumptions(tokens_out, seconds_of("--latency", latency))
     forecast, notes = foreseen(asked, assumed, rehearses=rehearses)
-    _print(forecast, notes, as_json=json)
+    found = None if detect is None else _detection(detect, accuracy, asked.task.total)
+    _print(forecast, notes, found, as_json=json)
     return 0
+
+
+def _detection(difference: float, accuracy: float, planned_items: int | None) -> Detection:
+    from router.evals.detection import detection
+
+    return detection(difference, accuracy, planned_items)
 
 
 def foreseen(plan: Plan, assumed: Assumptions, *, rehearses: bool) -> tuple[Forecast, tuple[str, ...]]:
@@ -102,13 +119,14 @@ def foreseen(plan: Plan, assumed: Assumptions, *, rehearses: bool) -> tuple[Fore
     return forecaster.forecast(), notes if has_keys or rehearses else (*notes, "that every key is set; none is")
 
 
-def _print(forecast: Forecast, notes: tuple[str, ...], *, as_json: bool) -> None:
+def _print(forecast: Forecast, notes: tuple[str, ...], found: Detection | None, *, as_json: bool) -> None:
     if as_json:
         from router.jsonl import encode_pretty
 
-        put(encode_pretty({**asdict(forecast), "assumes": notes}).decode())
+        told = {} if found is None else {"detect": asdict(found)}
+        put(encode_pretty({**asdict(forecast), "assumes": notes, **told}).decode())
         return
     from router.reports.plan_text import plan_text
 
     width = shutil.get_terminal_size().columns
-    put(plan_text(forecast, notes, width=width, color=wants_color(sys.stdout)))
+    put(plan_text(forecast, notes, found, width=width, color=wants_color(sys.stdout)))

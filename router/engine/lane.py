@@ -272,6 +272,11 @@ class Lane:
             account.changed()
             self._look.set()
 
+    def heard(self, permit: Permit) -> None:
+        """Count a vendor whose answer has begun to come as one that is not silent."""
+        self.provider_state.heard(permit)
+        self._look.set()
+
     def release(self, permit: Permit) -> None:
         """Take a permit back and report its result."""
         del self._out[permit.number]

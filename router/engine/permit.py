@@ -63,6 +63,10 @@ class LaneLike(Protocol):
         """Count a call from when it is on the wire."""
         ...
 
+    def heard(self, permit: Permit) -> None:
+        """Hear that the answer to a call has begun to come."""
+        ...
+
     def release(self, permit: Permit) -> None:
         """Take a permit back and report its result."""
         ...
@@ -100,6 +104,11 @@ class Permit:
         if not self.is_sent:
             self.is_sent = True
             self.lane.on_wire(self)
+
+    def heard(self) -> None:
+        """Say that the answer has begun to come: from now on nobody takes the call back."""
+        self.patience = None
+        self.lane.heard(self)
 
     def take_back(self) -> None:
         """End the call: its vendor is silent, and another one could serve it."""

@@ -202,6 +202,11 @@ class ProviderState:
         self.ring.took(key, permit.model)
         self.traffic.sent(now, key.key.name, key.account.name)
 
+    def heard(self, permit: Permit) -> None:
+        """The answer to a call has begun to come: the vendor is not silent, however long the rest of it takes."""
+        self._was_heard = True
+        self.stall.back(permit.number, self._clock.now(), alive=True)
+
     def returned(self, permit: Permit, result: Answer | Fault | None) -> None:
         """Count a call that is back, and report its result; None where its caller went away."""
         self.in_flight -= 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from dataclasses import replace
 
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_none
@@ -47,6 +48,14 @@ it is no AsyncRetrying, which asks each of its own steps whether it is a corouti
 """
 
 
+Once = Callable[[Transport, Call, Job, Permit], Awaitable[Answer | Fault]]
+"""Sends a call for a job once, and says that it is on the wire."""
+
+
+async def _whole(transport: Transport, call: Call, _job: Job, permit: Permit) -> Answer | Fault:
+    return await transport.send(call, permit.sent)
+
+
 class RetryRing:
     """Sees jobs through, as many at once as are asked for."""
 
@@ -66,6 +75,13 @@ class RetryRing:
         self._clock = clock
         self._pulse = pulse
         self._reporter = reporter
+        self._once: Once = _whole
+
+    def with_once(self, once: Once) -> RetryRing:
+        """The same rings around another way to send once."""
+        ring = copy(self)
+        ring._once = once  # noqa: SLF001 - a copy of this one
+        return ring
 
     async def run(self, job: Job, deadline: float | None = None) -> Completion:
         """Send until there is an answer, for at most `deadline` seconds; raises the error that ends the job."""
@@ -144,7 +160,7 @@ class RetryRing:
         permit.patience = patience = self._pulse.timeout(None)
         try:
             async with patience:
-                return await self._transport.send(call, permit.sent)
+                return await self._once(self._transport, call, job, permit)
         except Exception as error:
             if patience.expired() and isinstance(error, TimeoutError):
                 return Fault(Kind.TIMEOUT, SILENT)

@@ -33,9 +33,9 @@ class StallDetector:
         self._out[call] = now
 
     def back(self, call: int, now: float, *, alive: bool) -> None:
-        """A call is back; `alive` where the vendor's server said anything at all."""
-        left_at = self._out.pop(call, now)
-        if alive:
+        """A call is back, or its answer has begun; `alive` where the vendor's server said anything at all."""
+        left_at = self._out.pop(call, None)
+        if alive and left_at is not None:
             self._latencies.append(now - left_at)
             self._last_sign = now
             if self.is_proven:

@@ -26,7 +26,7 @@ class Ahead:
     def look(self, lanes: Sequence[LaneStatus], tally: Tally, elapsed_s: float, wall: float) -> Outlook:
         """The outlook at a moment."""
         self._speeds.see(elapsed_s, lanes)
-        left = [demand for demand in self._left(tally) if demand.calls > 0]
+        left = list(self._left(tally))
         share = self._affordable(sum(demand.calls for demand in left))
         payable = [replace(demand, calls=demand.calls * share) for demand in left]
         found = outlook(lanes, payable, self._speeds.all(), wall=wall, max_samples=self.plan.max_samples)

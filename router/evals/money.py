@@ -56,8 +56,8 @@ class Purse:
         return True
 
     def _fits(self, out: int) -> bool:
-        if math.isinf(self.limit_usd):
-            return True
+        if math.isinf(self.limit_usd) or (out == 1 and not self.paid and self.limit_usd > 0):
+            return True  # one call shows what calls cost; a guess alone is to stop nobody
         rounding = 1e-9 * self.limit_usd
         return out <= CAREFUL + self.paid and self.spent_usd + out * self.each_usd <= self.limit_usd + rounding
 

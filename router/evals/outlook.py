@@ -76,6 +76,8 @@ def outlook(
     is_full = sum(lane.in_flight for lane in lanes) >= FULL * max_samples
     able = {lane.name: supply_now(lane, speeds.get(lane.name), wall, is_full=is_full) for lane in lanes}
     courses = [_course(able, demand) for demand in left if demand.calls > 0]
+    if left and not courses:
+        return Outlook(0.0)
     known = [course for course in courses if not math.isinf(course.seconds)]
     if not known or len(known) < len(courses):
         return UNKNOWN

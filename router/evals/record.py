@@ -9,6 +9,7 @@ from importlib.metadata import version
 from router.config.masking import shown
 from router.config.models import Provider
 from router.evals.plan import Plan
+from router.evals.prompts import Prompt
 from router.evals.resume import Before
 from router.log.times import iso
 
@@ -25,9 +26,8 @@ def describe(plan: Plan, run: str, now: float, before: Before) -> dict[str, obje
         "resumed": [*before.resumed, *([iso(now)] if before.started else [])],
         "command": list(plan.command),
         "config": str(config.path),
-        "prompts": [
-            {"name": prompt.name, "path": str(prompt.path), "sha256": prompt.sha256} for prompt in plan.prompts
-        ],
+        "prompts": [_prompt(prompt) for prompt in plan.prompts],
+        "words": plan.schema.instructions if plan.schema and plan.in_words else "",
         "task": {"name": plan.task.name, **plan.task.describes},
         "epochs": plan.epochs,
         "across": plan.across,
@@ -48,6 +48,12 @@ def describe(plan: Plan, run: str, now: float, before: Before) -> dict[str, obje
         "left_out": {provider.name: provider.why_left_out for provider in config.left_out},
         "versions": {"python": platform.python_version(), **_versions(PACKAGES)},
     }
+
+
+def _prompt(prompt: Prompt) -> dict[str, object]:
+    """A prompt with its templates: with the items, all that was sent."""
+    turns = [{"role": turn.role, "text": turn.text.source} for turn in prompt.turns]
+    return {"name": prompt.name, "path": str(prompt.path), "sha256": prompt.sha256, "turns": turns}
 
 
 def _provider(provider: Provider) -> dict[str, object]:

@@ -23,6 +23,7 @@ from router.evals.money import Purse
 from router.evals.patience import Patience
 from router.evals.plan import Plan
 from router.evals.progress import Snapshot
+from router.evals.results import Row
 from router.evals.resume import Before
 from router.evals.run_directory import RunDirectory
 from router.evals.settling import Settled, mark_again, settle
@@ -64,7 +65,8 @@ class Run:
     """One evaluation under way; its mutable state is the tally, and whether it is to end.
 
     `before` is what was done of it by processes before this one; their rows are in the tally already. `moves` counts
-    items that were asked again with all prompts, because one provider failed in between.
+    items that were asked again with all prompts, because one provider failed in between. `written` are the rows on
+    disk of items that have not ended.
     """
 
     plan: Plan
@@ -84,6 +86,7 @@ class Run:
     ended: float | None = None
     first_error: str | None = None
     working: asyncio.Timeout | None = None
+    written: dict[str, Row] = field(default_factory=dict)
     ahead: Ahead = field(init=False)
 
     def __post_init__(self) -> None:
@@ -116,7 +119,14 @@ class Run:
 
     async def _settle_one(self, trial: Trial, at: At) -> Settled:
         row, asker = self.before.to_mark(trial), Asker(self.router, self.cache)
-        return await (settle(trial, self.plan, asker, at) if row is None else mark_again(trial, row, self.plan, asker))
+        settled = await (
+            settle(trial, self.plan, asker, at) if row is None else mark_again(trial, row, self.plan, asker)
+        )
+        if settled.row.outcome != "error":
+            # What was paid for is on disk before the others of its item are asked, whatever becomes of them.
+            self.files.append(settled.row)
+            self.written[trial.id] = settled.row
+        return settled
 
     async def _groups(self) -> AsyncIterator[tuple[Trial, ...]]:
         last = ""
@@ -139,7 +149,8 @@ class Run:
 
     def _write(self, settled: Settled, elapsed_s: float) -> None:
         row, error = settled.row, settled.error
-        self.files.append(row)
+        if self.written.pop(row.trial, None) != row:
+            self.files.append(row)
         self.tally.add(row)
         self.fit.add(settled.trial.item, row)
         if error is not None and self.first_error is None:

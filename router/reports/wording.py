@@ -58,7 +58,7 @@ def duration_text(seconds: float | None) -> str:
 def left_text(snapshot: Snapshot, zone: tzinfo | None = None) -> str:
     """The time to the end of a run, and what bounds it; a dash where nobody can say, as in its first moment."""
     outlook = snapshot.outlook
-    if outlook.seconds is None or not snapshot.settled:
+    if outlook.seconds is None:
         return DASH
     return f"{duration_text(outlook.seconds)}{_bound_text(outlook, snapshot.wall, zone)}"
 

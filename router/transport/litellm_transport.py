@@ -20,6 +20,7 @@ from router.transport.acompletion import WideDoor
 from router.transport.base import Call, Piece
 from router.transport.direct import DirectDoor
 from router.transport.litellm_import import Refused, load, without_callbacks
+from router.transport.media import why_unsendable
 from router.transport.reading import Reader, Reading
 from router.transport.session import OnSent, Session
 from router.transport.wire_errors import MAX_WORDS, lost
@@ -115,6 +116,7 @@ class LiteLLMTransport:
 
     async def _through(self, call: Call, on_sent: OnSent) -> tuple[Reply, Answer | None]:
         """What came off the wire, and LiteLLM's reading of it through the wide door."""
+        _check(call)
         if self._is_direct(call):
             return await self._direct.send(call, on_sent), None
         return await self._wide.send(call, on_sent)
@@ -127,6 +129,7 @@ class LiteLLMTransport:
         sent = _Sent(on_sent)
         try:
             async with self._timeout(call.provider.timeout_s):
+                _check(call)
                 stream = await (self._direct if self._is_direct(call) else self._wide).stream(call, sent)
             try:
                 reading = Reading(self._reader, call, stream.head)
@@ -172,6 +175,11 @@ class _Sent:
         self.tell()
 
 
+def _check(call: Call) -> None:
+    if why := why_unsendable(call.request.messages, call.model):
+        raise Refused(ValueError(why))
+
+
 def _gone_wrong(error: Exception, *, was_sent: bool) -> Fault:
     """What LiteLLM or we could not put together or read. "Not sent" is said of nothing that was."""
     said = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"[:MAX_WORDS]
@@ -180,4 +188,5 @@ def _gone_wrong(error: Exception, *, was_sent: bool) -> Fault:
     if not isinstance(error, Refused):
         return Fault(Kind.UNKNOWN, said)
     # A mistake is one for every request to this model here, so other vendors may still take the item.
-    return Fault(Kind.PERMISSION if error.is_a_mistake else Kind.BAD_REQUEST, f"not sent: {said}")
+    kind = Kind.PERMISSION if error.is_a_mistake else Kind.BAD_REQUEST
+    return Fault(kind, f"not sent: {said}", was_sent=False)

@@ -21,6 +21,7 @@ from router.cli.continuing import cache_to_use, command_of, go_on, going_on_with
 from router.cli.eval_options import Across, BadRows, option
 from router.cli.options import wants_color
 from router.cli.planning import planned
+from router.cli.report import write_beside
 from router.cli.streams import put, say
 from router.cli.troubles import TROUBLE_HELP, parse_troubles
 from router.errors import CannotWrite, ConfigError
@@ -89,6 +90,7 @@ def evaluate(
     ] = None,
     display: Annotated[Display, option("--display", "What is shown while it runs.")] = Display.AUTO,
     json: Annotated[bool, option("--json", "Print the summary as JSON on stdout.")] = False,
+    report: Annotated[bool, option("--report/--no-report", "Write report.html at the end.")] = True,
     dry_run: Annotated[bool, option("--dry-run", "Check everything, show the first question, send nothing.")] = False,
 ) -> int:
     """Evaluate prompts over all providers at once."""
@@ -129,8 +131,7 @@ def evaluate(
     if dry_run:
         return _show_first(plan, first, rehearses=rehearses)
     evaluation = _run(plan, troubles if rehearses else None, display)
-    with suppress(BrokenPipeError):  # whoever read it has gone; how the run ended is to be known all the same
-        _print(evaluation, output, as_json=json, quiet=display is Display.NONE)
+    _tell(evaluation, output, as_json=json, quiet=display is Display.NONE, report=report)
     return _exit_code(evaluation, fail_on_error, min_accuracy)
 
 
@@ -204,6 +205,13 @@ async def _evaluated(plan: Plan, troubles: Troubles | None, display: Display) ->
             plan = replace(plan, config=config, notes=(*plan.notes, *notes))
         screen = None if sys.stderr is None else open_screen(display.value, stream=sys.stderr)
         return await evaluate_plan(plan, screen=screen, handle_signals=True)
+
+
+def _tell(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet: bool, report: bool) -> None:
+    with suppress(BrokenPipeError):  # whoever read it has gone; how the run ended is to be known all the same
+        _print(evaluation, output, as_json=as_json, quiet=quiet)
+    if report:
+        write_beside(evaluation.directory, quiet=quiet)
 
 
 def _print(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet: bool) -> None:

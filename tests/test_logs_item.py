@@ -88,7 +88,11 @@ def test_what_became_of_the_item_is_what_happened(tmp_path: Path, lines: list[Li
 
 
 def test_the_answer_is_told_where_the_results_stand_beside_the_log(log: Path) -> None:
-    results = [{"trial": "q-007", "answer": "8", "expected": "7", "response": "It is 8."}, {"trial": "q-008"}]
+    results = [
+        {"trial": "q-007", "answer": "9", "expected": "7", "response": "Asked again since."},
+        {"trial": "q-007", "answer": "8", "expected": "7", "response": "It is 8."},
+        {"trial": "q-008"},
+    ]
     write(log.with_name("results.jsonl"), *results)
     story = item_story([log], "q-007")
     assert story.to_json()["results"] == [{"expected": "7", "answer": "8", "response": "It is 8."}]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from router.cli import check, compare, explain, logs, plan, score, show, simulate, streams
+from router.cli import check, compare, explain, logs, plan, report, score, show, simulate, streams
 from router.cli import eval as evaluation
 from router.cli.continuing import NEWEST
 from router.cli.options import filled
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.command("eval")(evaluation.evaluate)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("plan")(plan.plan)
 app.command("check")(check.check)
 app.command("logs")(logs.logs)

@@ -21,6 +21,7 @@ from router.cli.continuing import cache_to_use, command_of, go_on, going_on_with
 from router.cli.eval_options import Across, BadRows, option
 from router.cli.options import wants_color
 from router.cli.planning import planned
+from router.cli.report import write_beside
 from router.cli.streams import put, say
 from router.cli.troubles import TROUBLE_HELP, parse_troubles
 from router.errors import CannotWrite, ConfigError
@@ -89,6 +90,7 @@ def evaluate(
     ] = None,
     display: Annotated[Display, option("--display", "What is shown while it runs.")] = Display.AUTO,
     json: Annotated[bool, option("--json", "Print the summary as JSON on stdout.")] = False,
+    report: Annotated[bool, option("--report/--no-report", "Write report.html at the end.")] = True,
     dry_run: Annotated[bool, option("--dry-run", "Check everything, show the first question, send nothing.")] = False,
 ) -> int:
     """Evaluate prompts over all providers at once."""
@@ -129,8 +131,7 @@ def evaluate(
     if dry_run:
         return _show_first(plan, first, rehearses=rehearses)
     evaluation = _run(plan, troubles if rehearses else None, display)
-    with suppress(BrokenPipeError):  # whoever read it has gone; how the run ended is to be known all the same
-        _print(evaluation, output, as_json=json, quiet=display is Display.NONE)
+    _tell(evaluation, output, as_json=json, quiet=display is Display.NONE, report=report)
     return _exit_code(evaluation, fail_on_error, min_accuracy)
 
 
@@ -206,6 +207,13 @@ async def _evaluated(plan: Plan, troubles: Troubles | None, display: Display) ->
         return await evaluate_plan(plan, screen=screen, handle_signals=True)
 
 
+def _tell(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet: bool, report: bool) -> None:
+    with suppress(BrokenPipeError):  # whoever read it has gone; how the run ended is to be known all the same
+        _print(evaluation, output, as_json=as_json, quiet=quiet)
+    if report:
+        write_beside(evaluation.directory, quiet=quiet)
+
+
 def _print(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet: bool) -> None:
     results = evaluation.directory / "results.jsonl"
     has_rows_on_stdout = str(output) == "-"
@@ -272,7 +280,7 @@ def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float
     for misfit in () if evaluation.stopped else evaluation.misfits:
         say(f"router: {misfit}")
     if (command := evaluation.summary["continue"]) is not None:
-        say(f"router: to go on: {command}")
+        say(f"router: continue with: {command}")
     if evaluation.stopped is not None or evaluation.interrupted:
         return 2 if evaluation.stopped is not None else 130
     if evaluation.errors > fail_on_error * evaluation.items:

@@ -41,9 +41,9 @@ def headlines(comparison: Comparison, margin: float | None = None) -> Iterator[T
     is_told = len(differences) <= MAX_TOLD
     yield from (_headline(each, comparison, margin) for each in differences if is_told or each.better)
     if not comparison.is_paired:
-        yield words(_apart(comparison), "bold")
+        yield words(apart(comparison), "bold")
     if len(differences) > 1:
-        yield words(_many(comparison), DIM)
+        yield words(many(comparison), DIM)
 
 
 def details(comparison: Comparison, width: int) -> Iterator[RenderableType]:
@@ -55,7 +55,7 @@ def details(comparison: Comparison, width: int) -> Iterator[RenderableType]:
     else:
         yield Text()
         yield grid(_difference_columns(comparison), differences, width=width, names="fold", min_name=MIN_NAME)
-    if len({(part.provider, part.model) for part in comparison.parts}) > 1:
+    if comparison.factor == "prompt" and len({(part.provider, part.model) for part in comparison.parts}) > 1:
         yield Text()
         yield grid(_part_columns(comparison), comparison.parts, width=width, names="fold", min_name=MIN_NAME)
 
@@ -64,7 +64,8 @@ def _headline(found: Difference, comparison: Comparison, margin: float | None) -
     return words(verdict(found, comparison.measure, margin), f"bold {GOOD}" if found.better else "bold")
 
 
-def _apart(comparison: Comparison) -> str:
+def apart(comparison: Comparison) -> str:
+    """Whether arms differ that were asked different items."""
     alike = "may be equally good" if (comparison.together or 0.0) > ALPHA else "differ"
     return (
         f"The {comparison.factor}s {alike} ({p_text(comparison.together)}); each was asked other items. "
@@ -84,8 +85,8 @@ def verdict(found: Difference, measure: str = "accuracy", margin: float | None =
     second = "" if found.better else f"{other} "
     figures = (
         f"{_mean(means[first], measure)} against {second}{_mean(means[other], measure)}, "
-        f"{'+' if found.difference else ''}{_points(sign * found.difference)} points "
-        f"({_points(ends[0])} to {_points(ends[1])}), "
+        f"{'+' if found.difference else ''}{points_text(sign * found.difference)} points "
+        f"({points_text(ends[0])} to {points_text(ends[1])}), "
         f"{p_text(found.p_adjusted)}, {counted(found.items, 'item')}"
     )
     if found.better:
@@ -120,13 +121,14 @@ def _sentences(found: Difference) -> Iterator[Text]:
             f"(McNemar mid-p {p_text(found.p, name='')}, exact {p_text(found.exact, name='')})"
         )
     if not found.is_decided and found.items:
-        yield words(_needed(found), DIM)
+        yield words(needed(found), DIM)
     for name, ids in ((found.a, found.flips.only_a), (found.b, found.flips.only_b)):
         if ids:
             yield words(f"only {name} has right: {_listed(ids)}", DIM)
 
 
-def _needed(found: Difference) -> str:
+def needed(found: Difference) -> str:
+    """How many items would show a difference that is not decided."""
     if not found.difference:
         return "No difference at all was seen; `router plan --detect` says how many items would show one of a size."
     if found.items_needed is None:
@@ -138,7 +140,8 @@ def _needed(found: Difference) -> str:
     )
 
 
-def _many(comparison: Comparison) -> str:
+def many(comparison: Comparison) -> str:
+    """How many comparisons were made, and what all of them say together."""
     number, undecided = len(comparison.differences), sum(not each.is_decided for each in comparison.differences)
     together = "" if comparison.together is None else f" All together: Cochran's Q, {p_text(comparison.together)}."
     return (
@@ -181,8 +184,8 @@ def _difference_columns(comparison: Comparison) -> tuple[Column[Difference], ...
     return (
         Column(f"{comparison.factor}s", lambda each: Text(f"{each.b} − {each.a}"), align="left"),
         Column("items", lambda each: Text(count_text(each.items)), drop_order=1),
-        Column("points", lambda each: Text(_points(each.difference))),
-        Column("95 %", lambda each: Text(f"{_points(each.interval.low)} to {_points(each.interval.high)}")),
+        Column("points", lambda each: Text(points_text(each.difference))),
+        Column("95 %", lambda each: Text(f"{points_text(each.interval.low)} to {points_text(each.interval.high)}")),
         Column("p, adjusted", lambda each: Text(p_text(each.p_adjusted, name=""))),
         Column("needed", lambda each: Text(count_text(each.items_needed)), drop_order=2),
     )
@@ -216,7 +219,7 @@ def _mean(mean: float | None, measure: str) -> str:
     return f"{mean:.3f}" if measure == "score" else f"{percent_text(mean)} %"
 
 
-def _points(share: float) -> str:
+def points_text(share: float) -> str:
     """A difference in points of 100, with a true minus, which does not look like a range's dash."""
     points = round(100 * share, 1)
     return f"{'−' if points < 0 else ''}{abs(points):.1f}"

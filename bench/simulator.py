@@ -39,13 +39,12 @@ class Case:
 CASES = (
     Case("successes, no limits", VendorSpec("a", keys=(("sk-bench", "a"),), latency_median_s=0)),
     Case(
-        "successes, 4 limits",
+        "successes, 3 limits",
         VendorSpec(
             "b",
             keys=(("sk-bench", "a"),),
             address_limits=(MANY,),
             account_limits=(MANY,),
-            key_limits=(MANY,),
             token_limits=(MANY,),
             latency_median_s=0,
         ),

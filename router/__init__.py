@@ -25,12 +25,13 @@ if TYPE_CHECKING:
         Stopped,
     )
     from router.faults import Fault, Kind
-    from router.types import Attempt, Completion, Message, Request, Usage
+    from router.types import Attempt, Chunk, Completion, Message, Request, Usage
 
 _HOMES = {
     "Attempt": "types",
     "AttemptsExhausted": "errors",
     "CallError": "errors",
+    "Chunk": "types",
     "Completion": "types",
     "ConfigError": "errors",
     "DeadlineExceeded": "errors",
@@ -51,6 +52,7 @@ __all__ = [
     "Attempt",
     "AttemptsExhausted",
     "CallError",
+    "Chunk",
     "Completion",
     "ConfigError",
     "DeadlineExceeded",

@@ -196,8 +196,9 @@ class Fault:
 
     `retry_after_s` is in seconds from now, None where the vendor named no time. `limits` holds the
     vendor's limit headers as received. `message` is scrubbed of keys by the transport. Where this process stood still
-    while the call was out, it is `excused`: it says nothing about anybody. `cost_usd` is what the vendor takes for it
-    all the same, where its reply says so.
+    while the call was out, or a cheap tier had no room, it is `excused`: it says nothing about anybody. `cost_usd` is
+    what the vendor takes for it all the same, where its reply says so. Where nothing `was_sent`, no vendor has called
+    the item bad, and another one may take it.
     """
 
     kind: Kind
@@ -208,6 +209,7 @@ class Fault:
     limits: Mapping[str, str] = field(default_factory=dict)
     excused: bool = False
     cost_usd: float | None = None
+    was_sent: bool = True
 
     @property
     def reaction(self) -> Reaction:

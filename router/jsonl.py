@@ -72,7 +72,7 @@ class Appender:
     """Appends lines to a file; each is handed to the kernel at once and to the disk within a second or so.
 
     Appending never raises. From the first failure on (a full disk, a removed directory) nothing more is written,
-    `on_failure` is told once, and lines are kept for a last try in `close`. The file ends with a whole line always.
+    `on_failure` is told once, and lines are kept for a last try in `close`. The file always ends with a whole line.
     """
 
     def __init__(
@@ -195,8 +195,15 @@ def cut_torn_line(path: Path) -> None:
 
 def read(path: Path, damaged: Callable[[int], None] = lambda _line: None) -> Iterator[dict[str, object]]:
     """The objects of a file in order; lines that are none are skipped and their numbers told to `damaged`."""
+    return (value for _, value in placed(path, damaged))
+
+
+def placed(path: Path, damaged: Callable[[int], None] = lambda _line: None) -> Iterator[tuple[int, dict[str, object]]]:
+    """The same, each with the offset at which its line begins."""
     with path.open("rb") as file:
+        end = 0
         for number, line in enumerate(file, 1):
+            start, end = end, end + len(line)
             if not line.strip():
                 continue
             try:
@@ -205,6 +212,6 @@ def read(path: Path, damaged: Callable[[int], None] = lambda _line: None) -> Ite
             except orjson.JSONDecodeError:
                 value = None
             if isinstance(value, dict):
-                yield value
+                yield start, value
             else:
                 damaged(number)

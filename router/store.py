@@ -134,7 +134,7 @@ class StateStore:
             db.execute(f"pragma busy_timeout={round(BUSY_S * 1000)}")
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(
-                f"{path}: cannot keep what was learnt there ({error}); name another file in ROUTER_STATE"
+                f"{path}: the state of earlier runs cannot be kept there ({error}); name another file in ROUTER_STATE"
             ) from None
         return cls(db, path, clock)
 
@@ -194,13 +194,12 @@ class StateStore:
         self._known[slot] = rows[0][0] if rows else max(limit, self._known.get(slot, 0))
         return bool(rows)
 
-    def count(self, scope: str, period_s: float, window: int) -> int:
-        """Count one call in a window, and how many there are now, those of other runs included."""
+    def add(self, scope: str, period_s: float, window: int, amount: int) -> None:
+        """Count an amount in a window, whatever its limit; a negative one takes back what was counted too much."""
         slot = (scope, period_s, window)
-        self._unsaved[slot] += 1
-        self._known[slot] = self._known.get(slot, 0) + 1
+        self._unsaved[slot] += amount
+        self._known[slot] = self._known.get(slot, 0) + amount
         self._save(slot)
-        return self._known[slot]
 
     def uses(self) -> tuple[Use, ...]:
         """Every window that is remembered."""
@@ -244,7 +243,7 @@ def _as_dropped(row: tuple[Any, ...]) -> Dropped | None:
 
 @dataclass(frozen=True, slots=True)
 class MemoryTally:
-    """The calls of one limit, counted over all runs of this user on this machine."""
+    """The calls, or tokens, of one limit, counted over all runs of this user on this machine."""
 
     memory: StateStore
     scope: str
@@ -258,6 +257,6 @@ class MemoryTally:
         """Count one more if fewer than `limit` are counted there; a limit is kept over processes with this alone."""
         return self.memory.take(self.scope, self.period_s, window, limit)
 
-    def count(self, window: int) -> int:
-        """Count one more, and how many there are now: maybe more than a limit that others use too."""
-        return self.memory.count(self.scope, self.period_s, window)
+    def add(self, window: int, amount: int) -> None:
+        """Count an amount, whatever the limit."""
+        self.memory.add(self.scope, self.period_s, window, amount)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import selectors
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from typing import TypeVar
 
 from router.faults import Fault
-from router.transport import Call
-from router.types import Answer
+from router.transport.base import Call, Piece
+from router.types import Answer, Chunk
 
 T = TypeVar("T")
 
+WORD = re.compile(r"\S+\s*")
 TICK_S = 1e-6
 """Time goes on by this much a turn: a rounding error of a timer must not keep it due for ever."""
 
@@ -61,7 +63,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run_virtual(main: Coroutine[object, object, T]) -> T:
-    """Run a coroutine on a virtual clock; raises RuntimeError where it would wait for ever."""
+    """Run a coroutine on a virtual clock; raises RuntimeError if it would wait forever."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
 
@@ -71,11 +73,16 @@ Script = Callable[[Call], "Answer | Fault | tuple[float, Answer | Fault]"]
 
 
 class ScriptedTransport:
-    """A transport without a network: `script` decides every reply, and `calls` keeps what was sent and when."""
+    """A transport without a network: `script` decides every reply, and `calls` keeps what was sent and when.
 
-    def __init__(self, script: Script, latency_s: float = 1.0) -> None:
+    To who asks for a stream an answer comes word by word, each after its latency; before a fault come the words that
+    are `begun`.
+    """
+
+    def __init__(self, script: Script, latency_s: float = 1.0, *, begun: str = "") -> None:
         self._script = script
         self._latency_s = latency_s
+        self._begun = begun
         self.calls: list[tuple[float, Call]] = []
 
     async def prepare(self) -> None:
@@ -86,12 +93,24 @@ class ScriptedTransport:
 
     async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
         """Answer by the script after its latency."""
+        latency_s, result = self._said(call, on_sent)
+        await asyncio.sleep(latency_s)
+        return result
+
+    async def stream(self, call: Call, on_sent: Callable[[], None]) -> AsyncGenerator[Piece, None]:
+        """Answer by the script, word by word."""
+        latency_s, result = self._said(call, on_sent)
+        for word in WORD.findall(result.text if isinstance(result, Answer) else self._begun):
+            await asyncio.sleep(latency_s)
+            yield Chunk(word, raw={"choices": [{"index": 0, "delta": {"content": word}}]}, says_something=True)
+        await asyncio.sleep(latency_s)
+        yield result
+
+    def _said(self, call: Call, on_sent: Callable[[], None]) -> tuple[float, Answer | Fault]:
         on_sent()
         self.calls.append((asyncio.get_running_loop().time(), call))
         said = self._script(call)
-        latency_s, result = said if isinstance(said, tuple) else (self._latency_s, said)
-        await asyncio.sleep(latency_s)
-        return result
+        return said if isinstance(said, tuple) else (self._latency_s, said)
 
     def counts(self) -> Mapping[str, int]:
         """Calls by key."""

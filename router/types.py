@@ -102,8 +102,26 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece of an answer that comes as a stream: what is new in it for the first choice.
+
+    `tool_calls` holds pieces of calls, which belong together by their `index`; `usage` mostly stands in the last chunk.
+    `raw` is the whole event in OpenAI's shape. `says_something` is false for one without a part of the answer, as the
+    first, which holds the role alone.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: Sequence[Json] = ()
+    finish_reason: str = ""
+    usage: Usage = Usage()
+    raw: Json = None
+    says_something: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call that was sent: where, for how long, and the fault or None."""
+    """One call that was sent: where, for how long, in which service tier (empty for the usual), the fault or None."""
 
     number: int
     provider: str
@@ -114,6 +132,7 @@ class Attempt:
     waited_s: float
     waited_for: str
     fault: Fault | None = None
+    tier: str = ""
 
     @property
     def ok(self) -> bool:

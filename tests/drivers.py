@@ -15,7 +15,7 @@ from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.pace import Pace
 from router.engine.permit import Permit
 from router.engine.provider_state import ProviderState
-from router.engine.selector import Selector
+from router.engine.selector import Selector, Wanted
 from router.faults import Action, Fault
 from router.types import Answer
 
@@ -45,13 +45,13 @@ class FakeLane:
         named = selector.only is None or self.name in selector.only
         return self.provider.model_for(selector.model) if named else None
 
-    def may_serve(self, _model: str) -> bool:
+    def may_serve(self, _model: Wanted) -> bool:
         return self.alive
 
-    def is_up(self, _model: str) -> bool:
+    def is_up(self, _model: Wanted) -> bool:
         return self.up
 
-    def serves_at(self, _model: str) -> float:
+    def serves_at(self, _model: Wanted) -> float:
         return self.back_at if self.alive else math.inf
 
     def reasons(self, _selector: Selector) -> list[str]:
@@ -61,6 +61,8 @@ class FakeLane:
         return fault.reaction.action
 
     def on_wire(self, permit: Permit) -> None: ...
+
+    def heard(self, permit: Permit) -> None: ...
 
     def release(self, permit: Permit) -> None: ...
 

@@ -41,7 +41,7 @@ def test_a_level_is_said_in_each_vendors_way_and_who_takes_none_is_named() -> No
         {"reasoning_effort": "low"}
     ] * 2 + [{}]
     assert made.notes[0] == '--reasoning low: openai is sent {"reasoning_effort":"low"}'
-    assert made.notes[2].startswith("--reasoning low: moonshot takes none and is asked without (")
+    assert made.notes[2].startswith("--reasoning low: moonshot does not accept it and is asked without it (")
 
 
 def test_of_two_models_of_a_provider_only_the_one_that_thinks_is_told_to() -> None:
@@ -54,11 +54,13 @@ def test_of_two_models_of_a_provider_only_the_one_that_thinks_is_told_to() -> No
         "thinker": {"reasoning_effort": "low"},
     }
     assert made.sent == {f"openai {GPT}": {"reasoning_effort": "low"}}
-    assert made.notes[1].startswith("--reasoning low: openai openai/gpt-4o-mini takes none and is asked without (")
+    assert made.notes[1].startswith(
+        "--reasoning low: openai openai/gpt-4o-mini does not accept it and is asked without it ("
+    )
 
 
 def test_a_level_that_nobody_takes_is_refused() -> None:
-    with pytest.raises(ConfigError, match="--reasoning low: no model takes it: openai: openai does not support"):
+    with pytest.raises(ConfigError, match="--reasoning low: no model accepts it: openai: openai does not support"):
         adapted(config_of("openai/gpt-4o-mini"), (), reasoning="low", schema=None)
 
 

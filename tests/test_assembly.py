@@ -125,6 +125,23 @@ def test_a_rest_of_a_shared_account_holds_for_both_providers() -> None:
     assert run_virtual(main()) >= 30.0
 
 
+def test_a_long_rest_of_a_shared_account_is_known_to_the_other_provider_at_once() -> None:
+    empty = Fault(Kind.NO_CREDIT, "top up", 402)
+    transport = ScriptedTransport(lambda call: empty if call.provider.name == "mini" else Answer("fine"))
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        async with Router(sharing(), transport=transport) as router:
+            await router.complete("?", only={"big"})
+            await router.outcome(replace(Request.of("?"), only=frozenset({"mini"})))
+            began = loop.time()
+            with pytest.raises(NothingServes, match="top up"):
+                await router.complete("?", only={"big"})
+            return loop.time() - began
+
+    assert run_virtual(main()) == 0.0
+
+
 def test_the_key_rate_of_a_shared_account_holds_over_both_providers() -> None:
     transport = ScriptedTransport(lambda _call: Answer("fine"), latency_s=0.01)
 

@@ -243,12 +243,39 @@ def test_a_killed_run_leaves_whole_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("bench")
+@pytest.mark.parametrize("which", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_was_ended_is_continued_and_pays_twice_for_what_was_in_flight_alone(
+    tmp_path: Path, which: signal.Signals
+) -> None:
+    enough, items, in_flight = threading.Event(), 120, 20
+
+    async def behave(exchange: Exchange) -> None:
+        if len(exchange.vendor.arrivals) == items // 2:
+            enough.set()
+        await good_after(0.1)(exchange)
+
+    vendor = NastyVendor(behave)
+    entry = product.provider_yaml("v", "direct", vendor.base_url, rate="100/s", concurrency=in_flight)
+    with in_thread([vendor]):
+        pid = began(folder(tmp_path, entry), "--limit", str(items))
+        assert enough.wait(60)
+        os.kill(pid, which)
+        ended(pid, tmp_path)
+        run = ended(began(tmp_path, "--limit", str(items), "--resume"), tmp_path)
+    rows, torn = run.lines("results.jsonl")
+    assert (run.code, torn, len(rows), len({row["trial"] for row in rows})) == (0, 0, items, items)
+    assert items <= vendor.answered <= len(vendor.arrivals) <= items + in_flight * (which is signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("bench")
 def test_a_file_that_may_not_grow_ends_the_run_in_order(tmp_path: Path) -> None:
     vendor = NastyVendor(good_after(0.05))
     entry = product.provider_yaml("v", "direct", vendor.base_url, rate="100/s")
     with in_thread([vendor]):
         run = ended(began(folder(tmp_path, entry), "--limit", "2000", max_file=30_000), tmp_path)
-    assert (run.code, run.trace, len(run.err.strip().splitlines())) == (2, False, 1)
+    why, how_on = run.err.strip().splitlines()
+    assert (run.code, run.trace, "cannot be written" in why) == (2, False, True), run.err
+    assert how_on.startswith("router: continue with: router eval --resume ")
     assert len(outcomes(run)) == vendor.answered
 
 

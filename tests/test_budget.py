@@ -54,12 +54,33 @@ class SharedTally:
     def take(self, window: int, limit: int) -> bool:
         if self.used(window) >= limit:
             return False
-        self.counts[window] = self.used(window) + 1
+        self.add(window, 1)
         return True
+
+    def add(self, window: int, amount: int) -> None:
+        self.counts[window] = self.used(window) + amount
 
 
 def make_budget(amount: int = 3, tally: SharedTally | None = None) -> Budget:
     return Budget(Rate(amount, 86400), lambda: 1_763_985_600.0, tally)
+
+
+@pytest.mark.parametrize(
+    ("used", "wanted", "fits"),
+    [
+        pytest.param(0, 100, True, id="all of it"),
+        pytest.param(0, 900, True, id="more than a whole window"),
+        pytest.param(1, 900, False, id="more than a whole window, of which one is used"),
+        pytest.param(60, 40, True, id="the rest"),
+        pytest.param(60, 41, False, id="more than the rest"),
+    ],
+)
+def test_an_amount_fits_where_it_is_left(used: int, wanted: int, *, fits: bool) -> None:
+    budget = make_budget(100)
+    budget.add(used)
+    assert budget.fits(wanted) is fits
+    budget.add(-used)
+    assert budget.left == 100
 
 
 def test_a_budget_goes_on_where_an_earlier_run_stopped() -> None:

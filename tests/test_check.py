@@ -9,10 +9,8 @@ from conftest import make_config, make_provider
 
 from router.catalog.limits import ToldLimit, limit_headers, told_limits
 from router.catalog.vendors import vendors
-from router.check import Checkup, Finding, Level, examine
-from router.check import key_shapes as keyshapes
+from router.check import Checkup, Finding, Level, examine, key_shapes
 from router.check.declared_limits import pace_findings
-from router.check.offline import STOLEN_PTH, Installation
 from router.check.vendor_limits import compare
 from router.config.accounts import identified
 from router.config.models import Config, Key, Provider, Secret
@@ -22,7 +20,6 @@ from router.rates import Rate
 from router.reports.check_text import checkup_text
 from router.store import Dropped, StateStore, Use, identity, scope_of
 
-CLEAN = Installation("1.106.2", ())
 DAY_S = 86400.0
 NOW = time.time()
 PLANTED = "sk-proj-planted-0123456789abcdefghij"
@@ -43,7 +40,7 @@ def provider_with(
 
 
 def examined(*providers: Provider, dropped: tuple[Dropped, ...] = (), uses: tuple[Use, ...] = ()) -> Checkup:
-    return examine(make_config(*providers), now=NOW, dropped=dropped, uses=uses, installation=CLEAN)
+    return examine(make_config(*providers), now=NOW, dropped=dropped, uses=uses)
 
 
 def codes(findings: tuple[Finding, ...]) -> list[tuple[str, str, Level]]:
@@ -73,7 +70,7 @@ def codes(findings: tuple[Finding, ...]) -> list[tuple[str, str, Level]]:
     ],
 )
 def test_a_key_tells_its_vendor_only_where_it_is_certain(key: str, vendor: str) -> None:
-    assert keyshapes.looks_like(key) == vendor
+    assert key_shapes.looks_like(key) == vendor
 
 
 @pytest.mark.parametrize(
@@ -131,7 +128,7 @@ def paced(*rates: str, key_rates: tuple[str, ...] = (), tokens: tuple[str, ...] 
         pytest.param(paced(), [("no_rate", "nothing paces it")], id="no-rate"),
         pytest.param(paced("10000/day"), [("no_rate", "a budget but no pace")], id="budget-alone"),
         pytest.param(paced("5/s", "10/min"), [("contradictory_rates", "contradict each other")], id="contradiction"),
-        pytest.param(paced("5/s", "3/s"), [("contradictory_rates", "only 3/s counts")], id="same-window"),
+        pytest.param(paced("5/s", "3/s"), [("contradictory_rates", "only 3/s has an effect")], id="same-window"),
         pytest.param(
             paced("1/s", "300/min"), [("unreachable_rate", "at most 60 through")], id="minute-cannot-be-reached"
         ),
@@ -141,7 +138,7 @@ def paced(*rates: str, key_rates: tuple[str, ...] = (), tokens: tuple[str, ...] 
         pytest.param(paced("5/s", "20000/day"), [("budget_lasts", "67 minutes")], id="budget-goes-early"),
         pytest.param(
             paced("300/min", key_rates=("60/min",), keys=2),
-            [("contradictory_rates", "only key_rate 60/min for each of 2 accounts counts")],
+            [("contradictory_rates", "only key_rate 60/min for each of 2 accounts has an effect")],
             id="accounts-together-grant-less",
         ),
         pytest.param(
@@ -156,36 +153,6 @@ def test_limits_that_make_no_sense_together_are_told(provider: Provider, expecte
 
 
 @pytest.mark.parametrize(
-    ("version", "expected"),
-    [
-        pytest.param("1.82.7", 1, id="stolen"),
-        pytest.param("1.82.8", 1, id="stolen-too"),
-        pytest.param("1.82.6", 0, id="clean"),
-        pytest.param(None, 0, id="none"),
-    ],
-)
-def test_the_releases_that_steal_are_named(version: str | None, expected: int) -> None:
-    config = make_config(provider_with("sk-0123456789"))
-    found = examine(config, now=NOW, installation=Installation(version, ())).findings
-    assert [finding.code for finding in found].count("stolen_litellm") == expected
-
-
-def test_what_they_leave_behind_is_found(tmp_path: Path) -> None:
-    (tmp_path / STOLEN_PTH).write_text("import os")
-    config = make_config(provider_with("sk-0123456789"))
-    checkup = examine(config, now=NOW, installation=Installation("1.106.2", (tmp_path,)))
-    assert codes(checkup.findings) == [("stolen_litellm", "", Level.PROBLEM)]
-    assert not checkup.is_well
-    assert str(tmp_path / STOLEN_PTH) in checkup.findings[0].message
-
-
-def test_this_installation_is_looked_at_without_importing_litellm() -> None:
-    here = Installation.here()
-    assert here.litellm is not None
-    assert all(folder.is_dir() for folder in here.folders)
-
-
-@pytest.mark.parametrize(
     ("config", "code", "level"),
     [
         pytest.param(replace(make_config(), rehearse="always"), "rehearses", Level.NOTE, id="always"),
@@ -194,7 +161,7 @@ def test_this_installation_is_looked_at_without_importing_litellm() -> None:
     ],
 )
 def test_it_says_what_a_run_would_use_now(config: Config, code: str, level: Level) -> None:
-    found = examine(config, now=NOW, installation=CLEAN).findings
+    found = examine(config, now=NOW).findings
     assert codes(found) == [(code, "", level)]
 
 
@@ -289,7 +256,7 @@ def test_a_key_with_another_address_is_another() -> None:
 
 def test_a_memory_that_cannot_be_read_is_a_warning() -> None:
     config = make_config(provider_with("sk-0123456789"))
-    checkup = examine(config, now=NOW, unreadable="state.sqlite3: locked", installation=CLEAN)
+    checkup = examine(config, now=NOW, unreadable="state.sqlite3: locked")
     assert codes(checkup.findings) == [("memory_unreadable", "", Level.WARNING)]
     assert checkup.is_well
 

@@ -51,7 +51,7 @@ def test_all_well_is_zero(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert check(home) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "1 of 2 providers take part, 1 key;" in out
-    assert "all well" in out
+    assert "all is well" in out
     assert "planted" not in out
 
 
@@ -83,7 +83,7 @@ def test_forgetting_prints_json_too(home: Path, capsys: pytest.CaptureFixture[st
 def test_what_is_not_remembered_cannot_be_forgotten(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     remember(home)
     assert run(["check", "--forget", "openai#7"]) == 3
-    assert "remembered is openai#1" in capsys.readouterr().err
+    assert "remembered keys: openai#1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

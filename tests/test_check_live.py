@@ -14,7 +14,6 @@ from conftest import make_config, make_provider
 
 from router.check import Checkup, Level, examine, live, verdicts
 from router.check.findings import Heard, Verdict
-from router.check.offline import Installation
 from router.config.models import Config, Key, Provider, Secret
 from router.faults import Fault, Kind
 from router.jsonl import encode
@@ -34,7 +33,6 @@ from router.types import Answer
 # Pydantic says so of a class of LiteLLM's, once, whenever that is first looked at.
 pytestmark = pytest.mark.filterwarnings("ignore:Item 'summary' on TypedDict")
 
-CLEAN = Installation("1.106.2", ())
 NOW = 1_800_000_000.0
 OK = Answer("Hello")
 Script = Callable[[Call], "Answer | Fault | tuple[float, Answer | Fault]"]
@@ -46,24 +44,24 @@ async def no_models(provider: Provider, key: Key) -> Listing:  # noqa: ARG001
 
 def scripted(
     script: Script, models: Callable[[Provider, Key], Awaitable[Listing]] = no_models
-) -> tuple[live.Means, list[ScriptedTransport]]:
+) -> tuple[live.ProbeDeps, list[ScriptedTransport]]:
     transports: list[ScriptedTransport] = []
 
     def transport(_config: Config) -> ScriptedTransport:
         transports.append(ScriptedTransport(script))
         return transports[-1]
 
-    return live.Means(transport, models, wall=lambda: NOW), transports
+    return live.ProbeDeps(transport, models, wall=lambda: NOW), transports
 
 
 def asked(
     config: Config, script: Script, models: Callable[[Provider, Key], Awaitable[Listing]] = no_models
 ) -> live.Asked:
-    return run_virtual(live.ask_all(config, means=scripted(script, models)[0]))
+    return run_virtual(live.ask_all(config, deps=scripted(script, models)[0]))
 
 
 def checked(config: Config, answers: live.Asked) -> Checkup:
-    return live.merge(examine(config, now=NOW, installation=CLEAN), answers)
+    return live.merge(examine(config, now=NOW), answers)
 
 
 def test_every_fault_says_something_of_a_key() -> None:
@@ -100,8 +98,8 @@ def test_keys_of_one_provider_are_asked_one_after_another_and_providers_at_once(
         make_provider("slow", keys=2, rates=["12/min"]),
         make_provider("free", keys=2),
     )
-    means, transports = scripted(lambda _: (0.5, OK))
-    run_virtual(live.ask_all(config, means=means))
+    deps, transports = scripted(lambda _: (0.5, OK))
+    run_virtual(live.ask_all(config, deps=deps))
     times = {
         transport.calls[0][1].provider.name: [round(at, 2) for at, _ in transport.calls] for transport in transports
     }
@@ -111,8 +109,8 @@ def test_keys_of_one_provider_are_asked_one_after_another_and_providers_at_once(
 
 def test_the_question_is_as_cheap_as_can_be() -> None:
     provider = make_provider(params={"temperature": 0, "max_tokens": 4096, "n": 3, "thinking": {"budget_tokens": 1024}})
-    means, transports = scripted(lambda _: OK)
-    run_virtual(live.ask_all(make_config(provider), means=means))
+    deps, transports = scripted(lambda _: OK)
+    run_virtual(live.ask_all(make_config(provider), deps=deps))
     ((_, call),) = transports[0].calls
     assert call.provider.params == {"temperature": 0}
     assert call.request.params == {"max_tokens": 1}
@@ -128,8 +126,8 @@ def test_the_question_is_as_cheap_as_can_be() -> None:
     ],
 )
 def test_a_model_that_takes_no_ceiling_is_asked_once_more_without(message: str, calls: int, verdict: Verdict) -> None:
-    means, transports = scripted(lambda c: Fault(Kind.BAD_REQUEST, message, 400) if c.request.params else OK)
-    answers = run_virtual(live.ask_all(make_config(make_provider()), means=means))
+    deps, transports = scripted(lambda c: Fault(Kind.BAD_REQUEST, message, 400) if c.request.params else OK)
+    answers = run_virtual(live.ask_all(make_config(make_provider()), deps=deps))
     assert answers.answers["acme#1"].verdict is verdict
     assert len(transports[0].calls) == calls
 
@@ -205,7 +203,7 @@ def test_a_key_that_works_again_is_no_longer_remembered_as_dropped(tmp_path: Pat
     memory = StateStore.open(tmp_path / "state.sqlite3")
     for key in provider.keys:
         memory.drop(key, provider, Fault(Kind.INVALID_KEY, "no"), NOW)
-    before = examine(config, now=NOW, dropped=memory.dropped(), installation=CLEAN)
+    before = examine(config, now=NOW, dropped=memory.dropped())
     answers = asked(config, lambda call: OK if call.key.name == "acme#1" else Fault(Kind.INVALID_KEY, "no", 401))
     live.forget_working(memory, answers)
     assert [each.key for each in memory.dropped()] == ["acme#2"]
@@ -227,7 +225,7 @@ def test_what_breaks_one_provider_breaks_no_other() -> None:
     def transport(part: Config) -> ScriptedTransport:
         return (Broken if part.providers[0].name == "broken" else ScriptedTransport)(lambda _: OK)
 
-    answers = run_virtual(live.ask_all(config, means=live.Means(transport, no_models, wall=lambda: NOW)))
+    answers = run_virtual(live.ask_all(config, deps=live.ProbeDeps(transport, no_models, wall=lambda: NOW)))
     heard = {name: each.verdict for name, each in answers.answers.items()}
     assert heard == {"broken#1": Verdict.UNASKABLE, "broken#2": Verdict.UNASKABLE, "fine#1": Verdict.WORKS}
     assert "LiteLLM says no to [broken#2]" in answers.answers["broken#1"].message
@@ -268,8 +266,8 @@ def simulated(*troubles: str, models: tuple[str, ...] = ()) -> tuple[Checkup, li
         )
         async with serve(specs) as endpoints:
             pointed = rehearsed(config, specs, endpoints)
-            means = live.Means(LiteLLMTransport, list_models, min_pause_s=0)
-            answers = await live.ask_all(pointed, means=means)
+            deps = live.ProbeDeps(LiteLLMTransport, list_models, min_pause_s=0)
+            answers = await live.ask_all(pointed, deps=deps)
         return checked(pointed, answers), answers.answers
 
     logging.getLogger("asyncio").setLevel(logging.ERROR)

@@ -214,7 +214,7 @@ ELSEWHERE = "providers:\n  a: {model: a/b, keys: k1}\n  b: {model: a/b, keys: k2
     ("text", "place", "words"),
     [
         # names
-        pytest.param(A + "rte: 5/s", "5:5", "'rte' is no option of a; did you mean rate?", id="unknown option"),
+        pytest.param(A + "rte: 5/s", "5:5", "'rte' is not an option of a; did you mean rate?", id="unknown option"),
         pytest.param(A + "Rate: 5/s", "5:5", "did you mean rate?", id="option in capitals"),
         pytest.param(A + "rpm: 5", "5:5", "did you mean rate?", id="another tool's name"),
         pytest.param(A + "api_base: x", "5:5", "did you mean base_url?", id="another tool's name for the address"),
@@ -291,7 +291,10 @@ ELSEWHERE = "providers:\n  a: {model: a/b, keys: k1}\n  b: {model: a/b, keys: k2
             "providers: {a: {model: a/b, keys: '${A-B}'}}", "1:35", "${NAME} or ${NAME:-default}", id="bad variable"
         ),
         pytest.param(
-            "providers: {a: {model: a/b, keys: 'k k'}}", "1:35", "a#1 holds what no key holds", id="space in a key"
+            "providers: {a: {model: a/b, keys: 'k k'}}",
+            "1:35",
+            "a#1 contains what no key contains",
+            id="space in a key",
         ),
         pytest.param("providers: {a: {model: a/b, keys: 'k，k'}}", "1:35", "a full-width sign", id="full-width comma"),
         pytest.param(
@@ -308,7 +311,7 @@ ELSEWHERE = "providers:\n  a: {model: a/b, keys: k1}\n  b: {model: a/b, keys: k2
         pytest.param(A + "rate: 0/s", "5:11", "expected a rate above zero", id="rate of zero"),
         pytest.param(A + "rate: []", "5:11", "an empty list", id="no rates"),
         pytest.param(A + "rate: [5/s, {x: 1}]", "5:17", "a mapping", id="rate as a mapping"),
-        pytest.param(A + f"rate: {'9' * 400}/s", "5:11", "within reason", id="rate beyond numbers"),
+        pytest.param(A + f"rate: {'9' * 400}/s", "5:11", "plausible", id="rate beyond numbers"),
         pytest.param(A + "tokens: 5", "5:13", "a.tokens is '5'", id="tokens as a number"),
         pytest.param(A + "key_rate: x", "5:15", "a.key_rate is 'x'", id="key rate as a word"),
         pytest.param(A + "burst: 0", "5:12", "a whole number from 1 up", id="burst of zero"),
@@ -537,7 +540,7 @@ class TestTheFileItself:
             load(tmp_path, {})
 
     def test_a_device_without_end(self) -> None:
-        with pytest.raises(ConfigError, match="/dev/zero: holds more than"):
+        with pytest.raises(ConfigError, match="/dev/zero: is larger than"):
             load(Path("/dev/zero"), {})
 
     def test_a_name_that_no_file_can_have(self) -> None:

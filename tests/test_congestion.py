@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.config.models import Config, Key, Provider
-from router.engine.congestion import ROUNDS, START, CongestionWindow, crowd_for
+from router.engine.congestion import ROUNDS, START, CongestionWindow, window_for
 from router.engine.router import Router
 from router.faults import Fault, Kind
 from router.rates import Rate
@@ -43,16 +43,16 @@ def test_after_an_objection_it_halves_and_grows_by_one_in_some_rounds() -> None:
 
 
 def test_a_declared_concurrency_is_believed_until_the_vendor_objects() -> None:
-    assert crowd_for(1000, 1000).room == 1000
-    assert crowd_for(None, 512).room == START
+    assert window_for(1000, 1000).room == 1000
+    assert window_for(None, 512).room == START
 
 
 @given(st.lists(st.integers(0, 600), max_size=200), st.integers(1, 512))
-def test_there_is_always_room_for_one_and_never_for_more_than_declared(events: list[int], most: int) -> None:
-    congestion = crowd_for(None, most)
+def test_there_is_always_room_for_one_and_never_for_more_than_declared(events: list[int], max_size: int) -> None:
+    congestion = window_for(None, max_size)
     for event in events:
         congestion = congestion.throttled(event) if event else congestion.answered()
-        assert 1 <= congestion.room <= most
+        assert 1 <= congestion.room <= max_size
 
 
 def test_a_line_of_hundreds_does_not_burst_at_a_vendor_whose_rate_nobody_declared() -> None:

@@ -102,7 +102,7 @@ def test_of_several_sets_in_a_directory_one_must_be_named(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        pytest.param("nothing-*.jsonl", "no file is named so", id="a pattern without a file"),
+        pytest.param("nothing-*.jsonl", "there is no such file", id="a pattern without a file"),
         pytest.param("dta.jsonl", r"no such data file; did you mean data\.jsonl", id="misspelt"),
         pytest.param("empty", "there is no data file in this directory", id="an empty directory"),
     ],

@@ -38,7 +38,7 @@ ROUNDING_S = 1e-6
 SETTLES = 12
 """Turns of the loop until nothing is half done."""
 ATTEMPTS = 3
-A_WHOLE_WINDOW = 1e9
+A_WHOLE_WINDOW = 10**9
 NAMES = ("acme", "bolt", "cobalt")
 WELL = Answer("7", Usage(5, 5))
 
@@ -338,7 +338,8 @@ class Engine(RuleBasedStateMachine):
         for lane in self.router.lanes:
             accounts = lane.provider_state.ring.accounts
             assert lane.provider_state.in_flight == sum(account.in_flight for account in accounts) == 0
-            paces = (lane._pace, lane._tokens, *(account.pace for account in accounts))
+            paces = (lane._pace, *(account.pace for account in accounts))
+            assert lane._tokens.obstacle(A_WHOLE_WINDOW, self.loop.time()) is None
             assert all(pace.ready_at(A_WHOLE_WINDOW) <= self.loop.time() for pace in paces)
             error = self._run(self._once_more(lane.name))
             assert error is None or isinstance(error, Stopped if self.is_stopped else NothingServes)

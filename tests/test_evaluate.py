@@ -21,7 +21,7 @@ from router.errors import ConfigError
 from router.evals import Evaluation, Plan, Task, evaluate
 from router.evals.plan import Across
 from router.evals.progress import Screen, Snapshot
-from router.evals.prompts import load
+from router.evals.prompts import Prompt, load
 from router.evals.scorers import PLAIN, TextScorer
 from router.evals.scores import Score
 from router.evals.tasks import arithmetic_task, file_task
@@ -96,13 +96,20 @@ class Bench:
     screen: Screen | None = None
     scorer: str | None = None
     max_wait_s: float = 900.0
+    resume: Path | None = None
+    retry_errors: bool = False
+    models: tuple[str, ...] = ()
+    simulated: bool = False
+    cache: Path | None = None
+    epochs: int = 1
+    others: tuple[str, ...] = ()
 
     def run(self, items: int = 40) -> Ran:
         path = self.home / "ask.txt"
         path.write_text(self.prompt)
         plan = Plan(
-            make_config(*self.providers),
-            (load(path),),
+            replace(make_config(*self.providers), simulated=self.simulated),
+            (load(path), *map(self.other, self.others)),
             self.task or arithmetic_task(items),
             log_dir=self.home / "runs",
             across=self.across,
@@ -110,11 +117,23 @@ class Bench:
             deadline_s=self.deadline_s,
             scorer=self.scorer,
             max_wait_s=self.max_wait_s,
+            models=self.models,
+            command=("ask.txt",),
+            resume=self.resume,
+            retry_errors=self.retry_errors,
+            cache=self.cache,
+            epochs=self.epochs,
         )
         transport = ScriptedTransport(self.script)
         open_router = partial(Router, transport=transport)
         evaluation = run_virtual(evaluate(plan, open_router=open_router, screen=self.screen, handle_signals=True))
         return Ran(evaluation, len(transport.calls))
+
+    def other(self, name: str) -> Prompt:
+        """Another prompt, which says its own name."""
+        path = self.home / f"{name}.txt"
+        path.write_text(f"---\nscorer: number\n---\n{name}: {{{{ question }}}}?")
+        return load(path)
 
     def items(self, *records: dict[str, object]) -> Task:
         path = self.home / "items.jsonl"

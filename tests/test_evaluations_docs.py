@@ -133,7 +133,7 @@ def test_a_scorer_of_ones_own_gives_scores_between(ran: Mapping[str, tuple[int, 
     said, rows = of(ran, "length.py")
     assert {row["why"] for row in rows} == {f"{len(str(row['response']))} characters" for row in rows}
     assert all(0 < float(str(row["score"])) < 1 for row in rows)
-    assert "of 1 in the mean" in said
+    assert "of 1 on average" in said
 
 
 def test_marking_again_leaves_the_old_run_alone(ran: Mapping[str, tuple[int, str, Path]]) -> None:
@@ -155,12 +155,36 @@ def test_a_schema_is_asked_for_and_noted(ran: Mapping[str, tuple[int, str, Path]
     )
 
 
+def test_a_run_that_goes_on_asks_only_what_is_missing(ran: Mapping[str, tuple[int, str, Path]]) -> None:
+    first = ran["eval math.txt --limit 3 --scorer number"][2]
+    rows = list(read(first / "results.jsonl"))
+    assert len(rows) == len({row["trial"] for row in rows}) == 6
+    assert [event["resumed"] for event in read(first / "log.jsonl") if event["event"] == "run.started"] == [
+        *(False, True, True, True)
+    ]
+
+
+def test_what_was_answered_before_is_not_asked_again(ran: Mapping[str, tuple[int, str, Path]]) -> None:
+    said, rows = of(ran, "--limit 8 --scorer contains --cache")
+    assert Counter(row["cached"] for row in rows) == {True: 5, False: 3}
+    assert "cached    5 of 8 answers, not asked again" in said
+
+
 def test_each_model_is_asked_every_item(ran: Mapping[str, tuple[int, str, Path]]) -> None:
     said, rows = of(ran, "openai/gpt-5-mini,openai/gpt-5")
     assert Counter(row["asked_model"] for row in rows) == {"openai/gpt-5-mini": 4, "openai/gpt-5": 4}
     assert len({row["trial"] for row in rows}) == 8
     assert len({row["model"] for row in rows}) == 2
     assert re.search(r"^ {2}openai/gpt-5 +4 ", said, re.MULTILINE)
+
+
+def test_prompts_are_compared_and_their_items_shown(ran: Mapping[str, tuple[int, str, Path]]) -> None:
+    said, rows = of(ran, "eval math.txt aloud.txt")
+    assert re.search(r"^(Undecided: )?(math|aloud) .*, 20 items$", " ".join(said.split("\n\n")[1].split()))
+    assert Counter(row["prompt"] for row in rows) == {"math": 20, "aloud": 20}
+    assert "both right" in ran["compare"][1]
+    assert "where the two prompts err independently" in of(ran, "--detect")[0]
+    assert "pass@3" in of(ran, "--epochs 3")[0]
 
 
 # The tables.

@@ -83,6 +83,9 @@ def test_the_run_takes_what_was_said(providers: list[Provider], window: int, sig
         pytest.param(make_provider(rates=["50/s"], concurrency=2), "acme's concurrency 2", id="in flight"),
         pytest.param(make_provider(keys=2, key_rates=["60/min"]), "acme's 2 accounts of 60/min", id="accounts"),
         pytest.param(make_provider(rates=["50/s", "100/day"]), "acme's 100/day", id="a daily cap"),
+        pytest.param(
+            make_provider(rates=["50/s"], tokens=["3k/day"]), "acme's tokens 3000/day", id="a daily cap of tokens"
+        ),
     ],
 )
 def test_what_bounds_it(provider: Provider, bound: str) -> None:

@@ -101,7 +101,7 @@ def test_a_bad_row_is_told_in_its_place_and_does_not_end_the_file(
         pytest.param("d.json", '{"rows": []}', 'd.json: expected an array of objects or {"data"', id="json-no-array"),
         pytest.param("d.json", "[" * 100_000, "nested too deeply", id="json-deep"),
         pytest.param("d.json", b'[{"a":\n"\xff"}]', "d.json:2: the byte 0xff at offset 8 is not", id="json-not-utf8"),
-        pytest.param("d.csv", "a,b,a\n", "d.csv:1: the column 'a' stands twice", id="csv-twin"),
+        pytest.param("d.csv", "a,b,a\n", "d.csv:1: the column 'a' is in the header twice", id="csv-twin"),
         pytest.param("d.csv", 'a,b\n1,2\n"1,2\n3,4', "d.csv:3: the row that begins here is not CSV", id="open-quote"),
         pytest.param("d.csv", "题,b\n".encode("gbk"), "d.csv:1: the byte 0xcc at offset 0", id="csv-not-utf8"),
         pytest.param("d.xlsx", b"PK\x03\x04", "a ZIP archive or an Excel file; save it as CSV", id="excel"),
@@ -109,9 +109,11 @@ def test_a_bad_row_is_told_in_its_place_and_does_not_end_the_file(
         pytest.param("d.jsonl", b"\x7fELF\0\0\1", "d.jsonl: this is a binary file", id="binary"),
         pytest.param("d.csv", TABLE.encode("utf-16"), "not in UTF-8", id="utf-16"),
         pytest.param("d.yaml", "a: 1", "d.yaml: a data file is one of .jsonl, .ndjson, .json, .csv", id="another"),
-        pytest.param("data", "one word", "each also packed as .gz; this is none", id="no ending and no table"),
         pytest.param(
-            "d.parquet", "x", "d.parquet: this is no Parquet file; was it written to its end?", id="no-parquet"
+            "data", "one word", "each also compressed as .gz; this is none of them", id="no ending and no table"
+        ),
+        pytest.param(
+            "d.parquet", "x", "d.parquet: this is not a Parquet file; was it written to its end?", id="no-parquet"
         ),
         pytest.param("d.parquet", b"PAR1 no more", "d.parquet: this Parquet file cannot be read", id="half-parquet"),
         pytest.param("d.arrow", b"ARROW1 no more", "d.arrow: this Arrow file cannot be read", id="half-arrow"),
@@ -130,7 +132,7 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, name: str, content: 
 def test_a_header_of_very_many_columns_is_counted_once(tmp_path: Path) -> None:
     """Counting each name by itself took minutes."""
     names = ",".join(f"c{n}" for n in range(50_000))
-    with pytest.raises(ConfigError, match="'c7' stands twice"):
+    with pytest.raises(ConfigError, match="'c7' is in the header twice"):
         rows_of(tmp_path, "d.csv", f"{names},c7\n")
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from conftest import make_attempt
 
 from router.engine.job import MAX_SENT, Job, give_up
 from router.engine.selector import Selector
 from router.errors import AttemptsExhausted, CallError, ItemRefused
-from router.faults import Kind
+from router.faults import Fault, Kind
 from router.types import Attempt, Request
 
 A, B = "acme", "bolt"
@@ -16,9 +18,16 @@ def attempts(*tries: tuple[str, Kind] | tuple[str, Kind, int]) -> list[Attempt]:
     return [make_attempt(each[0], each[1], status=each[2] if len(each) == 3 else None) for each in tries]
 
 
+def unsent(provider: str) -> Attempt:
+    """One for which nothing was sent: the item cannot be put into a request to this vendor."""
+    return replace(make_attempt(provider), fault=Fault(Kind.BAD_REQUEST, "not sent: inline only", was_sent=False))
+
+
 @pytest.mark.parametrize(
     ("tried", "error"),
     [
+        pytest.param([unsent(A)], None, id="never sent: another vendor may take it"),
+        pytest.param([unsent(A), unsent(B)], None, id="never sent to two"),
         pytest.param([], None, id="nothing yet"),
         pytest.param([make_attempt(A)], None, id="answered"),
         pytest.param(attempts((A, Kind.BAD_REQUEST)), ItemRefused, id="bad request: at once"),

@@ -289,6 +289,18 @@ def test_a_days_budget_is_kept_and_goes_on_the_next_day() -> None:
     ]
 
 
+def test_a_days_tokens_are_kept_by_what_was_counted_and_go_on_the_next_day() -> None:
+    """Each call is estimated at more than the ten tokens that it turns out to have used."""
+    answer = Answer("7", usage=Usage(6, 4))
+    run = Run(make_provider(rates=["5/s"], tokens=["5000/day"]), script=lambda _call: answer)
+    run.max_wait = 86400.0
+    run.asks(700)
+    days = [int((NOON + at) // 86400 - NOON // 86400) for at in run.times()]
+    assert days.count(0) * 10 <= 5000
+    assert days.count(0) > 300
+    assert set(days) == {0, 1}
+
+
 def test_a_ticket_that_avoids_a_lane_goes_there_while_the_other_has_no_budget_left() -> None:
     run = Run(make_provider("acme"), make_provider("bolt", rates=["1/day"]))
 

@@ -90,7 +90,7 @@ SENTENCES = [
     pytest.param(
         [call(1, "a#1"), *dropped("revoked_key", "a#1")],
         'a#1 (key_hash 0123abcd) was refused at 17:00:02 (HTTP 401 "no revoked_key") after 1 good answer in this run: '
-        "revoked, or run out. Replace it, or take it out of `keys:` under `a:`.",
+        "revoked or expired. Replace it, or take it out of `keys:` under `a:`.",
         None,
         id="revoked",
     ),
@@ -111,7 +111,7 @@ SENTENCES = [
     pytest.param(
         BANNED,
         'a#1 (key_hash 0123abcd) and a#2 (key_hash 4567cdef) were refused at 17:01:40 ("no account_banned"): the '
-        "vendor has closed the account. Write to the vendor before another key goes.",
+        "vendor has closed the account. Write to the vendor before another key is lost.",
         None,
         id="banned",
     ),
@@ -156,7 +156,7 @@ SENTENCES = [
     ),
     pytest.param(
         BLOCKED,
-        'a refused this address at 17:01:40 (HTTP 403 "no ip_blocked"). Go out from another address (no VPN, no shared '
+        'a refused this address at 17:01:40 (HTTP 403 "no ip_blocked"). Call from another address (no VPN, no shared '
         "proxy or cloud host), or ask the vendor why.",
         None,
         id="ip",
@@ -170,14 +170,14 @@ SENTENCES = [
     ),
     pytest.param(
         [call(3, "a#1", "region_blocked"), state(3, "a", "ready>resting", "region_blocked", status=403)],
-        'a does not serve this address\'s region (HTTP 403 "no region_blocked"). Leave it out, or go there another '
+        'a does not serve this address\'s region (HTTP 403 "no region_blocked"). Leave it out, or reach it another '
         "way.",
         "enabled: false",
         id="region",
     ),
     pytest.param(
         [call(3, key, "permission", status=403, model="openai/gpt-9") for key in BOTH],
-        'a#1 and a#2 may not use openai/gpt-9 (HTTP 403 "no permission"), said twice. Ask the vendor for access, name '
+        'a#1 and a#2 may not use openai/gpt-9 (HTTP 403 "no permission"), twice. Ask the vendor for access, name '
         "another `model:` under `a:`, or leave the key out.",
         None,
         id="permission",
@@ -215,20 +215,20 @@ SENTENCES = [
     ),
     pytest.param(
         throttle(sent_60s=4),
-        "so few say nothing about the rate, perhaps something else uses this account.",
+        "so few calls say nothing about the rate; perhaps something else uses this account.",
         None,
         id="throttled-after-nothing",
     ),
     pytest.param(
         throttle(retry_after_s=3600.0),
-        "a#1 was throttled once (rate_limit) in 1 call and told to wait 1 h 00 min: that is no limit of a minute, so "
-        "ask the vendor what it limits.",
+        "a#1 was throttled once (rate_limit) in 1 call and asked to wait 1 h 00 min: that is not a limit per "
+        "minute, so ask the vendor what it limits.",
         None,
         id="an-hour-is-no-limit-of-a-minute",
     ),
     pytest.param(
         [*(call(2, "a#1", item=f"q{n}") for n in range(30)), *throttle()],
-        "a#1 was throttled once (rate_limit) in 31 calls: nothing to change unless it comes again.",
+        "a#1 was throttled once (rate_limit) in 31 calls: nothing to change unless it happens again.",
         None,
         id="a-stray-429",
     ),
@@ -258,7 +258,7 @@ SENTENCES = [
     ),
     pytest.param(
         [call(3, "a#1"), call(3, "a#1", "unknown", status=418, message="I'm a teapot")],
-        'a#1 answered once with what is not recognised: please report HTTP 418 "I\'m a teapot".',
+        'a#1 gave 1 answer that the router does not recognise; please report HTTP 418 "I\'m a teapot".',
         None,
         id="unknown",
     ),
@@ -271,7 +271,7 @@ SENTENCES = [
     pytest.param(
         failed(18, "server_error", of=54, status=200),
         'a failed 18 of 54 calls (33 %) (server_error: HTTP 200 "no server_error"); no item was lost. Nothing to '
-        "change: it is the vendor's trouble.",
+        "change: it is the vendor's problem.",
         None,
         id="a-third-fails",
     ),
@@ -290,7 +290,7 @@ SENTENCES = [
     ),
     pytest.param(
         hung(took_s=20, answered_s=2.6),
-        "1 item has no answer. Nothing to change: it is the vendor's trouble.",
+        "1 item has no answer. Nothing to change: it is the vendor's problem.",
         None,
         id="timeout-is-short-enough",
     ),
@@ -355,7 +355,7 @@ def test_after_a_rehearsal_nothing_is_to_be_set() -> None:
     rehearsed = analysed(*lines, simulated=True)
     assert [each.set for each in rehearsed.advice if each.set] == []
     assert "set `" not in render(rehearsed, 100)
-    assert "What to do, were these real vendors" in render(rehearsed, 100)
+    assert "What to do if these were real vendors" in render(rehearsed, 100)
 
 
 def test_a_cleared_key_needs_no_advice() -> None:
@@ -379,7 +379,7 @@ def test_what_to_do_comes_first() -> None:
 def test_a_provider_with_one_key_has_one_row_and_one_chapter_for_one_event() -> None:
     follows = state(1, "a", "ready>resting", "no_credit", 21600, because="keys", keys=["a#1"], status=402)
     text = page(*OUT_OF_CREDIT, follows)
-    assert text.count("had to rest for") == text.count("  cost  ") == text.count(" resting till") == 1
+    assert text.count("had to rest for") == text.count("  cost  ") == text.count(" resting until") == 1
     assert "a had no usable key then" in text
 
 
@@ -413,7 +413,7 @@ def test_what_came_before_is_told_in_words() -> None:
             "What calls waited for: a's rate 85 %, b's keys' rests 11 % of all waiting.",
             id="two",
         ),
-        pytest.param([call(10, "a#1", waited_s=0.3, waited_for="pace")], "", id="no time to speak of"),
+        pytest.param([call(10, "a#1", waited_s=0.3, waited_for="pace")], "", id="hardly at all"),
         pytest.param([call(10, "a#1", waited_s=60.0, waited_for="idle")], "", id="nothing in the way"),
         pytest.param([], "", id="no wait"),
     ],

@@ -110,8 +110,9 @@ def test_every_line_begins_with_the_head_and_has_every_field(tmp_path: Path) -> 
 
 
 def test_everything_that_a_call_can_wait_for_has_words() -> None:
-    tree = ast.parse((ROOT / "engine" / "lane.py").read_text(encoding="utf-8"))
-    obstacles = [node.args[0] for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_obstacle(node)]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "engine").glob("*.py")]
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    obstacles = [node.args[0] for node in nodes if isinstance(node, ast.Call) and _is_obstacle(node)]
     said = {text.value for each in obstacles for text in ast.walk(each) if isinstance(text, ast.Constant)}
     assert {each for each in said if isinstance(each, str)} == set(WAITS)
 

@@ -56,7 +56,7 @@ def test_a_story_is_told_attempt_by_attempt(log: Path) -> None:
         "attempt 1  a#1 (m)",
         "  waited  1.5 s in the line, last for the pace of a",
         "  sent    17:00:02.000, back after 1.0 s",
-        '  result  rate_limit: HTTP 429 rl "slow [down]"; told to wait 12.0 s',
+        '  result  rate_limit: HTTP 429 rl "slow [down]"; asked to wait 12.0 s',
         "  then    the account rests, then goes on more slowly; the item was sent to another",
         "          provider",
         "",
@@ -88,7 +88,11 @@ def test_what_became_of_the_item_is_what_happened(tmp_path: Path, lines: list[Li
 
 
 def test_the_answer_is_told_where_the_results_stand_beside_the_log(log: Path) -> None:
-    results = [{"trial": "q-007", "answer": "8", "expected": "7", "response": "It is 8."}, {"trial": "q-008"}]
+    results = [
+        {"trial": "q-007", "answer": "9", "expected": "7", "response": "Asked again since."},
+        {"trial": "q-007", "answer": "8", "expected": "7", "response": "It is 8."},
+        {"trial": "q-008"},
+    ]
     write(log.with_name("results.jsonl"), *results)
     story = item_story([log], "q-007")
     assert story.to_json()["results"] == [{"expected": "7", "answer": "8", "response": "It is 8."}]

@@ -144,7 +144,7 @@ def test_one_key_was_revoked(analysis: Analysis) -> None:
     assert 5 <= since(episode.started_at) < 7
     assert episode.answered_before >= 5
     assert episode.cost.calls == failed(analysis, "openai")
-    assert "good answers in this run: revoked, or run out" in advice.text
+    assert "good answers in this run: revoked or expired" in advice.text
     assert "take it out of `keys:` under `openai:`" in advice.text
 
 
@@ -165,7 +165,7 @@ def test_one_vendor_blocked_the_address_for_20_s(analysis: Analysis) -> None:
     assert 30 <= episode.cost.resting_s <= 36
     assert episode.cost.calls == failed(analysis, "moonshot") <= 3
     assert advice.set is None
-    assert "Go out from another address" in advice.text
+    assert "Call from another address" in advice.text
 
 
 def test_one_answered_529_for_30_s(analysis: Analysis) -> None:
@@ -175,7 +175,7 @@ def test_one_answered_529_for_30_s(analysis: Analysis) -> None:
     assert 8 <= since(episode.started_at) < 10
     assert since(episode.ended_at) > 38
     assert episode.cost.calls == failed(analysis, "anthropic")
-    assert advice.text.endswith("Nothing to change: it is the vendor's trouble.")
+    assert advice.text.endswith("Nothing to change: it is the vendor's problem.")
     assert advice.set is None
 
 

@@ -102,7 +102,7 @@ def test_an_answer_that_was_cut_off_is_truncated_and_no_broken_schema(tmp_path: 
     ("content", "message"),
     [
         pytest.param([], "a schema is an object such as", id="a list"),
-        pytest.param({"type": "integr"}, r"this is no JSON Schema: \$\.type: 'integr'", id="no type"),
+        pytest.param({"type": "integr"}, r"this is not a JSON Schema: \$\.type: 'integr'", id="no type"),
     ],
 )
 def test_what_is_no_schema_is_refused(tmp_path: Path, content: object, message: str) -> None:

@@ -21,6 +21,8 @@ from router.evals.paired import (
     items_needed,
     mcnemar,
     power_of,
+    scores_needed,
+    sign_flip,
     tango,
 )
 from router.evals.stats import Interval
@@ -198,3 +200,24 @@ def test_the_bootstrap_is_near_the_normal_interval_where_that_holds() -> None:
 )
 def test_the_bootstrap_of_nothing_to_resample(differences: list[float], expected: Interval) -> None:
     assert bootstrap(differences) == expected
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 5), st.integers(0, 6))
+def test_the_sign_flip_of_verdicts_is_mcnemars_exact_test(up: int, down: int) -> None:
+    assert sign_flip([1.0] * up + [-1.0] * down + [0.0] * 4) == pytest.approx(mcnemar(Pairs(2, down, up, 2)).exact)
+
+
+def test_the_sign_flip_of_many_items_is_the_normal_one() -> None:
+    differences = [0.02 + (i % 21 - 10) / 10 for i in range(2100)]
+    error = (sum((d - 0.02) ** 2 for d in differences) / 2100**2) ** 0.5
+    assert sign_flip(differences) == pytest.approx(erfc(0.02 / error / 2**0.5), abs=0.02)
+    assert sign_flip([0.5] * 6000) == 0.0
+    assert bootstrap([0.0, 0.2] * 3000).low == pytest.approx(0.1 - 1.959964 * 0.1 / 6000**0.5)
+
+
+def test_scores_needed() -> None:
+    """Mean 0.03, standard deviation 1/3: (1.96 + 0.8416)^2 / (9 x 0.03^2) = 969, as in Miller's example."""
+    differences = [0.03 + sign / 3 for sign in (-1, 1)] * 50
+    assert scores_needed(differences) == 969
+    assert scores_needed([]) is scores_needed([0.1, -0.1]) is None

@@ -14,9 +14,10 @@ from router.evals.items import Item
 from router.evals.patience import Patience
 from router.evals.plan import Across, Plan
 from router.evals.prompts import Prompt, Turn
+from router.evals.settling import Settled
 from router.evals.tasks import arithmetic_task
 from router.evals.templates import Text
-from router.evals.trials import Settled, Trial
+from router.evals.trials import Trial
 
 PROMPT = Prompt("ask", Path("ask.txt"), (Turn("user", Text("{{ question }}", Path("ask.txt"))),), params={"top_p": 1})
 ITEM = Item("x", "1 + 1", "2", {"question": "1 + 1"})

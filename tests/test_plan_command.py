@@ -111,3 +111,11 @@ def test_a_dry_run_says_it_shortly(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_mistake_is_refused_as_by_eval(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["plan", "ask.txt", "--providers", "fats"]) == 3
     assert "--providers: fats is not in providers.yaml" in capsys.readouterr().err
+
+
+def test_an_evaluation_without_a_price_is_refused_where_money_is_limited(capsys: pytest.CaptureFixture[str]) -> None:
+    odd = "{model: openai/nobody-s, keys: sk-planted-odd-1, rate: 9/s}"
+    Path("providers.yaml").write_text(f"providers:\n  odd: {odd}\n", encoding="utf-8")
+    assert run(["eval", "ask.txt", "--limit", "3", "--rehearse", "--max-cost", "1", "--display", "none"]) == 3
+    assert "--max-cost 1: no price is known for odd (openai/nobody-s); write price:" in capsys.readouterr().err
+    assert not list(Path("runs").glob("2*"))

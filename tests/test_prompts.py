@@ -104,12 +104,12 @@ def test_a_question_is_never_a_template(question: str) -> None:
         pytest.param(
             "---\nscorer: exact\n---\n\n{% if %}", ":5: the template cannot be read", id="behind-front-matter"
         ),
-        pytest.param("{{ question.__class__ }}", ":1: a prompt may not reach for __class__", id="insides"),
+        pytest.param("{{ question.__class__ }}", ":1: a prompt may not use __class__", id="insides"),
         pytest.param("{{ question }}\n{% include 'a' %}", ":2: a prompt is one file", id="include"),
-        pytest.param("---\nscorer: exact\n", ":1: front matter begins here and no second --- line", id="no-end"),
+        pytest.param("---\nscorer: exact\n", ":1: front matter begins here and is not closed", id="no-end"),
         pytest.param(
             "---\nscoer: exact\n---\n{{question}}",
-            ":2: front matter knows no 'scoer'; did you mean scorer?",
+            ":2: front matter has no option 'scoer'; did you mean scorer?",
             id="unknown-name",
         ),
         pytest.param("---\n- a\n---\n{{question}}", ":2: front matter holds names with values", id="list"),

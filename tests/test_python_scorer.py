@@ -112,7 +112,9 @@ def test_it_comes_from_a_file_or_a_module(tmp_path: Path, monkeypatch: pytest.Mo
     [
         pytest.param("1 / 0", "importing grading.py failed: ZeroDivisionError", id="breaks"),
         pytest.param("def mark(item, completion): ...", r"has no function 'grade' \(there are: mark\)", id="another"),
-        pytest.param("def grade(text): ...", "it is called with the item and the completion", id="one argument"),
+        pytest.param(
+            "def grade(text): ...", "it must accept two arguments, the item and the completion", id="one argument"
+        ),
     ],
 )
 def test_what_cannot_be_one_is_refused(tmp_path: Path, source: str, message: str) -> None:

@@ -41,7 +41,7 @@ def test_the_fields_are_those_of_the_file() -> None:
     assert ", ".join(FIELDS) == (
         "trial, id, epoch, prompt, provider, key, model, outcome, reason, score, why, expected, answer, response, "
         "reasoning, fault, attempts, latency_s, waited_s, tokens_in, tokens_cached, tokens_reasoning, tokens_out, "
-        "cost_usd, finish_reason, simulated, asked_model"
+        "cost_usd, finish_reason, simulated, asked_model, fingerprint, cached"
     )
     assert tuple(ROW.to_json()) == FIELDS
 

@@ -799,7 +799,7 @@ def test_memory_stays_flat_over_20_000_calls() -> None:
                 done += 1
                 if done in {5_000, 19_500}:
                     for lane in router.lanes:
-                        lane.provider_state.history = RecentTraffic()
+                        lane.provider_state.traffic = RecentTraffic()
                     counts.append(living())
                     tasks = max(tasks, len(asyncio.all_tasks()))
         assert tasks < 120

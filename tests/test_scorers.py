@@ -168,7 +168,7 @@ def test_other_scorers(scorer: str, text: str, expected: str, outcome: str, answ
         pytest.param("judge:no.txt", "no such prompt file", id="judge-without-prompt"),
         pytest.param("regexp:a+", "did you mean regex", id="misspelt-regex"),
         pytest.param("regex", "did you mean regex", id="regex-without-pattern"),
-        pytest.param("regex:(", "no regular expression: missing", id="pattern-that-is-none"),
+        pytest.param("regex:(", "not a regular expression: missing", id="pattern-that-is-none"),
     ],
 )
 def test_unknown_scorers_are_refused(name: str, message: str) -> None:

@@ -11,10 +11,19 @@ from rich.console import Console
 
 from router.engine.health import State
 from router.engine.status import LaneStatus, busiest
+from router.evals.outlook import Outlook
 from router.evals.progress import Snapshot
 from router.reports.live import LiveScreen, picture
 from router.reports.screen import Display, PlainScreen, SilentScreen, open_screen, plain_line
-from router.reports.wording import because_text, doing_text, duration_text, figure_text, moment_text, seconds_text
+from router.reports.wording import (
+    because_text,
+    doing_text,
+    duration_text,
+    figure_text,
+    left_text,
+    moment_text,
+    seconds_text,
+)
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 
@@ -46,6 +55,7 @@ RUN = Snapshot(
     wall=NOON,
     lanes=(OPENAI,),
     simulated=False,
+    outlook=Outlook(17.0),
 )
 
 
@@ -123,16 +133,22 @@ def test_the_vendor_s_words_are_shown_while_it_rests() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lanes", "left_s"),
+    ("outlook", "expected"),
     [
-        pytest.param((OPENAI,), 63 / 3.7, id="somebody works"),
-        pytest.param((BROKE, OPENAI), 63 / 3.7, id="one rests"),
-        pytest.param((BROKE, replace(BROKE, waiting_until=NOON + 100)), 100 + 63 / 3.7, id="all rest"),
-        pytest.param((replace(IDLE, waiting_until=None),), 63 / 3.7, id="idle"),
+        pytest.param(Outlook(), "–", id="nobody knows"),
+        pytest.param(Outlook(130.0, "openai's 5/s"), "2:10, bound by openai's 5/s", id="bound"),
+        pytest.param(
+            Outlook(400.0, "openai rests", NOON + 180), "6:40, openai rests until 12:03:00", id="a rest and its end"
+        ),
+        pytest.param(
+            Outlook(50_400.0, "openai's 1000/day", NOON + 43_200),
+            "14:00:00, bound by openai's 1000/day until Tue 00:00",
+            id="a budget",
+        ),
     ],
 )
-def test_the_time_left_knows_of_rests(lanes: tuple[LaneStatus, ...], left_s: float) -> None:
-    assert replace(RUN, lanes=lanes).left_s == pytest.approx(left_s)
+def test_the_time_left_and_what_bounds_it(outlook: Outlook, expected: str) -> None:
+    assert left_text(replace(RUN, outlook=outlook), UTC) == expected
 
 
 @pytest.mark.parametrize(
@@ -177,7 +193,9 @@ def test_a_plain_line() -> None:
     ("snapshot", "expected"),
     [
         pytest.param(replace(RUN, simulated=True), "00:10  simulated  37/100", id="simulated"),
-        pytest.param(replace(RUN, total=None), "00:10  37 items  3.7/s  right 35", id="total-unknown"),
+        pytest.param(
+            replace(RUN, total=None, outlook=Outlook()), "00:10  37 items  3.7/s  right 35", id="total-unknown"
+        ),
         pytest.param(replace(RUN, unparsable=1, error=4), "right 35 wrong 2 unparsable 1 error 4  openai", id="errors"),
         pytest.param(replace(RUN, elapsed_s=3610.0), "1:00:10  37/100", id="hours"),
         pytest.param(
@@ -270,7 +288,7 @@ def test_a_stopping_run_says_what_it_waits_for() -> None:
 @pytest.mark.parametrize(
     ("changed", "bar"),
     [
-        pytest.param(replace(RUN, total=None), "37 items", id="total-unknown"),
+        pytest.param(replace(RUN, total=None, outlook=Outlook()), "37 items", id="total-unknown"),
         pytest.param(replace(RUN, total=0, right=0, wrong=0), "━" * 61 + "  0/0 items  100 %", id="nothing-to-do"),
         pytest.param(
             replace(RUN, total=1000, right=999, wrong=0), "999/1,000 items   99 %", id="not-full-before-the-end"

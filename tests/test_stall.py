@@ -9,52 +9,52 @@ from router.engine.stall import MIN_S, NEEDED, OVERDUE_S, PROBE_S, TIMES_SLOWEST
 
 def used_to(latency_s: float, answers: int = NEEDED) -> tuple[StallDetector, float]:
     """A vendor that has answered so often with this latency, and the time after the last answer."""
-    silence, now = StallDetector(), 0.0
+    stall, now = StallDetector(), 0.0
     for call in range(answers):
-        silence.left(call, now)
+        stall.left(call, now)
         now += latency_s
-        silence.back(call, now, alive=True)
-    return silence, now
+        stall.back(call, now, alive=True)
+    return stall, now
 
 
 def test_two_unanswered_calls_are_silence_after_twice_the_slowest_latency() -> None:
-    silence, now = used_to(2.0)
-    silence.left(10, now)
-    silence.left(11, now + 0.5)
-    assert not silence.lasts(now + TIMES_SLOWEST * 2.0)
-    assert silence.lasts(now + TIMES_SLOWEST * 2.0 + 0.1)
+    stall, now = used_to(2.0)
+    stall.left(10, now)
+    stall.left(11, now + 0.5)
+    assert not stall.lasts(now + TIMES_SLOWEST * 2.0)
+    assert stall.lasts(now + TIMES_SLOWEST * 2.0 + 0.1)
 
 
 def test_a_quick_vendor_still_gets_the_least_time() -> None:
-    silence, now = used_to(0.01)
-    silence.left(10, now)
-    silence.left(11, now)
-    assert not silence.lasts(now + MIN_S)
-    assert silence.lasts(now + MIN_S + 0.1)
+    stall, now = used_to(0.01)
+    stall.left(10, now)
+    stall.left(11, now)
+    assert not stall.lasts(now + MIN_S)
+    assert stall.lasts(now + MIN_S + 0.1)
 
 
 def test_time_without_calls_is_no_silence() -> None:
-    silence, now = used_to(1.0)
+    stall, now = used_to(1.0)
     later = now + 3600
-    silence.left(10, later)
-    silence.left(11, later)
-    assert not silence.lasts(later + 1.0)
+    stall.left(10, later)
+    stall.left(11, later)
+    assert not stall.lasts(later + 1.0)
 
 
 def test_one_slow_call_is_no_silence() -> None:
-    silence, now = used_to(1.0)
-    silence.left(100, now)
-    assert not silence.lasts(now + 1000)
+    stall, now = used_to(1.0)
+    stall.left(100, now)
+    assert not stall.lasts(now + 1000)
 
 
 def test_a_vendor_that_has_hardly_answered_is_silent_after_a_fixed_time_and_never_overdue() -> None:
-    silence, now = used_to(1.0, NEEDED - 1)
-    assert not silence.is_proven
+    stall, now = used_to(1.0, NEEDED - 1)
+    assert not stall.is_proven
     for call in range(100, 105):
-        silence.left(call, now)
-    assert not silence.lasts(now + UNPROVEN_S)
-    assert silence.lasts(now + UNPROVEN_S + 0.1)
-    assert silence.overdue_at() == float("inf")
+        stall.left(call, now)
+    assert not stall.lasts(now + UNPROVEN_S)
+    assert stall.lasts(now + UNPROVEN_S + 0.1)
+    assert stall.overdue_at() == float("inf")
 
 
 @pytest.mark.parametrize(
@@ -64,29 +64,29 @@ def test_a_vendor_that_has_hardly_answered_is_silent_after_a_fixed_time_and_neve
 def test_when_a_probe_may_leave_and_when_what_is_out_is_given_up(
     latency_s: float, probe_s: float, overdue_s: float
 ) -> None:
-    silence, now = used_to(latency_s)
-    silence.left(10, now)
-    assert silence.overdue_at() == float("inf")
-    silence.left(11, now + 0.25)
-    assert silence.probe_at() == now + 0.25 + probe_s
-    assert silence.overdue_at() == now + overdue_s
+    stall, now = used_to(latency_s)
+    stall.left(10, now)
+    assert stall.overdue_at() == float("inf")
+    stall.left(11, now + 0.25)
+    assert stall.probe_at() == now + 0.25 + probe_s
+    assert stall.overdue_at() == now + overdue_s
 
 
 def test_any_sign_of_life_ends_it_and_a_timeout_is_none() -> None:
-    silence, now = used_to(1.0)
+    stall, now = used_to(1.0)
     for call in (10, 11, 12, 13):
-        silence.left(call, now)
-    assert silence.lasts(now + 10)
-    silence.back(10, now + 10, alive=False)
-    assert silence.lasts(now + 10)
-    silence.back(11, now + 10, alive=True)
-    assert not silence.lasts(now + 10)
+        stall.left(call, now)
+    assert stall.lasts(now + 10)
+    stall.back(10, now + 10, alive=False)
+    assert stall.lasts(now + 10)
+    stall.back(11, now + 10, alive=True)
+    assert not stall.lasts(now + 10)
 
 
 def test_time_in_which_this_process_stood_still_is_no_silence() -> None:
-    silence, now = used_to(1.0)
-    silence.left(10, now)
-    silence.left(11, now)
-    silence.stood_still(100.0)
-    assert not silence.lasts(now + 101)
-    assert silence.lasts(now + 103)
+    stall, now = used_to(1.0)
+    stall.left(10, now)
+    stall.left(11, now)
+    stall.stood_still(100.0)
+    assert not stall.lasts(now + 101)
+    assert stall.lasts(now + 103)

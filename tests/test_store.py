@@ -89,7 +89,7 @@ from pathlib import Path
 from router.store import StateStore
 store, today = StateStore.open(Path(sys.argv[1])), int(sys.argv[2])
 for _ in range(50):
-    store.count("counted", 86400.0, today)
+    store.add("counted", 86400.0, today, 1)
 print(sum(store.take("taken", 86400.0, today, 30) for _ in range(20)))
 store.close()
 """
@@ -131,7 +131,8 @@ class Trouble:
         self.other = sqlite3.connect(self.path, isolation_level=None)
 
     def count(self) -> int:
-        return self.store.count("acme", DAY_S, TODAY)
+        self.store.add("acme", DAY_S, TODAY, 1)
+        return self.store.used("acme", DAY_S, TODAY)
 
 
 @pytest.fixture
@@ -224,7 +225,9 @@ def test_content_that_nobody_understands_is_passed_over(path: Path, row: tuple[o
     store._db.execute("insert into used values ('acme', 'a day', ?, null)", (TODAY,))
     assert store.recall(KEY, ACME) is None
     assert (store.dropped(), store.uses()) == ((), ())
-    assert (store.used("acme", DAY_S, TODAY), store.count("acme", DAY_S, TODAY)) == (0, 1)
+    assert store.used("acme", DAY_S, TODAY) == 0
+    store.add("acme", DAY_S, TODAY, 1)
+    assert store.used("acme", DAY_S, TODAY) == 1
 
 
 def test_words_of_a_vendor_that_no_file_could_hold_are_no_obstacle(path: Path) -> None:
@@ -237,7 +240,7 @@ def test_only_its_owner_can_read_it(path: Path) -> None:
     path.parent.mkdir()
     path.touch(mode=0o644)
     store = StateStore.open(path)
-    store.count("acme", DAY_S, TODAY)
+    store.add("acme", DAY_S, TODAY, 1)
     assert {file.name: f"{file.stat().st_mode & 0o777:o}" for file in path.parent.iterdir()} == dict.fromkeys(
         ("state.sqlite3", "state.sqlite3-wal", "state.sqlite3-shm"), "600"
     )
@@ -246,8 +249,8 @@ def test_only_its_owner_can_read_it(path: Path) -> None:
 
 def test_windows_that_are_long_over_are_forgotten(path: Path) -> None:
     memory = StateStore.open(path)
-    memory.count("acme", DAY_S, TODAY - 100)
-    memory.count("acme", DAY_S, TODAY)
+    memory.add("acme", DAY_S, TODAY - 100, 1)
+    memory.add("acme", DAY_S, TODAY, 1)
     memory.close()
     assert [use.window for use in StateStore.open(path).uses()] == [TODAY]
 

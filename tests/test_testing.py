@@ -7,8 +7,8 @@ from conftest import make_provider
 
 from router.faults import Fault, Kind
 from router.testing import Script, ScriptedTransport, run_virtual
-from router.transport import Call
-from router.types import Answer, Request
+from router.transport.base import Call, Piece, stream
+from router.types import Answer, Chunk, Request
 
 PROVIDER = make_provider(keys=2)
 
@@ -59,6 +59,25 @@ def test_a_transport_answers_by_script(script: Script, result: Answer | Fault, s
     said, took = run_virtual(main())
     assert said == result
     assert took == pytest.approx(seconds, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("result", "texts"),
+    [
+        pytest.param(Answer("3 + 4 is 7"), ["3 ", "+ ", "4 ", "is ", "7"], id="answer"),
+        pytest.param(Answer(""), [], id="answer without words"),
+        pytest.param(Fault(Kind.TIMEOUT), ["It ", "is"], id="fault"),
+    ],
+)
+def test_a_stream_comes_word_by_word(result: Answer | Fault, texts: list[str]) -> None:
+    async def main() -> tuple[list[Piece], float]:
+        transport = ScriptedTransport(lambda _call: result, begun="It is")
+        return [piece async for piece in stream(transport, call(), lambda: None)], asyncio.get_running_loop().time()
+
+    (*pieces, last), took = run_virtual(main())
+    assert [piece.text for piece in pieces if isinstance(piece, Chunk)] == texts
+    assert last == result
+    assert took == pytest.approx(len(texts) + 1, abs=0.001)
 
 
 def test_a_transport_remembers_what_was_sent_when() -> None:

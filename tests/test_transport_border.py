@@ -28,7 +28,7 @@ from router.config.models import Door
 from router.faults import Blame, Kind
 from router.jsonl import decode, encode
 from router.log.scrub import Scrubber
-from router.transport import litellm_transport
+from router.transport import reading
 from router.transport.body import MAX_UNPACKED, MAX_WIRE
 from router.transport.model_list import list_models
 
@@ -378,7 +378,7 @@ def test_no_part_of_an_answer_holds_a_key(there: Border, model: str, door: Door,
     secret = make_provider(model, None).keys[0].secret
     assert secret is not None
     key = secret.reveal()
-    there.transport._scrub = Scrubber([("openai#1", secret)])
+    there.transport._reader.scrub = Scrubber([("openai#1", secret)])
     echo = key if spelt is str else "".join(f"\\u{ord(letter):04x}" for letter in key)
     choice = {"message": {"content": "fine", "extra": ["KEY"]}, "finish_reason": "KEY", "logprobs": {"of": "KEY"}}
     body = chat("", choices=[choice], model="KEY", KEY="KEY").body.replace(b"KEY", echo.encode())
@@ -392,7 +392,7 @@ def test_a_crash_on_reading_is_a_malformed_reply(there: Border, monkeypatch: pyt
     def broken(_body: object) -> object:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(litellm_transport, "answer_of", broken)
+    monkeypatch.setattr(reading, "answer_of", broken)
     for model, door in DOORS[:2]:
         fault = there.ask(chat("fine"), model, door).fault
         assert fault.kind is Kind.MALFORMED_REPLY

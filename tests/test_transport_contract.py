@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from vendors import Border, Came, Says, border, chat, refusal, said
+from vendors import Border, Came, Says, border, chat, refusal, said, stream
 
 from router.catalog.vendors import vendors
 from router.config.loading import load
@@ -151,6 +151,21 @@ def test_both_doors_send_the_same(there: Border, model: str, params: dict[str, J
     if params:
         assert body.get("some_switch") == (None if model.startswith("anthropic/") else {"on": [1]})
         assert body.get("max_tokens", body.get("max_completion_tokens")) == 50 or "contents" in body
+
+
+DIRECT = tuple(model for model in MODELS if model.partition("/")[0] in PREFIXES)
+NOT_ASKED = frozenset({"cerebras", "deepinfra", "mistral", "nvidia_nim", "perplexity"})
+"""LiteLLM does not pass `stream_options` on: some refuse what they do not know, and tell the tokens anyway."""
+
+
+@pytest.mark.parametrize("model", DIRECT)
+def test_both_doors_ask_for_the_same_stream(there: Border, model: str) -> None:
+    direct, wide = (there.ask(stream("7"), model, door, streams=True) for door in DOORS)
+    assert request_of(direct) == request_of(wide)
+    assert (direct.result, direct.chunks) == (wide.result, wide.chunks)
+    body = direct.seen[0].json
+    asks_for_usage = body.get("stream_options") == {"include_usage": True}
+    assert (body["stream"], asks_for_usage) == (True, model.partition("/")[0] not in NOT_ASKED)
 
 
 @pytest.mark.parametrize("model", MODELS)

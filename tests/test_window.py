@@ -102,4 +102,4 @@ def test_the_peak_is_the_most_in_any_window(steps: list[float]) -> None:
     for now in times:
         peak.see(now)
     windows = [sum(at <= end < at + 1.0 for at in times[: last + 1]) for last, end in enumerate(times)]
-    assert peak.most == max(windows, default=0)
+    assert peak.highest == max(windows, default=0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.config.yaml_nodes import Node, outline, parse, parse_mapping, scalar, shown_text
+from router.config.yaml_nodes import Node, outline, parse, scalar, shown_text
 from router.errors import ConfigError
 
 KEY = "sk-planted-0123456789abcdef"
@@ -148,28 +148,6 @@ def test_the_line_is_shown_by_its_signs_names_and_variables() -> None:
 )
 def test_what_looks_like_a_key_is_only_described(text: str, shown: str) -> None:
     assert shown_text(text) == shown
-
-
-def test_front_matter_gives_plain_values() -> None:
-    assert parse_mapping("scorer: exact\nparams: {temperature: 0}\n", "p.txt") == {
-        "scorer": "exact",
-        "params": {"temperature": 0},
-    }
-    assert parse_mapping("", "p.txt") == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
-        pytest.param("a: 1\na: 2", "p.txt:3:1:", id="same name twice"),
-        pytest.param("a: [", "p.txt:2:5:", id="no YAML"),
-        pytest.param("- a", "p.txt:2:1:", id="a list"),
-    ],
-)
-def test_front_matter_is_refused_at_its_place_in_the_prompt_file(text: str, place: str) -> None:
-    with pytest.raises(ConfigError) as refused:
-        parse_mapping(text, "p.txt", first_line=2)
-    assert str(refused.value).startswith(place)
 
 
 def test_a_variables_text_is_read_as_if_it_stood_in_the_file() -> None:

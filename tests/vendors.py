@@ -7,7 +7,7 @@ import gzip
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from router.jsonl import decode, encode
 from router.rates import parse_rate
 from router.transport.base import Call
 from router.transport.litellm_transport import LiteLLMTransport
-from router.types import Answer, Json, Request
+from router.types import Answer, Chunk, Json, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +120,15 @@ async def scripted() -> AsyncIterator[ScriptedVendor]:
 class RawVendor:
     """Answers each request with the same bytes, whatever they are, and hangs up; for what no HTTP server would say.
 
-    `more` is sent again and again after `reply`, up to `max_bytes`; `sent` counts what the other side took.
+    `more` is sent again and again after `reply`, up to `max_bytes`; `sent` counts what the other side took. One that
+    `holds` sends no more then, and waits until the other side is `gone`.
     """
 
     reply: bytes = b""
     more: bytes = b""
     max_bytes: int = 0
+    holds: bool = False
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
     requests: list[bytes] = field(default_factory=list)
     sent: int = 0
     url: str = ""
@@ -149,6 +152,9 @@ class RawVendor:
             writer.write(self.more)
             await writer.drain()
             self.sent += len(self.more)
+        if self.holds:
+            await reader.read()
+            self.gone.set()
 
 
 @asynccontextmanager
@@ -226,6 +232,25 @@ def said(body: object, status: int = 200, **headers: str) -> Says:
     return Says(status, encode(body), {**JSON, **named})
 
 
+EVENTS = {"content-type": "text/event-stream"}
+USED = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+
+
+def event(*, finish_reason: str | None = None, usage: object = None, **delta: object) -> bytes:
+    """One event of OpenAI's streams; one with usage has no choices, as OpenAI sends it."""
+    choices = [] if usage else [{"index": 0, "delta": delta, "finish_reason": finish_reason}]
+    body = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "served-model", "choices": choices}
+    return b"data: " + encode(body | ({"usage": usage} if usage else {})) + b"\n\n"
+
+
+def stream(*texts: str, finish_reason: str | None = "stop", done: bool = True, **headers: str) -> Says:
+    """A good stream in OpenAI's dialect."""
+    ends = [event(finish_reason=finish_reason), event(usage=USED)] if finish_reason else []
+    events = [event(role="assistant", content=""), *(event(content=text) for text in texts), *ends]
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Says(200, b"".join(events) + b"data: [DONE]\n\n" * done, {**EVENTS, **named})
+
+
 def zipped(plain: Says) -> Says:
     """The same reply, packed."""
     return Says(plain.status, gzip.compress(plain.body), {**plain.headers, "content-encoding": "gzip"})
@@ -273,6 +298,11 @@ class Came:
     result: Answer | Fault
     seen: tuple[Seen, ...]
     told: int
+    chunks: tuple[Chunk, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return "".join(chunk.text for chunk in self.chunks)
 
     @property
     def fault(self) -> Fault:
@@ -304,11 +334,18 @@ class Border:
         url: str | None = None,
         timeout_s: float = 10.0,
         question: str = "What is 3 + 4?",
+        streams: bool = False,
     ) -> Came:
         """Send one question, answered as scripted."""
         self.vendor.says(script)
         asking = self.ask_at(
-            url or self.vendor.url + path, model, door, params=params, timeout_s=timeout_s, question=question
+            url or self.vendor.url + path,
+            model,
+            door,
+            params=params,
+            timeout_s=timeout_s,
+            question=question,
+            streams=streams,
         )
         came = self.runner.run(asking)
         return replace(came, seen=tuple(self.vendor.seen))
@@ -322,12 +359,19 @@ class Border:
         params: Mapping[str, Json] | None = None,
         timeout_s: float = 10.0,
         question: str = "What is 3 + 4?",
+        streams: bool = False,
     ) -> Came:
         """Send one question to whoever is there."""
         provider = make_provider(model, url, door, params=params, timeout_s=timeout_s)
         told: list[bool] = []
         call = Call(provider, provider.keys[0], model, Request.of(question))
-        return Came(await self.transport.send(call, lambda: told.append(True)), (), len(told))
+        if not streams:
+            return Came(await self.transport.send(call, lambda: told.append(True)), (), len(told))
+        async with aclosing(self.transport.stream(call, lambda: told.append(True))) as pieces:
+            came = [piece async for piece in pieces]
+        *chunks, result = came
+        assert not isinstance(result, Chunk)
+        return Came(result, (), len(told), tuple(chunk for chunk in chunks if isinstance(chunk, Chunk)))
 
 
 @contextmanager

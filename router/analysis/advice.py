@@ -69,7 +69,7 @@ def _grouped(items: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
 def _episodes(
     episodes: Iterable[Episode], family: Family, apart: Callable[[Episode], Hashable] = lambda _each: None
 ) -> Iterable[list[Episode]]:
-    """Those of a family together that one advice is enough for: of one provider with one fault, unless set `apart`."""
+    """Groups of a family, each for one piece of advice: one provider with one fault, unless `apart` separates them."""
     mine = (each for each in episodes if family_of(each.fault) is family)
     return _grouped(mine, lambda each: repr((each.provider, each.fault, each.alike, apart(each)))).values()
 
@@ -85,13 +85,15 @@ def _dead(mine: Sequence[Episode]) -> Advice:
         return _advice(
             first,
             f"{refused} alike within seconds at {time_of_day(first.started_at)} ({_said(first)}): the address or the "
-            f"vendor rather than the keys. Check `base_url:` under `{provider}:`, and from where the calls go out.",
+            f"vendor rather than the keys. Check `base_url:` under `{provider}:`, and where calls leave from.",
         )
     if first.fault == Kind.ACCOUNT_BANNED:
-        return _advice(first, f"{at}: the vendor has closed the account. Write to the vendor before another key goes.")
+        return _advice(
+            first, f"{at}: the vendor has closed the account. Write to the vendor before another key is lost."
+        )
     if first.answered_before:
         answers = counted(sum(each.answered_before for each in mine), "good answer")
-        more = f"after {answers} in this run: revoked, or run out"
+        more = f"after {answers} in this run: revoked or expired"
         return _advice(first, f"{at} {more}. Replace it, or take it out of `keys:` under `{provider}:`.")
     more = "without one good answer in this run: mistyped, dead, or for another address of the vendor"
     return _advice(first, f"{at} {more}. Replace it, take it out of `keys:`, or check `base_url:`.")
@@ -117,13 +119,13 @@ def _path(mine: Sequence[Episode]) -> Advice:
     first, provider = mine[0], mine[0].provider
     if first.fault == Kind.REGION_BLOCKED:
         words = (
-            f"{provider} does not serve this address's region ({_said(first)}). Leave it out, or go there another way"
+            f"{provider} does not serve this address's region ({_said(first)}). Leave it out, or reach it another way"
         )
         return _advice(first, f"{words}.", "enabled: false")
     often = f" {times(len(mine))}, first" if len(mine) > 1 else ""
     return _advice(
         first,
-        f"{provider} refused this address{often} at {time_of_day(first.started_at)} ({_said(first)}). Go out from "
+        f"{provider} refused this address{often} at {time_of_day(first.started_at)} ({_said(first)}). Call from "
         "another address (no VPN, no shared proxy or cloud host), or ask the vendor why.",
     )
 
@@ -139,7 +141,7 @@ def _access(rows: Sequence[Errors]) -> Advice:
     return _about(
         rows,
         who,
-        f"{who} {refused} {listed(first.models)} ({_said_in(first)}), said {number}. Ask the vendor for access, name "
+        f"{who} {refused} {listed(first.models)} ({_said_in(first)}), {number}. Ask the vendor for access, name "
         f"another `model:` under `{first.provider}:`, or leave the key out.",
     )
 
@@ -149,7 +151,9 @@ def _access(rows: Sequence[Errors]) -> Advice:
 
 def _unknown(row: Errors) -> Advice:
     who = row.key or row.provider
-    words = f"{who} answered {times(row.count)} with what is not recognised: please report {_said_in(row)}"
+    words = (
+        f"{who} gave {counted(row.count, 'answer')} that the router does not recognise; please report {_said_in(row)}"
+    )
     return _about([row], who, f"{words}.")
 
 
@@ -187,14 +191,14 @@ def _trouble(rows: Sequence[Errors], usage: Usage, seen: Seen, lasting: Iterable
     ]
     slowest_s = max((row.slowest_s for row in rows if row.fault == Kind.TIMEOUT), default=0.0)
     line = timeout_line(usage.latency_max_s, slowest_s)
-    end = "A shorter timeout loses less" if line else "Nothing to change: it is the vendor's trouble"
+    end = "A shorter timeout loses less" if line else "Nothing to change: it is the vendor's problem"
     return _about(rows, provider, f"{'; '.join(filter(None, parts))}. {end}.", line)
 
 
 def _unexplained(
     errors: Mapping[Family, Mapping[str, Sequence[Errors]]], lasting: Sequence[Episode], whole: Mapping[str, Usage]
 ) -> Iterable[Advice]:
-    """Failed calls of which no rest or drop in the log tells: so that everybody who failed is named."""
+    """Failed calls that no rest or drop in the log explains, so that everybody who failed is named."""
     told = {(family_of(episode.fault), episode.provider) for episode in lasting}
     for family in (Family.DEAD, Family.QUOTA, Family.PATH):
         for provider, rows in errors[family].items():

@@ -1,4 +1,4 @@
-"""Follows a run that goes on: state changes and faults as short lines, as they come."""
+"""Follows a run while it is going on: changes of state and faults as short lines, as they come."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def follow(path: Path, emit: Callable[[str], None], *, sleep: Callable[[float], 
 
 
 def _logged(path: Path) -> Iterator[Logged | None]:
-    """The file's events for ever; None wherever there is nothing more as yet."""
+    """The file's events, without an end; None whenever there is nothing new yet."""
     tail = _Tail(path)
     while True:
         lines = tail.lines()

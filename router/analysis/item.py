@@ -109,9 +109,10 @@ def _then(call: AttemptFinished, following: object) -> str:
 
 
 def _results(paths: Sequence[Path], item: str) -> Iterator[Row]:
-    """What the results beside the logs say of an item."""
-    beside = [path.with_name(RESULTS) for path in paths]
-    return (row for row in rows([path for path in beside if path.is_file()]) if row.get("trial") == item)
+    """What the results beside each log say of an item: its last row, which stands in the place of those before."""
+    for beside in (path.with_name(RESULTS) for path in paths):
+        found = [row for row in (rows([beside]) if beside.is_file() else ()) if row.get("trial") == item]
+        yield from found[-1:]
 
 
 def _nearest(lines: Iterable[Row], item: str) -> str:

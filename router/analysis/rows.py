@@ -1,4 +1,4 @@
-"""A log's lines as the events that were written, each with its time; whatever is none of them is damaged."""
+"""A log's lines as the events that were written, each with its time; everything else is damaged."""
 
 from __future__ import annotations
 

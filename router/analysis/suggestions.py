@@ -19,7 +19,7 @@ TELLING_SHARE = 0.1
 """A refusal after fewer calls than this share of the declared rate says nothing about the rate."""
 TELLING_CALLS = 5
 STRAY_AMONG = 20
-SHORTEST_TIMEOUT_S = 15.0
+MIN_TIMEOUT_S = 15.0
 MINUTE_S, HOURS_S, DAY_S = 60.0, 2 * 3600.0, 86400.0
 COARSE = 10
 
@@ -99,7 +99,7 @@ def timeout_line(slowest_answer_s: float | None, hung_s: float) -> str | None:
     """A timeout of four times the slowest answer, where the calls that hung took more than twice that."""
     if slowest_answer_s is None:
         return None
-    enough_s = max(SHORTEST_TIMEOUT_S, math.ceil(4 * slowest_answer_s / 5) * 5.0)
+    enough_s = max(MIN_TIMEOUT_S, math.ceil(4 * slowest_answer_s / 5) * 5.0)
     return f"timeout: {enough_s:g}s" if 2 * enough_s < hung_s else None
 
 

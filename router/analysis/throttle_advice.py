@@ -28,7 +28,7 @@ def on_throttles(mine: Sequence[Throttle]) -> Advice:
     number, calls = sum(each.about_rate for each in mine), sum(each.calls for each in mine)
     first = f"{who} {were} throttled {times(number)} ({fault}) in {counted(calls, 'call')}"
     if is_stray(number, calls):
-        return Advice(telling.provider, who, fault, f"{first}: nothing to change unless it comes again.")
+        return Advice(telling.provider, who, fault, f"{first}: nothing to change unless it happens again.")
     words, line = {"token_limit": _on_tokens, "concurrency": _on_concurrency}.get(fault, _on_rate)(telling)
     return Advice(telling.provider, who, fault, f"{first}{words}.", line)
 
@@ -38,12 +38,12 @@ def _on_rate(throttle: Throttle) -> tuple[str, str | None]:
     declares = f"it declares {throttle.declared}" if throttle.declared else "it declares no rate"
     if is_too_long(throttle):
         told = seconds(throttle.told_s or 0.0)
-        return f" and told to wait {told}: that is no limit of a minute, so ask the vendor what it limits", None
+        return f" and asked to wait {told}: that is not a limit per minute, so ask the vendor what it limits", None
     if window is None or found is None:
         return f"; {declares}, and the log does not say after how many calls it was refused at its full rate", None
     after = f", mostly after {counted(found, 'call')} in {window_words(window)}; {declares}{_headers(throttle)}"
     line = rate_line(throttle.declared, found, window, "key_rate" if throttle.scope == "account" else "rate")
-    doubt = "; so few say nothing about the rate, perhaps something else uses this account"
+    doubt = "; so few calls say nothing about the rate; perhaps something else uses this account"
     return after if line else f"{after}{doubt}", line
 
 

@@ -60,7 +60,7 @@ class Throttle:
 
     @property
     def sent_median(self) -> int | None:
-        """Mostly so many."""
+        """The median of these counts."""
         return median_low(self._counts) if self._counts else None
 
     @property

@@ -12,15 +12,15 @@ MAX_QUOTED = 160
 MAX_LISTED = 5
 
 
-def quoted(message: str, most: int = MAX_QUOTED) -> str:
+def quoted(message: str, max_length: int = MAX_QUOTED) -> str:
     """A vendor's words in quotes, cut where they are long."""
-    return f'"{message if len(message) <= most else message[: most - 1].rstrip() + "…"}"' if message else ""
+    return f'"{message if len(message) <= max_length else message[: max_length - 1].rstrip() + "…"}"' if message else ""
 
 
 def said(status: object, code: str, message: str) -> str:
     """All that a vendor said: `HTTP 402 insufficient_balance "Insufficient Balance"`."""
     parts = [f"HTTP {status}" if str(status or "").isdigit() else "", code, quoted(message)]
-    return " ".join(filter(None, parts)) or "without a word"
+    return " ".join(filter(None, parts)) or "without a message"
 
 
 def seconds(amount: float) -> str:

@@ -20,6 +20,7 @@ DEFAULT_PREFIX = "openai"
 
 Dialect = Literal["openai", "anthropic", "gemini"]
 Counts = Literal["requests", "tokens"]
+Images = Literal["url", "inline", "none"]
 _WINDOWS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "reset": 0.0}
 
 
@@ -54,7 +55,8 @@ class Vendor:
     of this vendor from all others. `credentials` are what it takes beside a key, `params` what its models take beside
     OpenAI's parameters, `clock` the zone of its times that name none. `retry_arguments` is false where LiteLLM would
     put them into the body, `hidden_retries` true where it retries without listing the vendor among those like OpenAI;
-    `instead` is the prefix to write. `shares`, `limits` and `bans` are for people, from `sources`.
+    `instead` is the prefix to write, `standard_tier` its name of the service tier that is not flex; `images` is how it
+    is sent images, where `direct` does not tell. `shares`, `limits` and `bans` are for people, from `sources`.
     """
 
     id: str
@@ -79,7 +81,9 @@ class Vendor:
     retry_arguments: bool = True
     hidden_retries: bool = False
     schemas: bool = True
+    images: Images | None = None
     instead: str = ""
+    standard_tier: str = "default"
     shares: str = ""
     limits: str = ""
     bans: str = ""
@@ -129,6 +133,12 @@ def is_direct(prefix: str) -> bool:
     """Whether requests with a prefix are the same through both doors, which a contract test holds."""
     vendor = of_prefix(prefix)
     return vendor is not None and prefix in vendor.direct
+
+
+def images_of(prefix: str) -> Images:
+    """Whether images may go to a vendor by their address, or inline only; whoever is not known takes them inline."""
+    vendor = of_prefix(prefix)
+    return (vendor and vendor.images) or ("url" if is_direct(prefix) else "inline")
 
 
 def takes_schemas(prefix: str) -> bool:

@@ -43,7 +43,7 @@ def _unpaced(provider: Provider, *, has_budget: bool) -> Finding:
     held = f"only concurrency {provider.concurrency} holds it back" if provider.concurrency else "nothing paces it"
     if has_budget:
         held = f"it has a budget but no pace: {held} until that is used up"
-    message = f"it declares no rate up to a minute: {held}; state what your account is granted"
+    message = f"it declares no rate over a minute or less: {held}; declare what your account is granted"
     return _finding(provider, Level.WARNING, "no_rate", message, "rate: 60/min")
 
 
@@ -64,8 +64,8 @@ def _of_paces(short: _Limit, long: _Limit) -> tuple[str, Level, str] | None:
     """What is odd about two paced limits that hold together, `long` over the longer window or the same."""
     reach, amount = short.rate.per_second * long.rate.period_s, long.rate.amount
     if short.rate.period_s == long.rate.period_s and reach != amount:
-        least = min(short, long, key=lambda limit: limit.rate.amount)
-        message = f"of {short.words} and {long.words} only {least.words} counts"
+        lower = min(short, long, key=lambda limit: limit.rate.amount)
+        message = f"of {short.words} and {long.words} only {lower.words} has an effect"
         return "contradictory_rates", Level.WARNING, message
     if reach < amount:
         return _unreachable(short, long, reach)
@@ -81,7 +81,7 @@ def _of_budget(pace: _Limit, budget: _Limit) -> tuple[str, Level, str]:
     if reach < budget.rate.amount:
         return _unreachable(pace, budget, reach)
     lasts = _time(budget.rate.amount / pace.rate.per_second)
-    return "budget_lasts", Level.NOTE, f"at full pace ({pace.words}) its {budget.words} last {lasts}"
+    return "budget_lasts", Level.NOTE, f"at full pace ({pace.words}) its {budget.words} lasts {lasts}"
 
 
 def _unreachable(short: _Limit, long: _Limit, reach: float) -> tuple[str, Level, str]:

@@ -12,8 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from router.catalog.limits import told_limits
-from router.check import key_shapes as keyshapes
-from router.check import verdicts
+from router.check import key_shapes, verdicts
 from router.check.findings import Checkup, Finding, Heard, KeyView, Level, ProviderView, Verdict
 from router.check.vendor_limits import compare
 from router.config.masking import secrets
@@ -33,9 +32,11 @@ if TYPE_CHECKING:
 MIN_PAUSE_S = 1.0
 """Between two questions to one provider, however fast it may be asked."""
 CEILINGS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-DEAR = frozenset({*CEILINGS, "n", "thinking", "reasoning_effort", "tools", "tool_choice", "response_format", "stream"})
+COSTLY = frozenset(
+    {*CEILINGS, "n", "thinking", "reasoning_effort", "tools", "tool_choice", "response_format", "stream"}
+)
 """Parameters of the file that are left out: they cost tokens, or do not go with a ceiling of one token."""
-HI = Request(({"role": "user", "content": "Hi"},), params={"max_tokens": 1})
+PROBE = Request(({"role": "user", "content": "Hi"},), params={"max_tokens": 1})
 SKEWED_S = 5.0
 """A clock that is off by more than this misreads times that vendors tell, such as when to ask again."""
 
@@ -51,7 +52,7 @@ class Asked(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class ProbeDeps:
     """How questions are asked: what tests replace. `wall` is in seconds since the epoch."""
 
     transport: Callable[[Config], Transport]
@@ -61,7 +62,7 @@ class Means:
     min_pause_s: float = MIN_PAUSE_S
 
     @classmethod
-    def real(cls) -> Means:
+    def real(cls) -> ProbeDeps:
         """Over the network, or over loopback where the vendors are simulated."""
         from router.transport.litellm_transport import LiteLLMTransport
         from router.transport.model_list import list_models
@@ -74,30 +75,30 @@ async def ask_all(
     *,
     rehearse: bool = False,
     troubles: Sequence[tuple[str, Trouble]] = (),
-    means: Means | None = None,
+    deps: ProbeDeps | None = None,
 ) -> Asked:
     """Ask every key of every usable provider, or of simulated vendors in their place."""
     async with AsyncExitStack() as stack:
         if rehearse:
             config = await stack.enter_async_context(rehearsal(config, troubles=troubles))
-        chosen = means or Means.real()
+        chosen = deps or ProbeDeps.real()
         heard = await asyncio.gather(*(_ask_provider(config, provider, chosen) for provider in config.usable))
     return Asked(config, {name: each for answers in heard for name, each in answers.items()})
 
 
-async def _ask_provider(config: Config, provider: Provider, means: Means) -> dict[str, Heard]:
+async def _ask_provider(config: Config, provider: Provider, deps: ProbeDeps) -> dict[str, Heard]:
     """Ask one provider's keys, each after a pause. A transport of its own: what breaks one breaks no other."""
-    cheap = replace(provider, params={name: value for name, value in provider.params.items() if name not in DEAR})
+    cheap = replace(provider, params={name: value for name, value in provider.params.items() if name not in COSTLY})
     alone = replace(config, providers=(cheap,))
-    transport = means.transport(alone)
+    transport = deps.transport(alone)
     scrub = Scrubber(secrets(alone))
     heard: dict[str, Heard] = {}
     try:
         await transport.prepare()
         for key in cheap.keys:
             if heard:
-                await means.sleep(_pause_s(provider, means.min_pause_s))
-            heard[key.name] = await _ask(cheap, key, transport, means, is_first=not heard)
+                await deps.sleep(_pause_s(provider, deps.min_pause_s))
+            heard[key.name] = await _ask(cheap, key, transport, deps, is_first=not heard)
     except Exception as error:  # noqa: BLE001 - LiteLLM raises what it likes about a model or a parameter
         # It is the same for every key: what fails here fails before anything is sent.
         said = str(error) if isinstance(error, RouterError) else f"{type(error).__name__}: {error}"
@@ -117,16 +118,16 @@ def _model(provider: Provider) -> str:
     return provider.model_for(None) or ""
 
 
-async def _ask(provider: Provider, key: Key, transport: Transport, means: Means, *, is_first: bool) -> Heard:
+async def _ask(provider: Provider, key: Key, transport: Transport, deps: ProbeDeps, *, is_first: bool) -> Heard:
     """Ask one key, once more without the ceiling where the model refuses to have one."""
-    heard, result = await _send(provider, key, transport, means, HI)
+    heard, result = await _send(provider, key, transport, deps, PROBE)
     if isinstance(result, Fault) and _refuses_ceiling(result):
-        await means.sleep(_pause_s(provider, means.min_pause_s))
-        heard, result = await _send(provider, key, transport, means, replace(HI, params={}))
+        await deps.sleep(_pause_s(provider, deps.min_pause_s))
+        heard, result = await _send(provider, key, transport, deps, replace(PROBE, params={}))
     # One list a provider tells its time; it costs nothing, and answers come without their Date.
     if heard.verdict is Verdict.NO_ACCESS or (is_first and heard.verdict is not Verdict.UNREACHABLE):
-        await means.sleep(_pause_s(provider, means.min_pause_s))
-        heard = await _with_listing(provider, key, heard, means)
+        await deps.sleep(_pause_s(provider, deps.min_pause_s))
+        heard = await _with_listing(provider, key, heard, deps)
     return heard
 
 
@@ -135,9 +136,9 @@ def _refuses_ceiling(fault: Fault) -> bool:
 
 
 async def _send(
-    provider: Provider, key: Key, transport: Transport, means: Means, request: Request
+    provider: Provider, key: Key, transport: Transport, deps: ProbeDeps, request: Request
 ) -> tuple[Heard, Answer | Fault]:
-    started = means.wall()
+    started = deps.wall()
     result = await transport.send(Call(provider, key, _model(provider), request), lambda: None)
     fault = result if isinstance(result, Fault) else None
     heard = Heard(
@@ -147,18 +148,18 @@ async def _send(
         status=fault.status if fault else None,
         vendor_code=fault.vendor_code if fault else "",
         message=_one_line(fault.message) if fault else "",
-        latency_s=round(means.wall() - started, 3),
+        latency_s=round(deps.wall() - started, 3),
         limits=dict(result.limits),
     )
     return heard, result
 
 
-async def _with_listing(provider: Provider, key: Key, heard: Heard, means: Means) -> Heard:
+async def _with_listing(provider: Provider, key: Key, heard: Heard, deps: ProbeDeps) -> Heard:
     """Add the vendor's clock and, where this key may not use its model, the models that it has."""
-    started = means.wall()
-    listing = await means.models(provider, key)
+    started = deps.wall()
+    listing = await deps.models(provider, key)
     models = listing.models if heard.verdict is Verdict.NO_ACCESS else ()
-    return replace(heard, models=models, skew_s=_skew_s(listing.date, started, means.wall()))
+    return replace(heard, models=models, skew_s=_skew_s(listing.date, started, deps.wall()))
 
 
 def _one_line(text: str) -> str:
@@ -211,7 +212,7 @@ def _with_answers(view: ProviderView, provider: Provider, answers: Answers) -> P
 def _of_provider(provider: Provider, answers: Answers) -> Iterator[Finding]:
     heard = {key.name: answers[key.name] for key in provider.keys if key.name in answers}
     yield from verdicts.findings(provider, heard)
-    vendor = keyshapes.vendor_of(provider)
+    vendor = key_shapes.vendor_of(provider)
     yield from compare(provider, [limit for each in heard.values() for limit in told_limits(vendor, each.limits)])
 
 
@@ -223,6 +224,6 @@ def _skew(heard: Iterable[Heard]) -> Iterator[Finding]:
         side = "ahead of" if skew_s > 0 else "behind"
         message = (
             f"this machine's clock is {abs(skew_s):,.0f} s {side} the vendors', by {len(skews)} of their Date headers; "
-            "it misreads waits that they tell as times: set it, or switch NTP on"
+            "so it misreads waits that they give as times: set it, or switch on NTP"
         )
         yield Finding(Level.WARNING, "clock_skew", "", message)

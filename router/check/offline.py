@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from router.catalog.vendors import of_prefix, prefix_of
-from router.check import key_shapes as keyshapes
+from router.check import key_shapes
 from router.check.declared_limits import pace_findings
 from router.check.findings import Checkup, Finding, KeyView, Level, ProviderView, Remembered, UseView
 from router.config.accounts import shared
@@ -18,29 +15,7 @@ from router.config.models import Config, Key, Provider
 from router.rates import Rate
 from router.store import Dropped, Use, identity, scope_of
 
-STOLEN_LITELLM = frozenset({"1.82.7", "1.82.8"})
-"""Releases with a credential stealer inside: https://github.com/BerriAI/litellm/issues/24512."""
-STOLEN_PTH = "litellm_init.pth"
-"""What 1.82.8 left behind: Python runs it at every start, and uninstalling the package does not remove it."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """The installed LiteLLM: its version, None where there is none, and the folders that Python starts from."""
-
-    litellm: str | None
-    folders: tuple[Path, ...]
-
-    @classmethod
-    def here(cls) -> Installation:
-        """Look without importing it."""
-        try:
-            version = metadata.version("litellm")
-        except metadata.PackageNotFoundError:
-            version = None
-        paths = sysconfig.get_paths()
-        return cls(version, tuple(dict.fromkeys(Path(paths[name]) for name in ("purelib", "platlib"))))
 
 
 def examine(
@@ -50,7 +25,6 @@ def examine(
     dropped: Iterable[Dropped] = (),
     uses: Iterable[Use] = (),
     unreadable: str = "",
-    installation: Installation | None = None,
 ) -> Checkup:
     """Examine a configuration; `now` is in seconds since the epoch.
 
@@ -64,7 +38,7 @@ def examine(
         rehearse=config.rehearse,
         rehearses_now=config.wants_rehearsal,
         providers=providers,
-        findings=(*_unread(unreadable), *_findings(config, providers, installation or Installation.here())),
+        findings=(*_unread(unreadable), *_findings(config, providers)),
         remembered=tuple(known.values()),
     )
 
@@ -91,7 +65,7 @@ def _view(
 
 
 def _key_view(key: Key, provider: Provider, known: Mapping[str, Remembered]) -> KeyView:
-    looks_like = keyshapes.looks_like(key.secret.reveal()) if key.secret else ""
+    looks_like = key_shapes.looks_like(key.secret.reveal()) if key.secret else ""
     return KeyView(key.name, key.fingerprint, key.account, looks_like, known.get(identity(key, provider)))
 
 
@@ -115,8 +89,7 @@ def _without_query(url: str | None) -> str | None:
     return url.partition("?")[0].partition("#")[0] if url else None
 
 
-def _findings(config: Config, views: Sequence[ProviderView], installation: Installation) -> Iterator[Finding]:
-    yield from stolen_litellm(installation)
+def _findings(config: Config, views: Sequence[ProviderView]) -> Iterator[Finding]:
     yield from _who_runs(config)
     for provider, view in zip(config.providers, views, strict=True):
         yield from _of_provider(provider, view)
@@ -126,27 +99,6 @@ def _findings(config: Config, views: Sequence[ProviderView], installation: Insta
 def _unread(why: str) -> Iterator[Finding]:
     if why:
         yield Finding(Level.WARNING, "memory_unreadable", "", f"what earlier runs learnt is not known: {why}")
-
-
-def stolen_litellm(installation: Installation) -> Iterator[Finding]:
-    """Traces of the LiteLLM releases that stole credentials."""
-    if installation.litellm in STOLEN_LITELLM:
-        yield Finding(
-            Level.PROBLEM,
-            "stolen_litellm",
-            "",
-            f"LiteLLM {installation.litellm} is installed, a release that steals credentials: uninstall it, take this "
-            "machine for compromised, and replace every key that it could read",
-        )
-    for folder in installation.folders:
-        if (path := folder / STOLEN_PTH).exists():
-            yield Finding(
-                Level.PROBLEM,
-                "stolen_litellm",
-                "",
-                f"{path} runs at every start of Python; LiteLLM 1.82.8 put it there to steal credentials: delete it, "
-                "take this machine for compromised, and replace every key that it could read",
-            )
 
 
 def _who_runs(config: Config) -> Iterator[Finding]:
@@ -170,7 +122,7 @@ def _of_provider(provider: Provider, view: ProviderView) -> Iterator[Finding]:
         yield _finding(provider, Level.NOTE, "left_out", f"left out: none of its keys is set; set {names}")
     elif provider.missing:
         names = ", ".join(provider.missing)
-        yield _finding(provider, Level.WARNING, "not_set", f"{names} is not set; it goes on with its other keys")
+        yield _finding(provider, Level.WARNING, "not_set", f"{names} is not set; it runs with its other keys")
     if provider.keys_from:
         yield _finding(provider, Level.NOTE, "usual_name", provider.keys_from)
     yield from _unread_variables(provider)
@@ -184,7 +136,7 @@ def _of_provider(provider: Provider, view: ProviderView) -> Iterator[Finding]:
 def _unencrypted(provider: Provider) -> Iterator[Finding]:
     parts = urlsplit(provider.base_url or "")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK and any(key.secret for key in provider.keys):
-        message = "base_url is http: its keys travel unencrypted; use https, or keep this to a network of your own"
+        message = "base_url is http, so its keys travel unencrypted; use https, except on a network of your own"
         yield _finding(provider, Level.WARNING, "unencrypted", message)
 
 
@@ -194,7 +146,7 @@ def _of_key(provider: Provider, key: Key, view: KeyView) -> Iterator[Finding]:
     if remembered := view.remembered:
         message = (
             f"dropped by an earlier run as {remembered.fault}, and left out since; "
-            f"router check --live asks it again, router check --forget {key.name} forgets it"
+            f"`router check --live` asks it again, `router check --forget {key.name}` forgets it"
         )
         yield Finding(Level.PROBLEM, "dropped", key.name, message, line=provider.line or None)
     if shape := _shape(provider, key.secret.reveal()):
@@ -204,11 +156,11 @@ def _of_key(provider: Provider, key: Key, view: KeyView) -> Iterator[Finding]:
 
 def _shape(provider: Provider, secret: str) -> tuple[Level, str, str] | None:
     """What a key's looks say against it."""
-    meant, seen = keyshapes.vendor_of(provider), keyshapes.looks_like(secret)
-    if meant and keyshapes.is_placeholder(secret):
-        return Level.PROBLEM, "placeholder", "is an example's text, not a key; put the key there"
+    meant, seen = key_shapes.vendor_of(provider), key_shapes.looks_like(secret)
+    if meant and key_shapes.is_placeholder(secret):
+        return Level.PROBLEM, "placeholder", "is the text of an example, not a key; put the real key there"
     if seen and meant and seen != meant.name:
-        begins = keyshapes.beginning_of(secret)
+        begins = key_shapes.beginning_of(secret)
         return Level.PROBLEM, "other_vendor", f"looks like a key of {seen} ({begins}…), but goes to {meant.name}"
     if meant and meant.begins and not secret.startswith(meant.begins):
         message = f"does not look like one of {meant.name}'s keys, which begin with {' or '.join(meant.begins)}"
@@ -223,13 +175,13 @@ def _shared(config: Config) -> Iterator[Finding]:
         names = " and ".join(key.name for _, key in holders)
         message = (
             f"{names} are one account: its rests, its key_rate and its daily counts are shared; rate and tokens hold "
-            "for each provider by itself, so what the account takes altogether goes under key_rate"
+            "for each provider separately, so what the account is granted in total goes under key_rate"
         )
         yield _finding(first, Level.NOTE, "one_account", message)
 
 
 def _unread_variables(provider: Provider) -> Iterator[Finding]:
-    """What other tools would heed in the environment, and this file does not name."""
+    """Variables that other tools would use and this file does not name."""
     option = {"API_KEY": "keys", "BASE_URL": "base_url", "API_BASE": "base_url"}
     for name in provider.unread:
         end = "_".join(name.split("_")[-2:])
@@ -238,9 +190,7 @@ def _unread_variables(provider: Provider) -> Iterator[Finding]:
         place = (
             "headers: {OpenAI-Project: …}" if end == "PROJECT_ID" else f"{option.get(end, 'organization')}: ${{{name}}}"
         )
-        message = (
-            f"{name} is set and has no effect here, since the file does not name it; if it is meant, write {place}"
-        )
+        message = f"{name} is set but has no effect, since the file does not name it; to use it, write {place}"
         yield _finding(provider, Level.WARNING, "not_read", message)
 
 

@@ -43,7 +43,7 @@ class _Meaning(NamedTuple):
 
 MEANINGS: Mapping[Verdict, _Meaning] = {
     Verdict.THROTTLED: _Meaning(
-        Level.WARNING, "the key is good, but its limit is used up now; is another program at it?"
+        Level.WARNING, "the key is good, but its limit is used up now; does another program use it?"
     ),
     Verdict.QUOTA: _Meaning(Level.PROBLEM, "the key is good, but its quota is used up until the vendor resets it"),
     Verdict.NO_CREDIT: _Meaning(Level.PROBLEM, "the account has no credit: top it up, or take the key out"),
@@ -54,15 +54,13 @@ MEANINGS: Mapping[Verdict, _Meaning] = {
     Verdict.NO_ACCESS: _Meaning(Level.PROBLEM, "the key may not use this model"),
     Verdict.REGION: _Meaning(Level.PROBLEM, "the vendor does not serve the country that this machine calls from"),
     Verdict.ADDRESS: _Meaning(Level.PROBLEM, "the vendor refuses this machine's address; the key may be good"),
-    Verdict.REFUSED: _Meaning(
-        Level.WARNING, "the question was refused, which says little about the key; look at params"
-    ),
+    Verdict.REFUSED: _Meaning(Level.WARNING, "the question was refused, which says little about the key; check params"),
     Verdict.UNASKABLE: _Meaning(
-        Level.PROBLEM, "LiteLLM can put no question to it, so none was sent: correct model, params"
+        Level.PROBLEM, "LiteLLM cannot send it a question, so none was sent: correct model, params"
     ),
-    Verdict.UNREACHABLE: _Meaning(Level.PROBLEM, "no answer came: look at base_url, the network and the proxy"),
+    Verdict.UNREACHABLE: _Meaning(Level.PROBLEM, "no answer came: check base_url, the network and the proxy"),
     Verdict.FAILING: _Meaning(Level.PROBLEM, "the vendor failed; the key may be good: check again later"),
-    Verdict.UNCLEAR: _Meaning(Level.PROBLEM, "this says nothing sure about the key; read the vendor's words"),
+    Verdict.UNCLEAR: _Meaning(Level.PROBLEM, "this does not say whether the key is good; read the vendor's message"),
 }
 """What to do about each verdict but `works`."""
 
@@ -101,7 +99,7 @@ def _models(heard: Heard) -> str:
         return ""
     asked = heard.model.partition("/")[2]
     if not heard.models:
-        return f", {asked}; which ones it has, the vendor does not list"
+        return f", {asked}; the vendor does not list which models it has"
     shown = difflib.get_close_matches(asked, heard.models, MAX_MODELS, 0.0)
     rest = len(heard.models) - len(shown)
     return f", {asked}; it has {', '.join(shown)}{f' and {rest} more' if rest else ''}"

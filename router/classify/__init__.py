@@ -3,6 +3,6 @@
 from router.classify.evidence import Evidence, gather
 from router.classify.retry_after import retry_after
 from router.classify.rules import classify, limits
-from router.classify.success import examine, is_fault
+from router.classify.success import end_of, examine, is_broken, is_fault
 
-__all__ = ["Evidence", "classify", "examine", "gather", "is_fault", "limits", "retry_after"]
+__all__ = ["Evidence", "classify", "end_of", "examine", "gather", "is_broken", "is_fault", "limits", "retry_after"]

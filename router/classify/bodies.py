@@ -6,7 +6,7 @@ import re
 
 from router.jsonl import decode
 
-LONGEST = 65536
+MAX_LENGTH = 65536
 """Characters of a body that are looked at."""
 
 _TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*+(?:'|\\?\Z)|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|\b(?:True|False|None)\b""", re.DOTALL)
@@ -17,7 +17,7 @@ _LOOKS_LIKE_A_VALUE = re.compile(r"[\[{](?:\s|\\n)*[\]}\[{\"']")
 
 def documents(text: str) -> tuple[object, ...]:
     """The values that a text holds: one for JSON or a Python repr, one a line for streams, none for prose."""
-    text = text[:LONGEST].lstrip("\ufeff").strip()
+    text = text[:MAX_LENGTH].lstrip("\ufeff").strip()
     if not text or text[0] == "<":
         return ()
     if text[0] in '{["':

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from html import unescape
 
-from router.classify.bodies import LONGEST, documents, embedded
+from router.classify.bodies import MAX_LENGTH, documents, embedded
 from router.types import Reply
 
-DEEPEST = 12
+MAX_DEPTH = 12
 MAX_LEAVES = 400
 MAX_TEXT = 6000
 MAX_CODE = 64
@@ -93,7 +93,7 @@ class Evidence:
 
 def gather(reply: Reply, provider: str = "") -> Evidence:
     """Dig the evidence out of a reply; never raises, whatever the body holds."""
-    body = reply.body[:LONGEST]
+    body = reply.body[:MAX_LENGTH]
     page = _readable(body) if _HTML.match(body) else ""
     found = _Found()
     for document in () if page else documents(body):
@@ -149,7 +149,7 @@ class _Found:
         self._openings = 0
 
     def walk(self, value: object, path: tuple[str, ...] = (), depth: int = 0) -> None:
-        if depth > DEEPEST or self._leaves > MAX_LEAVES:
+        if depth > MAX_DEPTH or self._leaves > MAX_LEAVES:
             return
         if isinstance(value, dict):
             for name, inner in _plain_first(value):

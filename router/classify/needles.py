@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import chain
 
-_SHORTEST, _SHORTEST_CHINESE = 3, 1
+_MIN_LENGTH, _MIN_CHINESE = 3, 1
 _QUANTIFIER = re.compile(r"([?*+]|\{(\d+)(?:,\d*)?\})[?+]?")
 _PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(|.", re.DOTALL)
 
@@ -33,7 +33,7 @@ def _sharpness(words: frozenset[str]) -> tuple[int, int]:
 
 def beginning(needle: str) -> tuple[str, ...]:
     """The letters under which a needle is looked up."""
-    return tuple(needle[:_SHORTEST] if needle.isascii() else needle[:_SHORTEST_CHINESE])
+    return tuple(needle[:_MIN_LENGTH] if needle.isascii() else needle[:_MIN_CHINESE])
 
 
 def beginnings(text: str) -> Iterator[tuple[str, ...]]:
@@ -43,7 +43,7 @@ def beginnings(text: str) -> Iterator[tuple[str, ...]]:
 
 
 def _is_long_enough(word: str) -> bool:
-    return len(word) >= (_SHORTEST if word.isascii() else _SHORTEST_CHINESE)
+    return len(word) >= (_MIN_LENGTH if word.isascii() else _MIN_CHINESE)
 
 
 def _demands(source: str) -> Iterator[frozenset[str]]:

@@ -25,6 +25,7 @@ _OTHER_DIALECTS = ("response", "generated_text", "text", "result", "output", "ge
 """Where Ollama, Hugging Face, Cohere, Qianfan, DashScope, Bedrock, Spark and Hunyuan put their answers."""
 _FAILURES = frozenset({"error", "failed", "failure"})
 _END = "data: [DONE]"
+_LAST_EVENTS = frozenset({"message_stop", "response.completed"})
 
 
 def examine(reply: Reply, *, provider: str = "", now: float, parsed: object = None) -> Fault | None:
@@ -118,13 +119,14 @@ def _is_whole_stream(body: str) -> bool:
     if "event: error" in body or "event:error" in body:
         return False
     pieces = documents(body)
-    if any(_is_error(piece) for piece in pieces):
+    if any(is_broken(piece) for piece in pieces):
         return False
     return any(_says_something(piece) for piece in pieces) and (_END in body or any(map(_is_end, pieces)))
 
 
-def _is_error(piece: object) -> bool:
-    if not isinstance(piece, Mapping) or _says_error(piece):
+def is_broken(piece: object) -> bool:
+    """Whether one event of a stream says that there will be no answer, or only half of it."""
+    if not isinstance(piece, dict) or _says_error(piece):
         return True
     choice = _first(piece.get("choices"))
     return bool(choice.get("error")) or _is_cut(choice.get("finish_reason"))
@@ -148,13 +150,26 @@ def _says_something(piece: object) -> bool:
 
 
 def _is_end(piece: object) -> bool:
+    return bool(end_of(piece)) or (isinstance(piece, Mapping) and piece.get("type") in _LAST_EVENTS)
+
+
+def end_of(piece: object) -> str:
+    """Why the answer ended, where one event of a stream says it, in OpenAI's, Gemini's or another dialect."""
     if not isinstance(piece, Mapping):
-        return False
-    ends = (_first(piece.get("choices")).get("finish_reason"), _first(piece.get("candidates")).get("finishReason"))
-    return any(ends) or piece.get("type") in {"message_stop", "response.completed"}
+        return ""
+    delta = piece.get("delta")
+    delta = delta if isinstance(delta, Mapping) else {}
+    reasons = (
+        _first(piece.get("choices")).get("finish_reason"),
+        _first(piece.get("candidates")).get("finishReason"),
+        delta.get("stop_reason"),
+        delta.get("finish_reason"),
+        piece.get("done_reason"),
+    )
+    return next((reason for reason in reasons if reason and isinstance(reason, str)), "")
 
 
 def _first(value: object) -> Mapping[str, object]:
     """The first object of a list, an empty one where there is none."""
     first = value[0] if isinstance(value, list) and value else None
-    return first if isinstance(first, Mapping) else {}
+    return first if isinstance(first, dict) else {}

@@ -9,10 +9,14 @@ from typing import Annotated
 
 import typer
 
-from router.cli import check, explain, logs, plan, score, simulate, streams
+from router.cli import check, compare, explain, export, logs, plan, report, score, show, simulate, streams
 from router.cli import eval as evaluation
+from router.cli.continuing import NEWEST
+from router.cli.options import filled
 from router.errors import ConfigError, RouterError
 
+ALONE = {"--resume": NEWEST, "--cache": ""}
+"""What options mean that stand without a value."""
 DONE, BELOW_THRESHOLD, NO_ANSWER, USAGE, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
@@ -24,10 +28,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("eval")(evaluation.evaluate)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("plan")(plan.plan)
 app.command("check")(check.check)
 app.command("logs")(logs.logs)
 app.command("explain")(explain.explain)
+app.command("show")(show.show)
+app.command("runs")(show.runs)
+app.command("export")(export.export)
 app.command("score")(score.score)
 app.command("simulate")(simulate.simulate)
 
@@ -58,7 +67,11 @@ def run(arguments: list[str]) -> int:
     """Run the command and return its exit code; a mistake of the user's is a message, never a traceback."""
     streams.prepare()
     try:
-        code = app(arguments, prog_name="router", standalone_mode=False)
+        code = app(
+            filled(arguments, ALONE) if arguments[:1] == ["eval"] else arguments,
+            prog_name="router",
+            standalone_mode=False,
+        )
     except ConfigError as error:
         streams.say(f"router: {error}")
         return USAGE

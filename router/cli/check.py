@@ -117,7 +117,7 @@ def _forget(name: str, *, as_json: bool) -> int:
         memory.close()
     if not forgotten:
         names = ", ".join(f"{each.key} ({each.key_hash})" for each in known) or "nothing"
-        raise ConfigError(f"--forget {name}: no such key is remembered; remembered is {names}")
+        raise ConfigError(f"--forget {name}: no such key is remembered; remembered keys: {names}")
     if as_json:
         from router.jsonl import encode_pretty
 

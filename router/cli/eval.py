@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +13,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
 
+import typer
+
 from router.cli import eval_options as options
 from router.cli import gate
+from router.cli.continuing import cache_to_use, command_of, go_on, going_on_with, run_to_resume
 from router.cli.eval_options import Across, BadRows, option
 from router.cli.options import wants_color
 from router.cli.planning import planned
+from router.cli.report import write_beside
 from router.cli.streams import put, say
 from router.cli.troubles import TROUBLE_HELP, parse_troubles
 from router.errors import CannotWrite, ConfigError
@@ -39,6 +44,7 @@ class Display(StrEnum):
 
 
 def evaluate(
+    context: typer.Context,
     prompts: options.Prompts = None,
     config: options.ConfigFile = None,
     data: options.Data = None,
@@ -60,23 +66,38 @@ def evaluate(
     timeout: options.Timeout = None,
     deadline: options.Deadline = None,
     max_wait: options.MaxWait = "15min",
+    max_cost: options.MaxCost = None,
     fail_on_error: Annotated[
-        float, option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", least=0, most=1)
+        float, option("--fail-on-error", "Exit 2 if a larger share of items has no answer.", min_=0, max_=1)
     ] = 0.05,
     min_accuracy: Annotated[
-        float | None, option("--min-accuracy", "Exit 1 below this accuracy.", least=0, most=1)
+        float | None, option("--min-accuracy", "Exit 1 below this accuracy.", min_=0, max_=1)
     ] = None,
     rehearse: options.Rehearse = None,
     trouble: Annotated[list[str] | None, option("--trouble", TROUBLE_HELP)] = None,
     log_dir: Annotated[Path, option("--log-dir", "Where runs are kept.")] = Path("runs"),
+    resume: Annotated[
+        str | None,
+        option("--resume", "Go on with a run: what it has is not asked again. Without PROMPT, as it began. [latest]"),
+    ] = None,
+    retry_errors: Annotated[bool, option("--retry-errors", "With --resume: ask again what has no answer.")] = False,
+    cache: Annotated[
+        str | None,
+        option("--cache", "Take answers from this file, and keep them there. [answers.sqlite3 in the state]"),
+    ] = None,
     output: Annotated[
         Path | None, option("--output", "Copy results.jsonl there at the end; - for stdout.", "-o")
     ] = None,
     display: Annotated[Display, option("--display", "What is shown while it runs.")] = Display.AUTO,
     json: Annotated[bool, option("--json", "Print the summary as JSON on stdout.")] = False,
+    report: Annotated[bool, option("--report/--no-report", "Write report.html at the end.")] = True,
     dry_run: Annotated[bool, option("--dry-run", "Check everything, show the first question, send nothing.")] = False,
 ) -> int:
     """Evaluate prompts over all providers at once."""
+    going_on = run_to_resume(resume, log_dir, retry_errors=retry_errors)
+    answers = cache_to_use(cache)
+    if going_on is not None and not prompts and data is None:
+        return go_on(context, going_on)
     plan = planned(
         prompts=prompts or [],
         config=config,
@@ -99,22 +120,29 @@ def evaluate(
         timeout=timeout,
         deadline=deadline,
         max_wait=max_wait,
+        max_cost=max_cost,
         log_dir=log_dir,
     )
-    rehearses = plan.config.wants_rehearsal if rehearse is None else rehearse
-    if trouble and not rehearses:
-        raise ConfigError("--trouble is for simulated vendors; add --rehearse")
-    if (rehearses or plan.config.simulated) and not rehearse:
-        gate.refuse_simulated(min_accuracy, gate.why_simulated(plan.config))
+    plan = replace(plan, command=command_of(context), resume=going_on, retry_errors=retry_errors, cache=answers)
+    rehearses = _rehearses(plan, min_accuracy, trouble, asked=rehearse)
     troubles = parse_troubles(trouble or [], plan.config)
     _check_output(output, as_json=json)
     first = plan.try_out()
     if dry_run:
         return _show_first(plan, first, rehearses=rehearses)
     evaluation = _run(plan, troubles if rehearses else None, display)
-    with suppress(BrokenPipeError):  # whoever read it has gone; how the run ended is to be known all the same
-        _print(evaluation, output, as_json=json, quiet=display is Display.NONE)
+    _tell(evaluation, output, as_json=json, quiet=display is Display.NONE, report=report)
     return _exit_code(evaluation, fail_on_error, min_accuracy)
+
+
+def _rehearses(plan: Plan, min_accuracy: float | None, trouble: list[str] | None, *, asked: bool | None) -> bool:
+    """Whether the vendors are to be simulated; raises ConfigError for what does not go with that."""
+    rehearses = plan.config.wants_rehearsal if asked is None else asked
+    if trouble and not rehearses:
+        raise ConfigError("--trouble is for simulated vendors; add --rehearse")
+    if (rehearses or plan.config.simulated) and not asked:
+        gate.refuse_simulated(min_accuracy, gate.why_simulated(plan.config))
+    return rehearses
 
 
 def _show_first(plan: Plan, first: Mapping[str, Sequence[Message]], *, rehearses: bool) -> int:
@@ -123,7 +151,8 @@ def _show_first(plan: Plan, first: Mapping[str, Sequence[Message]], *, rehearses
     notes = (*plan.task.notes, *plan.notes, *asyncio.run(tried(plan)))
     where = "simulated vendors" if rehearses else ", ".join(plan.asked) or "nobody"
     say(f"nothing was sent; {plan.task.total or 'all'} items would go to {where}.")
-    for note in (*notes, *_foreseen(plan, rehearses=rehearses)):
+    left = going_on_with(plan, rehearses=rehearses)
+    for note in (*notes, *left, *(() if left else _foreseen(plan, rehearses=rehearses))):
         say(note)
     say("The first one:")
     put("".join(f"[{each['role']}]\n{_shown(each['content'])}\n" for messages in first.values() for each in messages))
@@ -178,6 +207,13 @@ async def _evaluated(plan: Plan, troubles: Troubles | None, display: Display) ->
         return await evaluate_plan(plan, screen=screen, handle_signals=True)
 
 
+def _tell(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet: bool, report: bool) -> None:
+    with suppress(BrokenPipeError):  # whoever read it has gone; how the run ended is to be known all the same
+        _print(evaluation, output, as_json=as_json, quiet=quiet)
+    if report:
+        write_beside(evaluation.directory, quiet=quiet)
+
+
 def _print(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet: bool) -> None:
     results = evaluation.directory / "results.jsonl"
     has_rows_on_stdout = str(output) == "-"
@@ -199,31 +235,41 @@ def _summary_text(evaluation: Evaluation, stream: TextIO | None) -> str:
     from router.reports.summary_text import summary_text
 
     width = shutil.get_terminal_size().columns
-    return summary_text(evaluation.summary, width=width, color=wants_color(stream))
+    color = wants_color(stream)
+    return summary_text(evaluation.summary, width=width, color=color, comparisons=evaluation.comparisons)
 
 
 def _put_rows(results: Path) -> None:
+    for line in _rows(results, "--output -"):
+        put(line.decode())
+
+
+def _rows(results: Path, place: str) -> Iterator[bytes]:
+    """One line a trial, whatever was asked again; raises CannotWrite where they cannot be read."""
+    from router.evals.kept import KeptRows
+
     try:
-        with results.open(encoding="utf-8") as rows:
-            for row in rows:
-                put(row)
+        yield from KeptRows(results).lines()
     except OSError as error:
-        raise CannotWrite(f"--output -: {results} cannot be read: {error.strerror}") from None
+        raise CannotWrite(f"{place}: {results} cannot be read: {error.strerror}") from None
 
 
 def _check_output(output: Path | None, *, as_json: bool) -> None:
     """Find out before the first call, not after the last, that the results have no place to go."""
     if str(output) == "-" and as_json:
-        raise ConfigError("--output - and --json both want stdout; take one, or name a file")
+        raise ConfigError("--output - and --json both write to stdout; use one, or name a file")
     if output is not None and str(output) != "-" and not output.absolute().parent.is_dir():
-        raise ConfigError(f"--output {output}: {output.absolute().parent} is no directory; make it, or name another")
+        raise ConfigError(
+            f"--output {output}: {output.absolute().parent} is not a directory; create it, or name another"
+        )
     if output is not None and output.is_dir():
         raise ConfigError(f"--output {output}: this is a directory; name a file in it")
 
 
 def _copy(results: Path, output: Path) -> None:
     try:
-        shutil.copyfile(results, output)
+        with output.open("wb") as file:
+            file.writelines(_rows(results, f"--output {output}"))
     except OSError as error:
         raise CannotWrite(f"--output {output}: {error.strerror}; the results are in {results}") from None
 
@@ -231,13 +277,22 @@ def _copy(results: Path, output: Path) -> None:
 def _exit_code(evaluation: Evaluation, fail_on_error: float, min_accuracy: float | None) -> int:
     if evaluation.stopped is not None:
         say(f"router: {evaluation.stopped}")
-        return 2
-    for misfit in evaluation.misfits:
+    for misfit in () if evaluation.stopped else evaluation.misfits:
         say(f"router: {misfit}")
-    if evaluation.interrupted:
-        return 130
+    if (command := evaluation.summary["continue"]) is not None:
+        say(f"router: continue with: {command}")
+    if evaluation.stopped is not None or evaluation.interrupted:
+        return 2 if evaluation.stopped is not None else 130
     if evaluation.errors > fail_on_error * evaluation.items:
-        lost = f"{evaluation.errors} of {evaluation.items} items got no answer, or no mark"
-        say(f"router: {lost}; the first of them: {evaluation.why}\n`router logs {evaluation.directory}` explains it")
+        say(_lost(evaluation))
         return 2
     return gate.exit_code(evaluation.accuracy, min_accuracy)
+
+
+def _lost(evaluation: Evaluation) -> str:
+    first = f"; the first of them: {evaluation.why}" if evaluation.why else ""
+    directory = shlex.quote(str(evaluation.directory))
+    return (
+        f"router: {evaluation.errors} of {evaluation.items} items got no answer or no score{first}\n"
+        f"`router logs {directory}` explains it; `router eval --resume {directory} --retry-errors` asks them again"
+    )

@@ -17,8 +17,8 @@ def refuse_simulated(min_accuracy: float | None, why: str) -> None:
     """Raise ConfigError for a threshold that simulated vendors would be held to, though nobody asked for them."""
     if min_accuracy is not None:
         raise ConfigError(
-            f"--min-accuracy {min_accuracy:g}: simulated vendors show no accuracy, and nobody asked for them ({why}); "
-            "to try the gate on them add --rehearse"
+            f"--min-accuracy {min_accuracy:g}: an accuracy on simulated vendors means nothing, and they were not asked "
+            f"for ({why}); to try the gate on them add --rehearse"
         )
 
 

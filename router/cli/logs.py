@@ -33,7 +33,7 @@ def logs(
     from router import analysis
 
     if sum([item is not None, sql is not None, follow]) > 1:
-        raise ConfigError("--item, --sql and --follow exclude each other; take one")
+        raise ConfigError("--item, --sql and --follow cannot be combined; use one")
     if csv and (sql is None or json):
         raise ConfigError("--csv goes with --sql, and without --json")
     paths = analysis.find_logs(targets or [], log_dir)
@@ -58,7 +58,7 @@ def _follow(paths: tuple[Path, ...]) -> None:
     from router.analysis import follow
 
     if len(paths) > 1:
-        raise ConfigError(f"--follow takes one log, and these are {len(paths)}; name one of them")
+        raise ConfigError(f"--follow takes one log, but there are {len(paths)}; name one of them")
 
     follow(paths[0], lambda line: put(f"{line}\n"))
 

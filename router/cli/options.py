@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TextIO
+
+
+def filled(arguments: list[str], values: Mapping[str, str]) -> list[str]:
+    """The arguments, where an option that may stand alone and does has its value: `--resume` is `--resume=latest`."""
+    follow = [*arguments[1:], "-"]
+    return [
+        f"{word}={values[word]}" if word in values and next_.startswith("-") else word
+        for word, next_ in zip(arguments, follow, strict=True)
+    ]
 
 
 def wants_color(stream: TextIO | None) -> bool:

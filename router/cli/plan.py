@@ -19,6 +19,7 @@ from router.cli.streams import put
 
 if TYPE_CHECKING:
     from router.evals import Plan
+    from router.evals.detection import Detection
     from router.evals.expectations import Assumptions
     from router.evals.forecast import Forecast
 
@@ -45,9 +46,18 @@ def plan(
     max_cost: options.MaxCost = None,
     rehearse: options.Rehearse = None,
     tokens_out: Annotated[
-        int | None, option("--tokens-out", "Tokens of an answer. [max_tokens, else 256]", least=0)
+        int | None, option("--tokens-out", "Tokens of an answer. [max_tokens, else 256]", min_=0)
     ] = None,
     latency: Annotated[str | None, option("--latency", "How long a call lasts. [2s]")] = None,
+    detect: Annotated[
+        float | None,
+        option(
+            "--detect", "Say how many items a difference between prompts needs: 0.05 is 5 points.", min_=0.0001, max_=1
+        ),
+    ] = None,
+    accuracy: Annotated[
+        float, option("--accuracy", "With --detect: what the worse prompt has, about.", min_=0, max_=1)
+    ] = 0.8,
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON on stdout.")] = False,
 ) -> int:
     """Say what an evaluation will take, and send nothing: time, money, bottleneck, daily caps."""
@@ -75,19 +85,25 @@ def plan(
         timeout=None,
         deadline=None,
         max_wait=max_wait,
+        max_cost=max_cost,
         log_dir=Path("runs"),
     )
     asked.try_out()
     rehearses = asked.config.wants_rehearsal if rehearse is None else rehearse
     assumed = Assumptions(tokens_out, seconds_of("--latency", latency))
-    forecast, notes = foreseen(asked, assumed, max_cost, rehearses=rehearses)
-    _print(forecast, notes, as_json=json)
+    forecast, notes = foreseen(asked, assumed, rehearses=rehearses)
+    found = None if detect is None else _detection(detect, accuracy, asked.task.total)
+    _print(forecast, notes, found, as_json=json)
     return 0
 
 
-def foreseen(
-    plan: Plan, assumed: Assumptions, max_cost: float | None = None, *, rehearses: bool
-) -> tuple[Forecast, tuple[str, ...]]:
+def _detection(difference: float, accuracy: float, planned_items: int | None) -> Detection:
+    from router.evals.detection import detection
+
+    return detection(difference, accuracy, planned_items)
+
+
+def foreseen(plan: Plan, assumed: Assumptions, *, rehearses: bool) -> tuple[Forecast, tuple[str, ...]]:
     """The forecast of a plan, and in words what it assumes. Where no key is set, as if all were."""
     from router.evals.expectations import estimates, told, with_all_keys, works
     from router.evals.forecast import Forecaster, Terms
@@ -96,20 +112,21 @@ def foreseen(
     has_keys = bool(plan.config.usable)
     if rehearses or not has_keys:
         plan = replace(plan, config=with_all_keys(plan.config, simulated=rehearses))
-    terms = Terms(plan.max_samples, plan.max_wait_s, max_cost, time.time())
+    terms = Terms(plan.max_samples, plan.max_wait_s, plan.max_cost_usd, time.time())
     expected = estimates(plan, assumed)
     forecaster = Forecaster(plan.config, works(plan), expected, terms, price_list())
     notes = told(plan, assumed, expected)
     return forecaster.forecast(), notes if has_keys or rehearses else (*notes, "that every key is set; none is")
 
 
-def _print(forecast: Forecast, notes: tuple[str, ...], *, as_json: bool) -> None:
+def _print(forecast: Forecast, notes: tuple[str, ...], found: Detection | None, *, as_json: bool) -> None:
     if as_json:
         from router.jsonl import encode_pretty
 
-        put(encode_pretty({**asdict(forecast), "assumes": notes}).decode())
+        told = {} if found is None else {"detect": asdict(found)}
+        put(encode_pretty({**asdict(forecast), "assumes": notes, **told}).decode())
         return
     from router.reports.plan_text import plan_text
 
     width = shutil.get_terminal_size().columns
-    put(plan_text(forecast, notes, width=width, color=wants_color(sys.stdout)))
+    put(plan_text(forecast, notes, found, width=width, color=wants_color(sys.stdout)))

@@ -40,6 +40,7 @@ def planned(
     timeout: str | None,
     deadline: str | None,
     max_wait: str,
+    max_cost: float | None,
     log_dir: Path,
 ) -> Plan:
     """Read the files and put the evaluation together; raises ConfigError."""
@@ -61,6 +62,7 @@ def planned(
         max_samples=max_samples,
         deadline_s=seconds_of("--deadline", deadline),
         max_wait_s=seconds_of("--max-wait", max_wait) or 0.0,
+        max_cost_usd=max_cost,
         seed=seed,
     )
     if providers:
@@ -101,7 +103,7 @@ def _task(
     if data is not None:
         return data_task(data, Reading(limit, FieldMap.parse(mapped), bad_rows.value, shuffle, seed))
     if idle := [name for name, given in (("--map", mapped), ("--shuffle", shuffle)) if given]:
-        raise ConfigError(f"{idle[0]} is for --data; arithmetic has no file and comes from --seed alone")
+        raise ConfigError(f"{idle[0]} is for --data; arithmetic has no file and is made from --seed alone")
     return arithmetic_task(limit or 100, ops, seed)
 
 
@@ -119,5 +121,7 @@ def _prompts(paths: Sequence[Path], data: str | None) -> tuple[Prompt, ...]:
     from router.evals.prompts import VERBATIM, load
 
     if not paths and data is None:
-        raise ConfigError("name a prompt file, such as prompts/plain.txt; only the items of --data can do without")
+        raise ConfigError(
+            "name a prompt file, such as prompts/plain.txt; only items of --data can be asked without one"
+        )
     return tuple(load(path) for path in paths) or (VERBATIM,)

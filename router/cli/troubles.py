@@ -1,4 +1,4 @@
-"""The option `--trouble` of `eval` and `simulate`: what shall be wrong with which simulated vendor."""
+"""The option `--trouble` of `eval` and `simulate`: what goes wrong with which simulated vendor."""
 
 from __future__ import annotations
 

@@ -267,7 +267,7 @@ class _Reading:
     def check_key(self, name: str, secret: Secret, node: Node, read: _Keys) -> None:
         if not re.fullmatch(r"[!-~]+", secret.reveal()) or "${" in secret.reveal():
             odd = "a space, a line end, a full-width sign, or ${…} inside a variable"
-            self.mistake(node, f"{name} holds what no key holds ({odd}); copy it again from the vendor's page")
+            self.mistake(node, f"{name} contains what no key contains ({odd}); copy it again from the vendor's page")
         first, where = read.places.setdefault(secret, (name, node))
         if first != name:
             twice = f"{name} and {first} ({where.line}:{where.column}) are the same key"
@@ -306,4 +306,4 @@ def _unknown(name: str, known: Sequence[str], where: str) -> str:
         advice = f"{name} belongs under {homes[0]}"
     else:
         advice = f"expected one of {', '.join(known)}"
-    return f"{shown_text(name)} is no option of {where}; {advice}"
+    return f"{shown_text(name)} is not an option of {where}; {advice}"

@@ -51,7 +51,7 @@ def _text_of(path: Path, *, given: bool) -> str:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
         if len(text) > MAX_BYTES:
-            raise ConfigError(f"{path}: holds more than {MAX_BYTES:,} bytes; check that it is the right file")
+            raise ConfigError(f"{path}: is larger than {MAX_BYTES:,} bytes; check that it is the right file")
         return text.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(_not_there(path, given=given)) from None
@@ -60,7 +60,7 @@ def _text_of(path: Path, *, given: bool) -> str:
     except UnicodeDecodeError as error:
         raise ConfigError(_not_utf8(path, error)) from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its name is none"
+        reason = error.strerror if isinstance(error, OSError) else "its name is not valid"
         raise ConfigError(f"{path}: cannot be read ({reason}); check the path and its permissions") from None
 
 

@@ -17,8 +17,8 @@ Rehearse = Literal["when-no-keys", "always", "never"]
 Door = Literal["auto", "litellm"]
 
 MAX_IN_FLIGHT = 512
-LONG_CALL_S = 30.0
-"""A lane may hold as many calls as its rate starts in this time: reasoning models take that long."""
+ASSUMED_LATENCY_S = 30.0
+"""The calls in flight are limited to rate times this latency (Little's law): reasoning models take that long."""
 
 
 class Secret:
@@ -85,6 +85,7 @@ class Provider:
     call. `filled_in` names the places (`params.user`, `headers.X-Title`) whose values came from variables, and are
     shown nowhere. `unread` are variables that other tools heed for this vendor, that are set, and that the file does
     not name; `usual` those that were read because the file's own, their plurals, are not set.
+    A simulated model `stands_for` another, whose price it has.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Provider:
     usual: Mapping[str, str] = field(default_factory=dict)
     line: int = 0
     filled_in: frozenset[str] = field(default=frozenset(), compare=False)
+    stands_for: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def is_usable(self) -> bool:
@@ -164,12 +166,12 @@ class Provider:
 
     @property
     def max_in_flight(self) -> int:
-        """`concurrency`, or what the rate starts in LONG_CALL_S, between 4 and MAX_IN_FLIGHT."""
+        """`concurrency`, or what the rate starts in ASSUMED_LATENCY_S, between 4 and MAX_IN_FLIGHT."""
         if self.concurrency is not None:
             return self.concurrency
         if self.paced_rate is None:
             return MAX_IN_FLIGHT
-        return max(4, min(MAX_IN_FLIGHT, math.ceil(self.paced_rate.per_second * LONG_CALL_S)))
+        return max(4, min(MAX_IN_FLIGHT, math.ceil(self.paced_rate.per_second * ASSUMED_LATENCY_S)))
 
 
 @dataclass(frozen=True, slots=True)

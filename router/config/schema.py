@@ -42,7 +42,7 @@ _RATES_SCHEMA: Mapping[str, Json] = {"anyOf": [_RATE_SCHEMA, {"type": "array", "
 _KEY_SCHEMA: Mapping[str, Json] = {
     "type": "object",
     "properties": {
-        "key": {**_TEXT_SCHEMA, "description": "The key, mostly ${A_VARIABLE}."},
+        "key": {**_TEXT_SCHEMA, "description": "The key, usually ${A_VARIABLE}."},
         "account": {
             **_TEXT_SCHEMA,
             "description": "Keys with the same account share its limits; absent: an account of its own.",
@@ -63,7 +63,7 @@ MODELS = Option(
     "models",
     parsers.models,
     "names with models, such as {small: deepseek/deepseek-v4-flash}",
-    "Several models by names of your own, picked by --model; the first is the default.",
+    "Several models under names of your own, selected by --model; the first is the default.",
     {"type": "object", "minProperties": 1, "additionalProperties": _MODEL_SCHEMA},
 )
 BASE_URL = Option(
@@ -89,7 +89,7 @@ RATE = Option(
     "rate",
     parsers.rates,
     "a rate such as 300/min or 5/s, or a list of them",
-    "Calls that the vendor takes over all keys: 300/min, 5/s, or a list such as [300/min, 10000/day].",
+    "Calls that the vendor accepts over all keys: 300/min, 5/s, or a list such as [300/min, 10000/day].",
     _RATES_SCHEMA,
 )
 BURST = Option(
@@ -103,21 +103,21 @@ TOKENS = Option(
     "tokens",
     parsers.rates,
     "a rate of tokens such as 150k/min, or a list of them",
-    "How many tokens, asked and answered, the vendor takes: 150k/min.",
+    "How many tokens, of questions and answers, the vendor accepts: 150k/min.",
     _RATES_SCHEMA,
 )
 KEY_RATE = Option(
     "key_rate",
     parsers.rates,
     "a rate such as 60/min, or a list of them",
-    "How many calls each account takes, where several keys have accounts of their own.",
+    "How many calls each account may make, where several keys have accounts of their own.",
     _RATES_SCHEMA,
 )
 CONCURRENCY = Option(
     "concurrency",
     parsers.whole,
     "a whole number from 1 up",
-    "Most calls in flight; absent: what the rate needs, at most 512.",
+    "Maximum of calls in flight; absent: what the rate needs, at most 512.",
     _WHOLE_SCHEMA,
 )
 TIMEOUT = Option(
@@ -139,7 +139,7 @@ HEADERS = Option(
     "headers",
     parsers.headers,
     "headers with texts, such as {X-Title: eval}",
-    "HTTP headers sent with every call; shown nowhere where they come from ${…}.",
+    "HTTP headers sent with every call; never shown if they come from ${…}.",
     {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
 )
 ORGANIZATION = Option(
@@ -152,8 +152,8 @@ ORGANIZATION = Option(
 PRICE = Option(
     "price",
     parsers.price,
-    "dollars for a million tokens, such as {input: 0.15, output: 0.6}",
-    "Dollars for a million tokens, asked, answered and (cached) read from a cache, where LiteLLM's list has none.",
+    "dollars per million tokens, such as {input: 0.15, output: 0.6}",
+    "Dollars per million tokens of input, output and (cached) input read from a cache, where LiteLLM's list has none.",
     {
         "type": "object",
         "properties": {"input": _NUMBER_SCHEMA, "output": _NUMBER_SCHEMA, "cached": _NUMBER_SCHEMA},
@@ -165,7 +165,7 @@ TRANSPORT = Option(
     "transport",
     parsers.one_of(_DOORS),
     "auto or litellm",
-    "auto takes the short way through LiteLLM where there is one; litellm always takes litellm.acompletion.",
+    "auto takes the direct way through LiteLLM where there is one; litellm always uses litellm.acompletion.",
     {"anyOf": [{"enum": _DOORS}, _VARIABLE]},
 )
 ENABLED = Option(
@@ -193,15 +193,17 @@ SIMULATED = Option(
     "simulated",
     parsers.flag,
     "true or false",
-    "true where the addresses below are simulated vendors (`router simulate` writes it): every file of a run says so.",
+    "true if the addresses below are simulated vendors (`router simulate` writes it); every file of a run says so.",
     {"anyOf": [{"type": "boolean"}, _VARIABLE]},
 )
-DEFAULTS = Option("defaults", parsers.mapping, "a mapping of options", "Options that hold where a provider has none.")
+DEFAULTS = Option(
+    "defaults", parsers.mapping, "a mapping of options", "Options that apply where a provider has none of its own."
+)
 PROVIDERS = Option(
     "providers",
     parsers.mapping,
     "a mapping of names with providers",
-    "The vendors by names of your own; keys and logs use them: openai#1.",
+    "The vendors, under names of your own; keys and logs use them: openai#1.",
 )
 
 IN_DEFAULTS: Sequence[Option[object]] = (TIMEOUT, ATTEMPTS, BURST, CONCURRENCY, PARAMS, TRANSPORT)

@@ -114,7 +114,7 @@ def rates(node: Node) -> tuple[Rate, ...]:
 
 def _rate(node: Node) -> Rate:
     if isinstance(node.value, int) and not isinstance(node.value, bool):
-        raise Misfit(node, "a rate such as 5/s, for a number alone says not for how long")
+        raise Misfit(node, "a rate such as 5/s; a number alone does not say per what time")
     if not isinstance(node.value, str):
         raise Misfit(node)
     try:
@@ -124,7 +124,7 @@ def _rate(node: Node) -> Rate:
     # Half a call a second is one call in two: a window must hold at least one.
     rate = rate if rate.amount >= 1 else Rate(1.0, rate.period_s / rate.amount)
     if not (math.isfinite(rate.amount) and math.isfinite(rate.period_s)):
-        raise Misfit(node, "a rate within reason, such as 300/min")
+        raise Misfit(node, "a plausible rate, such as 300/min")
     return rate
 
 
@@ -154,9 +154,9 @@ def url(node: Node) -> str:
     except ValueError:
         raise Misfit(node) from None
     if "?" in address or "#" in address:
-        raise Misfit(node, "an address without ?… or #…: it stands in logs; a key goes under keys", "one with a query")
+        raise Misfit(node, "an address without ?… or #…: logs show it; a key goes under keys", "one with a query")
     if "@" in parts.netloc:
-        raise Misfit(node, "an address without a user or password: it stands in logs; a key goes under keys")
+        raise Misfit(node, "an address without a user or password: logs show it; a key goes under keys")
     if not is_address or not re.fullmatch(r"[!-~]+", address):
         raise Misfit(node)
     return address
@@ -197,7 +197,7 @@ def price(node: Node) -> Price:
 
 def _dollars(node: Node) -> float:
     if isinstance(node.value, bool) or not isinstance(node.value, int | float) or node.value < 0:
-        raise Misfit(node, "dollars for a million tokens, from 0 up")
+        raise Misfit(node, "dollars per million tokens, from 0 up")
     return float(node.value)
 
 

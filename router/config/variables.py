@@ -50,7 +50,7 @@ class Variables:
 
     def _filled(self, node: Node, written: str, unset: list[str], *, may_be_secret: bool) -> Node:
         if "${" in _VARIABLE.sub("", written):
-            raise Misfit(node, "${NAME} or ${NAME:-default}", "a ${ that begins no variable")
+            raise Misfit(node, "${NAME} or ${NAME:-default}", "a ${ that does not begin a variable")
 
         def held(variable: re.Match[str]) -> str:
             name, default = variable.groups()
@@ -72,7 +72,7 @@ class Variables:
         """Refuse `$NAME`, which would be sent as it stands; elsewhere a text may begin so, if it names no variable."""
         bare = _BARE.search(written)
         if bare and (anywhere or bare[1] in self.held):
-            raise Misfit(node, f"${{{bare[1]}}}, with braces", f"${bare[1]}, which is no variable without braces")
+            raise Misfit(node, f"${{{bare[1]}}}, with braces", f"${bare[1]}, which is not a variable without braces")
 
 
 def filled_in(node: Node, path: str) -> Iterator[str]:
@@ -89,7 +89,7 @@ def filled_in(node: Node, path: str) -> Iterator[str]:
 
 
 def unread(prefix: str, named: frozenset[str], held: Mapping[str, str]) -> tuple[str, ...]:
-    """Variables that other tools heed for a vendor, that are set, and that the file does not name."""
+    """Variables that are set, that other tools use for a vendor, and that the file does not name."""
     vendor = prefix.upper()
     names = [f"{vendor}_{end}" for end in ("API_KEY", "BASE_URL", "API_BASE", "ORGANIZATION", "ORG_ID", "PROJECT_ID")]
     return tuple(name for name in names if held.get(name) and name not in named)

@@ -16,7 +16,7 @@ from router.types import Json
 Scalar: TypeAlias = "str | int | float | bool | None"
 
 MAX_SHOWN = 20
-DEEPEST = 50
+MAX_DEPTH = 50
 MAX_VALUES = 10_000
 
 _SPELLED = "tag:yaml.org,2002:"
@@ -79,7 +79,7 @@ def refuse(source: str, mistakes: Iterable[Mistake]) -> ConfigError:
 
 
 def parse(text: str, source: str) -> tuple[Node, list[Mistake]]:
-    """The file's tree, and what is wrong in it without ending the reading, such as a name that stands twice.
+    """The file's tree, and what is wrong in it without ending the reading, such as a name that is there twice.
 
     Raises ConfigError where the text is no YAML.
     """
@@ -94,23 +94,8 @@ def parse(text: str, source: str) -> tuple[Node, list[Mistake]]:
     except yaml.MarkedYAMLError as error:
         raise refuse(source, [_syntax_mistake(text, error)]) from None
     except (RecursionError, _TooLargeError):
-        limits = f"{DEEPEST} levels deep or holds more than {MAX_VALUES} values, aliases unfolded"
+        limits = f"{MAX_DEPTH} levels deep or holds more than {MAX_VALUES} values, aliases unfolded"
         raise refuse(source, [Mistake(1, 1, f"this YAML is nested more than {limits}")]) from None
-
-
-def parse_mapping(text: str, source: str, first_line: int = 1) -> dict[str, Json]:
-    """The plain values of a YAML mapping, {} of an empty text; raises ConfigError naming the places.
-
-    `first_line` is the number of the text's first line in its file, for front matter.
-    """
-    # Leading line ends move every place to where the file has it.
-    root, mistakes = parse("\n" * (first_line - 1) + text, source)
-    if root.value is not None and not isinstance(root.value, Mapping):
-        mistakes.append(Mistake(root.line, root.column, f"expected names with values, found {kind_of(root)}"))
-    if mistakes:
-        raise refuse(source, mistakes)
-    values = root.value if isinstance(root.value, Mapping) else {}
-    return {name: node.plain() for name, node in values.items()}
 
 
 def scalar(text: str) -> Scalar:
@@ -146,7 +131,7 @@ class _Builder:
 
     def build(self, node: yaml.Node, depth: int) -> Node:
         self._count += 1
-        if depth > DEEPEST or self._count > MAX_VALUES:
+        if depth > MAX_DEPTH or self._count > MAX_VALUES:
             raise _TooLargeError
         line, column = _place(node.start_mark)
         if isinstance(node, yaml.MappingNode) and node.tag == _SPELLED + "map":
@@ -270,9 +255,9 @@ _LIKE_A_KEY = re.compile(
 )
 
 
-def shown_text(text: str, most: int = 60) -> str:
+def shown_text(text: str, max_length: int = 60) -> str:
     """A text of the file, quoted for a message; what looks like a key or a password is only described."""
     if _LIKE_A_KEY.search(text) or re.search(r"//[^/]*@", text):
         return f"a text of {len(text)} characters (not shown, it may be a key)"
     without_defaults = re.sub(r"(\$\{\w+:-)[^}]*", r"\1…", text)
-    return repr(without_defaults if len(without_defaults) <= most else without_defaults[:most] + "…")
+    return repr(without_defaults if len(without_defaults) <= max_length else without_defaults[:max_length] + "…")

@@ -49,11 +49,11 @@ class Announcer:
     """Tells the changes of one provider; it keeps what it told last."""
 
     def __init__(
-        self, provider: Provider, ring: KeyRing, history: RecentTraffic, on_change: Callable[[Change], None]
+        self, provider: Provider, ring: KeyRing, traffic: RecentTraffic, on_change: Callable[[Change], None]
     ) -> None:
         self._provider = provider
         self._ring = ring
-        self._history = history
+        self._traffic = traffic
         self._on_change = on_change
         self._told: dict[tuple[Scope, str], Told] = {}
 
@@ -102,7 +102,7 @@ class Announcer:
         """Tell news of these keys with what came before."""
         name, fields = account.name if account else None, news.fields
         if fields is not None:
-            before = self._history.before(now, key=keys[0].key.name if news.scope == "key" else None, account=name)
+            before = self._traffic.before(now, key=keys[0].key.name if news.scope == "key" else None, account=name)
             out = account.in_flight if account else in_flight
             fields = {**before, "in_flight": out, "declared_rate": self._declared(account)}
         self._on_change(news._replace(account=name, keys=tuple(key.key for key in keys), fields=fields))

@@ -11,7 +11,7 @@ from router.clock import Clock
 from router.config.models import Config, Key, Provider
 from router.engine.announcer import Change
 from router.engine.budget import Budget
-from router.engine.congestion import crowd_for
+from router.engine.congestion import window_for
 from router.engine.dispatch import Dispatcher
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
@@ -69,8 +69,14 @@ class _Parts:
     def lane(self, provider: Provider, rank: int, accounts: dict[str, AccountState]) -> Lane:
         ring = self._ring(provider, accounts)
         provider_state = ProviderState(provider, ring, clock=self.clock, rng=self.rng, on_change=self.on_change)
-        budgets = self._budgets(provider, provider.rates, None)
-        return Lane(provider_state, rank=rank, line=self.line, clock=self.clock, budgets=budgets)
+        return Lane(
+            provider_state,
+            rank=rank,
+            line=self.line,
+            clock=self.clock,
+            budgets=self._budgets(provider.rates, scope_of(provider)),
+            token_budgets=self._budgets(provider.tokens, f"{scope_of(provider)} tokens"),
+        )
 
     def _ring(self, provider: Provider, accounts: dict[str, AccountState]) -> KeyRing:
         """The provider's keys, with the accounts that providers before it may have brought."""
@@ -92,17 +98,17 @@ class _Parts:
             None if whole is None else Rate(whole.amount / len({key.account for key in provider.keys}), whole.period_s)
         )
         is_paced = all(holder.paced_rate is not None for holder in holders)
-        congestion = None if is_paced else crowd_for(provider.concurrency, provider.max_in_flight)
+        congestion = None if is_paced else window_for(provider.concurrency, provider.max_in_flight)
         pace = Pace.of_calls(rates, min(holder.burst for holder in holders), implied=part)
-        return AccountState(name, pace, self._budgets(provider, rates, name), congestion=congestion)
+        return AccountState(name, pace, self._budgets(rates, scope_of(provider, name)), congestion=congestion)
 
     def _remembered(self, key: Key, provider: Provider) -> Health:
         """How an earlier run left a key: as new, or dropped."""
         dropped = self.memory.recall(key, provider) if self.memory else None
         return Health() if dropped is None else Health(State.DROPPED, until=math.inf, cause=dropped.as_fault())
 
-    def _budgets(self, provider: Provider, rates: Iterable[Rate], account: str | None) -> tuple[Budget, ...]:
-        scope, memory = scope_of(provider, account), self.memory
+    def _budgets(self, rates: Iterable[Rate], scope: str) -> tuple[Budget, ...]:
+        memory = self.memory
         return tuple(
             Budget(rate, self.clock.wall, MemoryTally(memory, scope, rate.period_s) if memory else None)
             for rate in rates

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from router.clock import Clock
 from router.engine.budget import Budget
 from router.engine.provider_state import ProviderState
+from router.engine.selector import Wanted
 
 
 class Standing(NamedTuple):
@@ -37,27 +38,27 @@ class Availability:
         self._state = provider_state
         self._budgets = budgets
         self._clock = clock
-        self._standings: dict[str, Standing] = {}
+        self._standings: dict[Wanted, Standing] = {}
         self._changes_at = math.inf
 
-    def __getitem__(self, model: str) -> Standing:
+    def __getitem__(self, model: Wanted) -> Standing:
         if model not in self._standings:
             self._standings[model] = self._judge(model, self._clock.now())
         return self._standings[model]
 
     def changes_at(self, now: float) -> float:
-        """When something may be otherwise than now by time alone, a silence that may begin included."""
-        begins_at = self._state.silence.begins_at()
+        """When time alone may change something; a stall that may begin counts too."""
+        begins_at = self._state.stall.begins_at()
         if begins_at > now:
             self._changes_at = min(self._changes_at, begins_at)
         return self._changes_at
 
-    def doubt(self) -> None:
-        """Heed that somebody else has changed something: it is to be judged anew at the next look."""
+    def expire(self) -> None:
+        """Let everything be judged anew at the next look."""
         self._changes_at = -math.inf
 
     def is_due(self, now: float) -> bool:
-        """Whether a moment has come that was foreseen."""
+        """Whether that time has come."""
         return now >= self._changes_at
 
     def renew(self, now: float) -> bool:
@@ -66,7 +67,7 @@ class Availability:
         self._standings = {model: self._judge(model, now) for model in before}
         return self._standings != before
 
-    def _judge(self, model: str, now: float) -> Standing:
+    def _judge(self, model: Wanted, now: float) -> Standing:
         if not self._state.may_serve(model):
             return NEVER
         resets = [now + budget.seconds_to_reset for budget in self._budgets if not budget.left]
@@ -75,5 +76,5 @@ class Availability:
         if not is_rested:
             self._changes_at = min(self._changes_at, rested_at)
         serves_at = math.inf if self._state.is_unreachable(now) else 0.0 if is_rested else rested_at
-        is_up = is_rested and not self._state.silence.lasts(now)
+        is_up = is_rested and not self._state.stall.lasts(now)
         return Standing(may_serve=True, is_up=is_up, serves_at=serves_at)

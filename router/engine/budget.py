@@ -9,14 +9,18 @@ from router.rates import Rate
 
 
 class Tally(Protocol):
-    """Counts the calls of one limit in its windows, for this run or for all runs on this machine."""
+    """Counts the calls, or tokens, of one limit in its windows, for this run or for all runs on this machine."""
 
     def used(self, window: int) -> int:
-        """How many calls were counted in a window."""
+        """How many were counted in a window."""
         ...
 
     def take(self, window: int, limit: int) -> bool:
         """Count one more, unless there are `limit` already; one step, whoever else counts."""
+        ...
+
+    def add(self, window: int, amount: int) -> None:
+        """Count an amount, whatever the limit; a negative one is taken back."""
         ...
 
 
@@ -35,8 +39,12 @@ class OwnTally:
         """Count one more, unless there are `limit` already."""
         if self.used(window) >= limit:
             return False
-        self._window, self._count = window, self.used(window) + 1
+        self.add(window, 1)
         return True
+
+    def add(self, window: int, amount: int) -> None:
+        """Count an amount, whatever the limit."""
+        self._window, self._count = window, self.used(window) + amount
 
 
 class Budget:
@@ -56,9 +64,19 @@ class Budget:
         self._used = self._tally.used(self._window)
         return taken
 
+    def add(self, amount: int) -> None:
+        """Count tokens in the window of now, or take back what was estimated too high."""
+        self._window = self._window_now()
+        self._tally.add(self._window, amount)
+        self._used = self._tally.used(self._window)
+
+    def fits(self, amount: int) -> bool:
+        """Whether an amount is left; what is larger than the whole limit has to have a window for itself."""
+        return self.left >= min(amount, int(self.rate.amount))
+
     @property
     def left(self) -> int:
-        """Calls that may still leave in this window, as far as is known here."""
+        """What may still leave in this window, as far as is known here."""
         if (window := self._window_now()) != self._window:
             self._window, self._used = window, self._tally.used(window)
         return max(0, int(self.rate.amount) - self._used)

@@ -21,16 +21,16 @@ class CongestionWindow:
 
     size: float = float(START)
     slow_from: float = float("inf")
-    most: int = 512
+    max_size: int = 512
 
     @property
     def room(self) -> int:
         """Calls that may be out at once."""
-        return max(1, min(self.most, int(self.size)))
+        return max(1, min(self.max_size, int(self.size)))
 
     def answered(self) -> CongestionWindow:
         """One more for each answer at first, which doubles the window a round; later one more in ROUNDS rounds."""
-        if self.size >= self.most:
+        if self.size >= self.max_size:
             return self
         return replace(self, size=self.size + (1.0 if self.size < self.slow_from else 1.0 / (ROUNDS * self.size)))
 
@@ -40,6 +40,6 @@ class CongestionWindow:
         return replace(self, size=size, slow_from=size)
 
 
-def crowd_for(concurrency: int | None, most: int) -> CongestionWindow:
+def window_for(concurrency: int | None, max_size: int) -> CongestionWindow:
     """The window to start with: a declared `concurrency` is believed until the vendor objects."""
-    return CongestionWindow(size=float(START if concurrency is None else concurrency), most=most)
+    return CongestionWindow(size=float(START if concurrency is None else concurrency), max_size=max_size)

@@ -25,14 +25,16 @@ from typing import NamedTuple
 
 from router.clock import Clock
 from router.engine.permit import LaneLike, Permit
-from router.engine.selector import Selector
+from router.engine.selector import Selector, Wanted
 from router.errors import NothingServes
 
 MAX_TOMBSTONES = 64
-"""So many cancelled tickets are tolerated before the queues are compacted."""
+"""Cancelled tickets that are tolerated before the queues are compacted."""
 MAX_REASONS = 8
 MAX_QUEUES = 1024
-"""So many selectors are remembered; beyond that, those for which nobody waits are forgotten."""
+PINNED_WAIT_S = 30.0
+"""Who wants one account waits so long for its rest to end, where others could serve at once."""
+"""Selectors that are remembered; beyond that, those for which nobody waits are forgotten."""
 
 
 @dataclass(slots=True, eq=False)
@@ -111,7 +113,7 @@ class Dispatcher:
         self._queues: dict[Selector, _Queue] = {}
         self._told: dict[_Queue, None] = {}
         self._max_queues = MAX_QUEUES
-        self._heads: dict[LaneLike, dict[str, list[_Entry]]] = {}
+        self._heads: dict[LaneLike, dict[Wanted, list[_Entry]]] = {}
         self._woken: dict[LaneLike, list[_Queue]] = {}
         self._numbers = itertools.count(1)
         self._entries = itertools.count(1)
@@ -160,7 +162,7 @@ class Dispatcher:
         ticket.paired.cancel()
         self._gone += 1
         if self._gone > MAX_TOMBSTONES and self._gone > sum(len(queue.tickets) for queue in self._queues.values()) // 2:
-            self._bury()
+            self._compact()
 
     # For lanes.
 
@@ -180,7 +182,7 @@ class Dispatcher:
                 self._wake(queue, after=lane.rank)
 
     def changed(self, lane: LaneLike) -> None:
-        """Heed that what a lane may ever serve, or for what it is up, has changed."""
+        """Note that what a lane may ever serve, or what it can serve now, has changed."""
         for queue in tuple(self._told):
             ticket = queue.first()
             if ticket is None:
@@ -190,7 +192,7 @@ class Dispatcher:
 
     def has_other(self, lane: LaneLike, selector: Selector) -> bool:
         """Whether another lane, none of those to be avoided, is up for a selector."""
-        up = self._queue(selector).up
+        up = self._queue(selector.free).up
         return len(up) > (lane in up)
 
     # Inside.
@@ -251,8 +253,8 @@ class Dispatcher:
         self._woken.setdefault(lane, []).append(queue)
         lane.look()
 
-    def _bury(self) -> None:
-        """Forget the callers who went away behind one who stays; their tickets would else lie there until he goes."""
+    def _compact(self) -> None:
+        """Drop the tickets of callers who went away, which would stay behind one who still waits."""
         self._gone = 0
         for queue in self._queues.values():
             queue.tickets[:] = [ticket for ticket in queue.tickets if ticket.is_waiting]
@@ -266,6 +268,8 @@ class Dispatcher:
         if math.isinf(earliest) or self._clock is None:
             return NothingServes(f"nothing can serve this: {self._reasons(queue.selector)}")
         away_s = earliest - self._clock.now()
+        if queue.selector.key is not None and not 0 < away_s <= PINNED_WAIT_S and self._queue(queue.selector.free).up:
+            return NothingServes(f"the account of {queue.selector.key} is not up, and others are")
         if away_s <= self._max_wait:
             return None
         until = self._clock.wall() + away_s

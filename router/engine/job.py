@@ -32,6 +32,15 @@ class Job:
     completion: Completion | None = None
     verdict: type[CallError] | None = None
 
+    def commit(self) -> None:
+        """Its answer has begun to be handed over: a failure from now on is its end."""
+        self.max_charged = 0
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether its answer has begun to be handed over."""
+        return self.max_charged == 0
+
     @property
     def next_selector(self) -> Selector:
         """What it asks for now: what its caller asked, and better not where it has failed."""
@@ -66,8 +75,9 @@ def _is_refused(faults: Sequence[Fault], *, is_last: bool) -> bool:
     last = faults[-1]
     if last.reaction.family is not Family.ITEM:
         return False
-    said = last.reaction.proof is Proof.ITS_WORDS and bool(last.message)
-    return said or is_last or sum(fault.reaction.family is Family.ITEM for fault in faults) > 1
+    said = last.reaction.proof is Proof.ITS_WORDS and bool(last.message) and last.was_sent
+    bad = [fault for fault in faults if fault.reaction.family is Family.ITEM and fault.was_sent]
+    return said or is_last or len(bad) > 1
 
 
 def _is_alike_at_two(attempts: Sequence[Attempt], proven: Container[str]) -> bool:

@@ -18,6 +18,7 @@ from router.engine.budget import Budget
 from router.engine.congestion import CongestionWindow
 from router.engine.health import Health, State
 from router.engine.pace import Pace
+from router.engine.selector import Pinned, Wanted
 from router.faults import Fault
 
 LONG_AGO = -math.inf
@@ -240,7 +241,8 @@ class KeyRing:
 
     def __init__(self, states: Iterable[KeyState]) -> None:
         self.keys = tuple(states)
-        self._rotations: dict[str, _Rotation] = {}
+        self._rotations: dict[Wanted, _Rotation] = {}
+        self._account_names = {key.key.name: key.account.name for key in self.keys}
         self._of_account: dict[AccountState, tuple[KeyState, ...]] = {}
         for key in self.keys:
             self._of_account[key.account] = (*self._of_account.get(key.account, ()), key)
@@ -251,7 +253,7 @@ class KeyRing:
     def __iter__(self) -> Iterator[KeyState]:
         return iter(self.keys)
 
-    def pick(self, model: str, now: float) -> KeyState | None:
+    def pick(self, model: Wanted, now: float) -> KeyState | None:
         """The next key in turn that may be used for `model` now."""
         return self._rotation(model).pick(now)
 
@@ -259,22 +261,28 @@ class KeyRing:
         """Move a key that was used for `model` to the end of the turn."""
         key.sent += 1
         self._rotation(model).took(key)
+        if (pinned := self._rotations.get(Pinned(model, key.account.name))) is not None:
+            pinned.took(key)
 
-    def ready_at(self, model: str, now: float) -> float:
+    def ready_at(self, model: Wanted, now: float) -> float:
         """When the first key that serves `model` may be used; `inf` where none can be foreseen."""
         return self._rotation(model).ready_at(now)
 
-    def up_at(self, model: str, now: float) -> float:
+    def up_at(self, model: Wanted, now: float) -> float:
         """When the first account with a key that serves `model` neither rests nor is out of budget; `inf` for never."""
         return self._rotation(model).up_at(now)
 
-    def serves(self, model: str) -> bool:
+    def serves(self, model: Wanted) -> bool:
         """Whether any key may ever be asked for `model`."""
         return bool(self._rotation(model))
 
     def has_other(self, key: KeyState, model: str) -> bool:
         """Whether any other key than this one may ever be asked for `model`."""
         return self._rotation(model).has_other(key)
+
+    def account_of(self, key: str) -> str | None:
+        """The account of the key with a name such as `openai#2`; None where there is no such key."""
+        return self._account_names.get(key)
 
     @property
     def accounts(self) -> Collection[AccountState]:
@@ -285,9 +293,9 @@ class KeyRing:
         """The keys that share an account."""
         return self._of_account[account]
 
-    def _rotation(self, model: str) -> _Rotation:
+    def _rotation(self, model: Wanted) -> _Rotation:
         if model not in self._rotations:
-            self._rotations[model] = _Rotation(key for key in self.keys if key.serves(model))
+            self._rotations[model] = _Rotation(key for key in self.keys if _is_meant(key, model))
         return self._rotations[model]
 
     def _account_changed(self, account: AccountState) -> None:
@@ -296,10 +304,16 @@ class KeyRing:
 
     def _key_changed(self, key: KeyState) -> None:
         for model, rotation in self._rotations.items():
-            if key.serves(model) and key not in rotation:
+            if (is_meant := _is_meant(key, model)) and key not in rotation:
                 rotation.add(key)
-            elif not key.serves(model) and key in rotation:
+            elif not is_meant and key in rotation:
                 rotation.remove(key)
+
+
+def _is_meant(key: KeyState, model: Wanted) -> bool:
+    if isinstance(model, Pinned):
+        return key.account.name == model.account and key.serves(model.model)
+    return key.serves(model)
 
 
 def _nobody_is_told(_changed: object) -> None:

@@ -18,25 +18,14 @@ from router.engine.budget import Budget, take_all
 from router.engine.dispatch import Dispatcher, Ticket
 from router.engine.health import State
 from router.engine.keys import AccountState, KeyState
+from router.engine.obstacle import IDLE, NOTHING, PACED, Obstacle
 from router.engine.pace import Pace
 from router.engine.permit import Permit
 from router.engine.provider_state import ProviderState
-from router.engine.selector import Selector
+from router.engine.selector import Pinned, Selector, Wanted
+from router.engine.token_limits import TokenLimits
 from router.faults import Action, Blame, Fault
 from router.types import Answer
-
-
-class Obstacle(NamedTuple):
-    """What a lane waits for, in words, and the loop time when that is over: `inf` where it depends on others.
-
-    `for_all` where it stands in the way of every call of this lane, whatever is asked for; `ahead` is the ticket that
-    alone stands in the way, since those behind may need less.
-    """
-
-    what: str
-    until: float = math.inf
-    for_all: bool = True
-    ahead: Ticket | None = None
 
 
 class Opening(NamedTuple):
@@ -46,12 +35,6 @@ class Opening(NamedTuple):
     key: KeyState
     model: str
     now: float
-
-
-IDLE = Obstacle("idle", for_all=False)
-NOTHING = Obstacle("nothing")
-PACED = frozenset({"pace", "ramp", "tokens", "key pace"})
-"""What may depend on calls that are on their way to the wire."""
 
 
 class Lane:
@@ -65,6 +48,7 @@ class Lane:
         line: Dispatcher,
         clock: Clock,
         budgets: tuple[Budget, ...] = (),
+        token_budgets: tuple[Budget, ...] = (),
     ) -> None:
         self.provider_state = provider_state
         self.provider: Provider = provider_state.provider
@@ -72,14 +56,14 @@ class Lane:
         self._max_in_flight = self.provider.max_in_flight
         self.waiting = IDLE
         self._pace = Pace.of_calls(self.provider.rates, self.provider.burst, implied=self.provider.paced_rate)
-        self._tokens = Pace.of_tokens(self.provider.tokens)
-        self._budgets = budgets
+        self._tokens = TokenLimits(Pace.of_tokens(self.provider.tokens), token_budgets)
+        self.budgets = budgets
         self._line = line
         self._clock = clock
         self._look = asyncio.Event()
         self._out: dict[int, Permit] = {}
         self._unseen: set[str] = set()
-        self._availability = Availability(provider_state, budgets, clock)
+        self._availability = Availability(provider_state, (*budgets, *token_budgets), clock)
 
     def __repr__(self) -> str:
         state = self.provider_state.state(self._clock.now())
@@ -103,26 +87,30 @@ class Lane:
 
     def stood_still(self, seconds: float) -> None:
         """Heed that this process stood still, or its machine slept: nothing could come back, and a day may be over."""
-        self.provider_state.silence.stood_still(seconds)
+        self.provider_state.stall.stood_still(seconds)
         self._renew(self._clock.now())
         self._look.set()
 
     def account_changed(self, _account: AccountState) -> None:
         """Look again how it stands: another lane has changed an account that both use."""
-        self._availability.doubt()
+        self._availability.expire()
         self._look.set()
 
-    def model_of(self, selector: Selector) -> str | None:
-        """LiteLLM's name of the model that a selector means here; None where it means other providers."""
+    def model_of(self, selector: Selector) -> Wanted | None:
+        """The model that a selector means here, maybe of one account alone; None where it means other providers."""
         if selector.only is not None and self.name not in selector.only:
             return None
-        return self.provider.model_for(selector.model)
+        model = self.provider.model_for(selector.model)
+        if selector.key is None or model is None:
+            return model
+        account = self.provider_state.ring.account_of(selector.key)
+        return None if account is None else Pinned(model, account)
 
-    def may_serve(self, model: str) -> bool:
+    def may_serve(self, model: Wanted) -> bool:
         """Whether any living key may ever serve a model in this run."""
         return self._availability[model].may_serve
 
-    def is_up(self, model: str) -> bool:
+    def is_up(self, model: Wanted) -> bool:
         """Whether it may serve a model now or soon."""
         return self._availability[model].is_up
 
@@ -131,13 +119,14 @@ class Lane:
         model = self.model_of(selector)
         return model is not None and self.may_serve(model)
 
-    def serves_at(self, model: str) -> float:
+    def serves_at(self, model: Wanted) -> float:
         """The loop time from which rests and budgets let it serve a model; `inf` where they do not in this run."""
         return self._availability[model].serves_at
 
     def reasons(self, selector: Selector) -> list[str]:
         """Why nothing here can serve a selector now, in the vendor's words."""
-        used_up = [f"{self.name}: {budget.rate} is used up" for budget in self._budgets if not budget.left]
+        used_up = [f"{self.name}: {budget.rate} is used up" for budget in self.budgets if not budget.left]
+        used_up += [f"{self.name}: {rate} tokens is used up" for rate in self._tokens.used_up]
         return used_up + self.provider_state.reasons(selector, self._clock.now())
 
     def action(self, permit: Permit, fault: Fault) -> Action:
@@ -156,7 +145,7 @@ class Lane:
         """
         health = self.provider_state.health.at(now)
         if health.state is State.TRIAL:
-            may_probe = now >= self.provider_state.silence.probe_at()
+            may_probe = now >= self.provider_state.stall.probe_at()
             return min(self._max_in_flight, self.provider_state.in_flight + 1) if may_probe else 1
         return max(1, math.ceil(self._max_in_flight * health.share))
 
@@ -176,49 +165,42 @@ class Lane:
         for ticket in tickets:
             found = self._obstacle_for(ticket, now)
             if isinstance(found, Opening):
-                return self._lack_of_tokens(ticket, now) or found
+                lack = self._tokens.obstacle(max(1, ticket.tokens), now)
+                return lack._replace(ahead=ticket) if lack else found
             obstacles.append(found)
         return min(obstacles, key=lambda obstacle: obstacle.until)
 
     def _obstacle_for_all(self, now: float) -> Obstacle | None:
-        health, silence = self.provider_state.health.at(now), self.provider_state.silence
+        health, stall = self.provider_state.health.at(now), self.provider_state.stall
         if not health.is_open:
             return Obstacle("provider rests", health.until)
         if self.provider_state.in_flight >= self.max_in_flight(now):
-            is_trial = health.state is State.TRIAL and now < silence.probe_at()
-            return Obstacle("one trial", silence.probe_at()) if is_trial else Obstacle("in flight full")
-        if now < silence.probe_at() and silence.is_proven and silence.lasts(now):
-            return Obstacle("vendor is silent", silence.probe_at())
+            is_trial = health.state is State.TRIAL and now < stall.probe_at()
+            return Obstacle("one trial", stall.probe_at()) if is_trial else Obstacle("in flight full")
+        if now < stall.probe_at() and stall.is_proven and stall.lasts(now):
+            return Obstacle("vendor is silent", stall.probe_at())
         self._pace.share = health.share
         if (ready_at := self._pace.ready_at()) > now:
             is_slowed = health.share < 1.0
             return Obstacle("ramp" if is_slowed else "pace", ready_at)
-        if resets := [budget.seconds_to_reset for budget in self._budgets if not budget.left]:
+        if resets := [budget.seconds_to_reset for budget in self.budgets if not budget.left]:
             return Obstacle("budget used up", now + max(resets))
         return None
 
     def _obstacle_for(self, ticket: Ticket, now: float) -> Obstacle | Opening:
-        silence, ring = self.provider_state.silence, self.provider_state.ring
-        if now < silence.probe_at() and silence.lasts(now) and self._line.has_other(self, ticket.selector):
-            return Obstacle("vendor is silent", silence.probe_at(), for_all=False)
-        model = self._model(ticket.selector)
+        stall, ring = self.provider_state.stall, self.provider_state.ring
+        if now < stall.probe_at() and stall.lasts(now) and self._line.has_other(self, ticket.selector):
+            return Obstacle("vendor is silent", stall.probe_at(), for_all=False)
+        model = self.model_of(ticket.selector) or self.provider_state.default_model
         if (key := ring.pick(model, now)) is not None:
-            return Opening(ticket, key, model, now)
+            return Opening(ticket, key, model.model if isinstance(model, Pinned) else model, now)
         resting = ring.up_at(model, now) > now
         return Obstacle("key rests" if resting else "key pace", ring.ready_at(model, now), for_all=False)
-
-    def _lack_of_tokens(self, ticket: Ticket, now: float) -> Obstacle | None:
-        """What the oldest ticket waits for, and all behind it: if small ones went first, a large one never would."""
-        ready_at = self._tokens.ready_at(max(1, ticket.tokens))
-        return Obstacle("tokens", ready_at, for_all=False, ahead=ticket) if ready_at > now else None
-
-    def _model(self, selector: Selector) -> str:
-        return self.provider.model_for(selector.model) or self.provider_state.default_model
 
     # The lane's own task.
 
     async def run(self) -> None:
-        """Give permits for ever."""
+        """Give permits, until it is cancelled."""
         while True:
             self._give(await self._opening())
 
@@ -245,7 +227,7 @@ class Lane:
 
     def _overdue_at(self, now: float) -> float:
         """When the calls that are out must be looked after; those that are overdue are taken back at once."""
-        overdue_at = self.provider_state.silence.overdue_at()
+        overdue_at = self.provider_state.stall.overdue_at()
         if overdue_at > now:
             return overdue_at
         for permit in tuple(self._out.values()):
@@ -265,7 +247,7 @@ class Lane:
     def _give(self, opening: Opening) -> None:
         """Give a ticket its permit in this same turn of the loop, unless another run has used up a budget."""
         ticket, key, model, now = opening
-        if not take_all((*self._budgets, *key.account.budgets)):
+        if not take_all((*self.budgets, *key.account.budgets)):
             return
         permit = Permit(
             lane=self,
@@ -304,14 +286,18 @@ class Lane:
             account.changed()
             self._look.set()
 
+    def heard(self, permit: Permit) -> None:
+        """Count a vendor whose answer has begun to come as one that is not silent."""
+        self.provider_state.heard(permit)
+        self._look.set()
+
     def release(self, permit: Permit) -> None:
         """Take a permit back and report its result."""
         del self._out[permit.number]
         now = self._clock.now()
         if not permit.is_sent:
             self._was_not_seen(permit)
-        if isinstance(permit.result, Answer) and (used := permit.result.usage.total) is not None:
-            permit.charges[0].correct(now, used)
+        self._tokens.settle(permit.charges[0], now, permit.result)
         self._look.set()
         self.provider_state.returned(permit, permit.result)
         permit.key.account.changed()

@@ -28,7 +28,7 @@ MAX_SLACK_S = 0.010
 JITTER_SHARE = 0.006
 MAX_JITTER_S = 0.100
 CATCH_UP = 0.5
-"""So much of a call the spacing may catch up after the log held it up: two calls keep half their distance."""
+"""The part of a call by which spacing may catch up after the log held it up: two calls keep half their distance."""
 TOKEN_BURST = 0.05
 """The part of a limit on tokens that may leave at once."""
 

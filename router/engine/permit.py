@@ -14,7 +14,7 @@ from router.clock import Patience
 from router.config.models import Provider
 from router.engine.keys import KeyState
 from router.engine.pace import Charge
-from router.engine.selector import Selector
+from router.engine.selector import Selector, Wanted
 from router.faults import Action, Fault
 from router.types import Answer
 
@@ -35,19 +35,19 @@ class LaneLike(Protocol):
         """Look again whether there is something to do."""
         ...
 
-    def model_of(self, selector: Selector) -> str | None:
-        """LiteLLM's name of the model that a selector means here; None where it means other providers."""
+    def model_of(self, selector: Selector) -> Wanted | None:
+        """The model that a selector means here, maybe of one account alone; None where it means other providers."""
         ...
 
-    def may_serve(self, model: str) -> bool:
+    def may_serve(self, model: Wanted) -> bool:
         """Whether any living key may ever serve a model."""
         ...
 
-    def is_up(self, model: str) -> bool:
+    def is_up(self, model: Wanted) -> bool:
         """Whether it may serve a model now or soon."""
         ...
 
-    def serves_at(self, model: str) -> float:
+    def serves_at(self, model: Wanted) -> float:
         """The loop time from which rests let it serve a model; `inf` where it will not in this run."""
         ...
 
@@ -61,6 +61,10 @@ class LaneLike(Protocol):
 
     def on_wire(self, permit: Permit) -> None:
         """Count a call from when it is on the wire."""
+        ...
+
+    def heard(self, permit: Permit) -> None:
+        """Hear that the answer to a call has begun to come."""
         ...
 
     def release(self, permit: Permit) -> None:
@@ -100,6 +104,11 @@ class Permit:
         if not self.is_sent:
             self.is_sent = True
             self.lane.on_wire(self)
+
+    def heard(self) -> None:
+        """Say that the answer has begun to come: from now on nobody takes the call back."""
+        self.patience = None
+        self.lane.heard(self)
 
     def take_back(self) -> None:
         """End the call: its vendor is silent, and another one could serve it."""

@@ -21,14 +21,14 @@ from router.engine.blame import Judge, Move, Rest, Step, Target
 from router.engine.health import Health, State
 from router.engine.keys import AccountState, KeyRing, KeyState
 from router.engine.permit import Permit
-from router.engine.selector import Selector
+from router.engine.selector import Selector, Wanted
 from router.engine.stall import StallDetector
 from router.engine.traffic import RecentTraffic
 from router.faults import Blame, Fault, Kind
 from router.types import Answer
 
 UNREACHABLE_STRIKES = 4
-"""After the tries of so many rests, half a minute in all, a server that never took a connection is not there."""
+"""Rests in a row, half a minute in all, after which a server that never accepted a connection is not there."""
 
 
 class KeyStates:
@@ -103,8 +103,8 @@ class ProviderState:
         self.provider = provider
         self.ring = ring
         self.health = Health()
-        self.history = RecentTraffic()
-        self.silence = StallDetector()
+        self.traffic = RecentTraffic()
+        self.stall = StallDetector()
         self.in_flight = 0
         self.sent = 0
         self.answered = 0
@@ -119,7 +119,7 @@ class ProviderState:
         self._account_healths = {account: account.health for account in ring.accounts}
         for account in ring.accounts:
             account.listeners.append(self._account_changed)
-        self._announcer = Announcer(provider, ring, self.history, on_change)
+        self._announcer = Announcer(provider, ring, self.traffic, on_change)
         self._announced: Health | None = None
 
     @property
@@ -156,17 +156,17 @@ class ProviderState:
         """Whether it rests for the whole run, as for a region that is blocked."""
         return self.health.state is State.RESTING and math.isinf(self.health.until)
 
-    def may_serve(self, model: str) -> bool:
+    def may_serve(self, model: Wanted) -> bool:
         """Whether any key may ever be asked for a model in this run."""
         return not self.rests_for_good and self.ring.serves(model)
 
-    def rested_at(self, model: str, now: float) -> float:
+    def rested_at(self, model: Wanted, now: float) -> float:
         """The loop time at which rests, and the budgets of accounts, let it serve a model; the past where they do."""
         own = self.health.at(now)
         return max(own.until if own.state is State.RESTING else 0.0, self.ring.up_at(model, now))
 
     def is_unreachable(self, now: float) -> bool:
-        """Whether nobody is there: so many tries in a row, far apart, of which no connection has come about."""
+        """Whether nobody is there: no connection has come about in UNREACHABLE_STRIKES tries in a row, far apart."""
         own = self.health.at(now)
         refused = own.cause is not None and own.cause.kind is Kind.CONNECTION
         return refused and not self._was_heard and own.state is State.RESTING and own.strikes >= UNREACHABLE_STRIKES
@@ -195,12 +195,17 @@ class ProviderState:
         if permit.model not in self._asked:
             self._asked.add(permit.model)
             self._keys.moved(*self._denied)
-        self.silence.left(permit.number, now)
+        self.stall.left(permit.number, now)
         self.in_flight += 1
         self.sent += 1
         key.account.in_flight += 1
         self.ring.took(key, permit.model)
-        self.history.sent(now, key.key.name, key.account.name)
+        self.traffic.sent(now, key.key.name, key.account.name)
+
+    def heard(self, permit: Permit) -> None:
+        """The answer to a call has begun to come: the vendor is not silent, however long the rest of it takes."""
+        self._was_heard = True
+        self.stall.back(permit.number, self._clock.now(), alive=True)
 
     def returned(self, permit: Permit, result: Answer | Fault | None) -> None:
         """Count a call that is back, and report its result; None where its caller went away."""
@@ -208,7 +213,7 @@ class ProviderState:
         permit.key.account.in_flight -= 1
         alive = isinstance(result, Answer) or (result is not None and result.status is not None)
         self._was_heard |= alive
-        self.silence.back(permit.number, self._clock.now(), alive=alive)
+        self.stall.back(permit.number, self._clock.now(), alive=alive)
         if result is not None:
             self.report(permit, result)
 
@@ -227,7 +232,7 @@ class ProviderState:
 
     def _count_answer(self, permit: Permit) -> None:
         self.answered += 1
-        self.history.answered(permit.key.key.name, "200")
+        self.traffic.answered(permit.key.key.name, "200")
         account = permit.key.account
         if account.congestion is not None:
             account.congestion = account.congestion.answered()
@@ -235,7 +240,7 @@ class ProviderState:
     def _count_fault(self, permit: Permit, fault: Fault, now: float) -> None:
         self.faults += 1
         self.throttled += fault.status == 429  # noqa: PLR2004 - HTTP's own number
-        self.history.answered(permit.key.key.name, str(fault.status or fault.kind))
+        self.traffic.answered(permit.key.key.name, str(fault.status or fault.kind))
         if fault.reaction.blame is Blame.ACCOUNT:
             self._thin_out(permit, now)
 

@@ -61,6 +61,7 @@ class Reporter:
                 message=fault.message if fault else None,
                 retry_after_s=fault.retry_after_s if fault else None,
                 limits=dict(fault.limits if fault else answer.limits),
+                service_tier=attempt.tier or None,
                 latency_s=round(attempt.latency_s, 4),
                 waited_s=round(attempt.waited_s, 4),
                 waited_for=attempt.waited_for,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from dataclasses import replace
 
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_none
@@ -14,6 +15,7 @@ from router.engine.job import Job, give_up
 from router.engine.lane import Lane
 from router.engine.permit import Permit
 from router.engine.reporter import Reporter, tell
+from router.engine.tier import in_tier, judged, tier_of
 from router.errors import AttemptsExhausted, CallError, DeadlineExceeded, InternalError
 from router.faults import Fault, Kind
 from router.transport import Call, Transport
@@ -46,6 +48,14 @@ it is no AsyncRetrying, which asks each of its own steps whether it is a corouti
 """
 
 
+Once = Callable[[Transport, Call, Job, Permit], Awaitable[Answer | Fault]]
+"""Sends a call for a job once, and says that it is on the wire."""
+
+
+async def _whole(transport: Transport, call: Call, _job: Job, permit: Permit) -> Answer | Fault:
+    return await transport.send(call, permit.sent)
+
+
 class RetryRing:
     """Sees jobs through, as many at once as are asked for."""
 
@@ -65,6 +75,13 @@ class RetryRing:
         self._clock = clock
         self._pulse = pulse
         self._reporter = reporter
+        self._once: Once = _whole
+
+    def with_once(self, once: Once) -> RetryRing:
+        """The same rings around another way to send once."""
+        ring = copy(self)
+        ring._once = once  # noqa: SLF001 - a copy of this one
+        return ring
 
     async def run(self, job: Job, deadline: float | None = None) -> Completion:
         """Send until there is an answer, for at most `deadline` seconds; raises the error that ends the job."""
@@ -92,10 +109,11 @@ class RetryRing:
         asked_at = self._clock.now()
         async with await self._permit(job) as permit:
             sent_at = self._clock.now()
-            result = await self._send(job, permit)
+            call = in_tier(Call(permit.provider, permit.key.key, permit.model, job.request), job)
+            result = judged(await self._send(call, job, permit), call)
             permit.settle(result)
             fault = result if isinstance(result, Fault) else None
-            attempt = _attempted(job, permit, fault, sent_at - asked_at, self._clock.now() - sent_at)
+            attempt = _attempted(job, permit, call, fault, sent_at - asked_at, self._clock.now() - sent_at)
             job.attempts = (*job.attempts, attempt)
             job.verdict = self._verdict(job) if fault else None
             tell(self._reporter.attempt, job.request.id, attempt, permit, result, gave_up=job.verdict is not None)
@@ -127,28 +145,27 @@ class RetryRing:
             self._line.withdraw(ticket)
             raise
 
-    async def _send(self, job: Job, permit: Permit) -> Answer | Fault:
+    async def _send(self, call: Call, job: Job, permit: Permit) -> Answer | Fault:
         """Send once, and excuse what nobody could hear because this process stood still."""
         stops = self._pulse.stops
-        result = await self._reply(job, permit)
+        result = await self._reply(call, job, permit)
         if isinstance(result, Fault) and result.kind in UNHEARD and self._pulse.stops != stops:
             return replace(result, excused=True)
         return result
 
-    async def _reply(self, job: Job, permit: Permit) -> Answer | Fault:
+    async def _reply(self, call: Call, job: Job, permit: Permit) -> Answer | Fault:
         """Wait for as long as the lane does; a transport that raises has cost this job and no other."""
-        call = Call(permit.provider, permit.key.key, permit.model, job.request)
         permit.patience = patience = self._pulse.timeout(None)
         try:
             async with patience:
-                return await self._transport.send(call, permit.sent)
+                return await self._once(self._transport, call, job, permit)
         except Exception as error:
             if patience.expired() and isinstance(error, TimeoutError):
                 return Fault(Kind.TIMEOUT, SILENT)
             raise InternalError.of(error).after(job.attempts) from error
 
 
-def _attempted(job: Job, permit: Permit, fault: Fault | None, waited_s: float, latency_s: float) -> Attempt:
+def _attempted(job: Job, permit: Permit, call: Call, fault: Fault | None, waited_s: float, latency_s: float) -> Attempt:
     return Attempt(
         number=len(job.attempts) + 1,
         provider=permit.provider.name,
@@ -159,6 +176,7 @@ def _attempted(job: Job, permit: Permit, fault: Fault | None, waited_s: float, l
         waited_s=waited_s,
         waited_for=permit.waited_for,
         fault=fault,
+        tier=tier_of(call),
     )
 
 

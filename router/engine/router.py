@@ -28,6 +28,7 @@ from router.engine.reporter import Reporter, tell
 from router.engine.retry import RetryRing
 from router.engine.selector import Selector
 from router.engine.status import LaneStatus, view
+from router.engine.stream import Stream
 from router.engine.tokens import UNCOUNTED, Estimate, estimate
 from router.errors import CallError, InternalError, ItemRefused, Outcome, RouterError, Stopped
 from router.faults import Fault, Kind
@@ -171,6 +172,7 @@ class Router:
         *,
         only: Collection[str] | None = None,
         avoid: Collection[str] = (),
+        key: str | None = None,
         model: str | None = None,
         priority: int = 0,
         deadline: float | None = None,
@@ -179,20 +181,31 @@ class Router:
         """Ask one question and return its answer, from whichever provider can send first.
 
         `only` and `avoid` name providers, `model` is a name under `models:`, lower `priority` goes first, `deadline`
-        is in seconds from now, `params` go over those of the request. Raises ItemRefused, AttemptsExhausted,
+        is in seconds from now, `params` go over those of the request. `key` (that of a completion, `openai#2`) asks its
+        account alone: once, and it fails where that is not up while others are. Raises ItemRefused, AttemptsExhausted,
         DeadlineExceeded, NothingServes, Stopped or InternalError, each with all `attempts` and the last `fault`.
         """
-        request = Request.of(prompt)
-        if params:
-            request = replace(request, params={**request.params, **params})
-        if request.params and (why := first_refusal(request.params)):
-            raise ItemRefused(why, fault=Fault(Kind.BAD_REQUEST, why))
-        selector = Selector(model, request.only if only is None else frozenset(only), frozenset(avoid))
-        tokens = estimate(request) if self._tightest else UNCOUNTED
-        if tokens.never_fits(self._tightest):
-            selector = self._fitting(selector, tokens)
-        job = Job(request, selector, priority, self._line.next_number(), self.config.attempts, tokens.total)
+        job = self._job(prompt, only=only, avoid=avoid, key=key, model=model, priority=priority, params=params)
         return await self._rings.run(job, deadline)
+
+    def stream(
+        self,
+        prompt: str | Sequence[Message] | Request,
+        *,
+        only: Collection[str] | None = None,
+        avoid: Collection[str] = (),
+        key: str | None = None,
+        model: str | None = None,
+        priority: int = 0,
+        deadline: float | None = None,
+        params: Mapping[str, Json] | None = None,
+    ) -> Stream:
+        """Ask one question and read its answer while it comes: `async with router.stream(…) as chunks`, then iterate.
+
+        The arguments and errors are those of `complete`; they are raised by the iteration. Nothing is sent before it.
+        """
+        job = self._job(prompt, only=only, avoid=avoid, key=key, model=model, priority=priority, params=params)
+        return Stream(self._rings, job, deadline)
 
     async def map(
         self,
@@ -212,16 +225,55 @@ class Router:
                 yield outcome
 
     async def outcome(
-        self, prompt: str | Request, *, model: str | None = None, deadline: float | None = None
+        self,
+        prompt: str | Request,
+        *,
+        avoid: Collection[str] = (),
+        key: str | None = None,
+        model: str | None = None,
+        priority: int = 0,
+        deadline: float | None = None,
     ) -> Outcome:
         """Like `complete`, with the error as a value; a defect on the way is this request's error and no other's."""
         request = Request.of(prompt)
         try:
-            return Outcome(request, await self.complete(request, model=model, deadline=deadline))
+            completion = await self.complete(
+                request, avoid=avoid, key=key, model=model, priority=priority, deadline=deadline
+            )
+            return Outcome(request, completion)
         except CallError as error:
             return Outcome(request, error=error)
         except Exception as error:  # noqa: BLE001 - one request must not end all others
             return Outcome(request, error=InternalError.of(error))
+
+    def _job(
+        self,
+        prompt: str | Sequence[Message] | Request,
+        *,
+        only: Collection[str] | None,
+        avoid: Collection[str],
+        key: str | None,
+        model: str | None,
+        priority: int,
+        params: Mapping[str, Json] | None,
+    ) -> Job:
+        """What is to be done; raises ItemRefused where nobody could do it."""
+        request = Request.of(prompt)
+        if params:
+            request = replace(request, params={**request.params, **params})
+        if request.params and (why := first_refusal(request.params)):
+            raise ItemRefused(why, fault=Fault(Kind.BAD_REQUEST, why))
+        selector = Selector(model, request.only if only is None else frozenset(only), frozenset(avoid), key)
+        tokens = estimate(request) if self._tightest else UNCOUNTED
+        if tokens.never_fits(self._tightest):
+            selector = self._fitting(selector, tokens)
+        charged = 1 if key is not None and self._has_others(selector) else self.config.attempts
+        return Job(request, selector, priority, self._line.next_number(), charged, tokens.total)
+
+    def _has_others(self, selector: Selector) -> bool:
+        """Whether a selector would have a choice, were it not for its key."""
+        able = [lane for lane in self.lanes if lane.could_serve(selector.free)]
+        return len(able) > 1 or any(len(lane.provider_state.ring.accounts) > 1 for lane in able)
 
     def _fitting(self, selector: Selector, tokens: Estimate) -> Selector:
         """Leave out providers under whose limit a request will never fit; raises ItemRefused where none is left."""

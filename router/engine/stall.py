@@ -1,7 +1,7 @@
 """Notices a vendor that takes calls and says nothing, long before the first of them times out.
 
-A vendor that hangs would else be sent its full rate for a whole timeout, and keep those calls from the vendors beside
-it. While it is silent a probe leaves every few seconds, so that its recovery is found soon; when the probes stay
+Otherwise a vendor that hangs would be sent its full rate for a whole timeout, and keep those calls from the other
+vendors. While it is silent a probe leaves every few seconds, so that its recovery is found soon; when the probes stay
 without an answer too, the calls that are out are overdue, and those that another vendor could serve are taken back.
 """
 
@@ -15,7 +15,7 @@ MIN_S = 1.0
 TIMES_SLOWEST = 2.0
 PROBE_S = 5.0
 UNPROVEN_S = 5.0
-"""So long may a vendor that has hardly answered yet say nothing, where another one could be asked."""
+"""How long a vendor that has hardly answered yet may say nothing, if another one could be asked."""
 OVERDUE_S = 10.0
 
 
@@ -33,16 +33,16 @@ class StallDetector:
         self._out[call] = now
 
     def back(self, call: int, now: float, *, alive: bool) -> None:
-        """A call is back; `alive` where the vendor's server said anything at all."""
-        left_at = self._out.pop(call, now)
-        if alive:
+        """A call is back, or its answer has begun; `alive` where the vendor's server said anything at all."""
+        left_at = self._out.pop(call, None)
+        if alive and left_at is not None:
             self._latencies.append(now - left_at)
             self._last_sign = now
             if self.is_proven:
                 self._patience_s = max(MIN_S, TIMES_SLOWEST * max(self._latencies))
 
     def stood_still(self, seconds: float) -> None:
-        """This process stood still: so long nothing could come back, whatever the vendor did."""
+        """This process stood still: nothing could come back in that time, whatever the vendor did."""
         self._out = {call: left_at + seconds for call, left_at in self._out.items()}
         self._last_sign += seconds
 

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from router.clock import Clock
-from router.engine.health import State
+from router.engine.budget import Budget
+from router.engine.health import Health, State
 from router.engine.lane import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStatus:
+    """A limit over more than a minute: `left` calls until `resets_at` (wall time), then `amount` in each period.
+
+    Those of accounts are taken together.
+    """
+
+    rate: str
+    left: float
+    amount: float
+    period_s: float
+    resets_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class LaneStatus:
     """One provider at one moment. `waiting_until` is wall time in seconds, None where nobody knows.
 
-    `because` is why it, or all that is left of its keys, rests or is dropped: the fault in the vendor's words.
+    `because` is why it, or all that is left of its keys, rests or is dropped: the fault in the vendor's words;
+    `rests_until` is wall time, too, None where it does not rest, or nobody knows. `declared` is its tightest rate.
     """
 
     name: str
@@ -32,6 +49,9 @@ class LaneStatus:
     waiting_until: float | None
     declared_per_second: float | None
     because: str = ""
+    declared: str = ""
+    rests_until: float | None = None
+    budgets: tuple[BudgetStatus, ...] = ()
 
     @property
     def keys_alive(self) -> int:
@@ -65,12 +85,35 @@ def view(lane: Lane, clock: Clock) -> LaneStatus:
         waiting_until=None if math.isinf(until) else clock.wall() + until - now,
         declared_per_second=rate.per_second if rate else None,
         because=str(health.cause) if health.cause and health.state in {State.RESTING, State.DROPPED} else "",
+        declared=str(rate) if rate else "",
+        rests_until=_rests_until(health, clock),
+        budgets=tuple(_budgets(lane, clock)),
     )
 
 
-def busiest(lanes: tuple[LaneStatus, ...], most: int) -> tuple[LaneStatus, ...]:
-    """At most `most` lanes, in their own order: first those in trouble, then those at work, then the others."""
-    chosen = sorted(range(len(lanes)), key=lambda index: _quietness(lanes[index]))[:most]
+def _rests_until(health: Health, clock: Clock) -> float | None:
+    if health.state is not State.RESTING or math.isinf(health.until):
+        return None
+    return clock.wall() + health.until - clock.now()
+
+
+def _budgets(lane: Lane, clock: Clock) -> Iterator[BudgetStatus]:
+    """Its own, and those of its accounts by their rate."""
+    alike: dict[tuple[str, bool], list[Budget]] = {}
+    for budget in lane.budgets:
+        alike.setdefault((str(budget.rate), False), []).append(budget)
+    for account in lane.provider_state.ring.accounts:
+        for budget in account.budgets:
+            alike.setdefault((str(budget.rate), True), []).append(budget)
+    for (rate, _), budgets in alike.items():
+        first = budgets[0]
+        left, amount = sum(each.left for each in budgets), first.rate.amount * len(budgets)
+        yield BudgetStatus(rate, left, amount, first.rate.period_s, clock.wall() + first.seconds_to_reset)
+
+
+def busiest(lanes: tuple[LaneStatus, ...], number: int) -> tuple[LaneStatus, ...]:
+    """At most `number` lanes, in their own order: first those in trouble, then those at work, then the others."""
+    chosen = sorted(range(len(lanes)), key=lambda index: _quietness(lanes[index]))[:number]
     return tuple(lanes[index] for index in sorted(chosen))
 
 

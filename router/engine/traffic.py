@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from math import floor
 
 HOUR_S = 3600.0
+EXACT_S = 60.0
 LAST_STATUSES = 10
 TIDIED_AT = 1024
 """Shorter memories are not worth tidying."""
@@ -14,24 +18,41 @@ WINDOWS_S: Mapping[str, float] = {"sent_1s": 1.0, "sent_10s": 10.0, "sent_60s": 
 
 
 class Times:
-    """Moments that ascend, none older than an hour; counting those since a moment takes logarithmic time."""
+    """Moments that ascend, none older than an hour; those of the last minute as they are, older ones by the second.
+
+    Counting takes logarithmic time for the last minute, and memory does not grow with the length of a run.
+    """
 
     def __init__(self) -> None:
-        self._at: list[float] = []
+        self._at = array("d")
+        self._older: deque[tuple[float, int]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._at) + len(self._older)
 
     def add(self, at: float) -> None:
-        """Remember a moment; what is long past is dropped from time to time."""
+        """Remember a moment; what is past is packed, and what is long past dropped, from time to time."""
         self._at.append(at)
-        if len(self._at) >= TIDIED_AT and self._at[len(self._at) // 2] <= at - HOUR_S:
-            del self._at[: bisect_right(self._at, at - HOUR_S)]
+        if len(self._at) >= TIDIED_AT and self._at[len(self._at) // 2] <= at - EXACT_S:
+            self._pack(at)
 
     def since(self, at: float) -> int:
-        """How many moments lie at `at` or after it."""
-        return len(self._at) - bisect_left(self._at, at)
+        """How many moments lie at `at` or after it; to the second where that is more than a minute ago."""
+        older = sum(count for last, count in self._older if last >= at)
+        return older + len(self._at) - bisect_left(self._at, at)
 
-    def last(self, span_s: float, now: float) -> list[float]:
-        """The moments of the last `span_s` seconds."""
+    def last(self, span_s: float, now: float) -> Sequence[float]:
+        """The moments of the last `span_s` seconds, at most EXACT_S."""
         return self._at[bisect_right(self._at, now - span_s) :]
+
+    def _pack(self, now: float) -> None:
+        end = bisect_right(self._at, now - EXACT_S)
+        for _, moments in groupby(self._at[:end], floor):
+            together = [*moments]
+            self._older.append((together[-1], len(together)))
+        del self._at[:end]
+        while self._older and self._older[0][0] <= now - HOUR_S:
+            self._older.popleft()
 
 
 class RecentTraffic:

@@ -67,9 +67,12 @@ def _thinking(made: Adapted, asked: Sequence[_Asked], level: str) -> Adapted:
             refused[each.name] = str(why)
     if not sent:
         why_not = "; ".join(f"{name}: {why}" for name, why in refused.items())
-        raise ConfigError(f"--reasoning {level}: no model takes it: {why_not}")
+        raise ConfigError(f"--reasoning {level}: no model accepts it: {why_not}")
     notes = [f"--reasoning {level}: {each.name} is sent {_words(params)}" for each, params in sent]
-    notes += [f"--reasoning {level}: {name} takes none and is asked without ({why})" for name, why in refused.items()]
+    notes += [
+        f"--reasoning {level}: {name} does not accept it and is asked without it ({why})"
+        for name, why in refused.items()
+    ]
     shown = {each.name: params for each, params in sent}
     return _with_params(made, [each for each, _ in sent], {"reasoning_effort": level}, shown, notes)
 

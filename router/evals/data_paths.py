@@ -28,7 +28,7 @@ def data_paths(data: str | Path) -> list[Path]:
     if not path.exists() and re.search(r"[*?\[]", str(data)):
         if found := sorted(map(Path, glob.glob(str(data), recursive=True))):  # noqa: PTH207 - from any root
             return [each for each in found if each.is_file()]
-        raise ConfigError(f"{data}: no file is named so")
+        raise ConfigError(f"{data}: there is no such file")
     require_file(path, "data file", streams=True)
     return [path]
 

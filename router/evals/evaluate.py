@@ -9,19 +9,26 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from router.clock import Clock, LoopClock
 from router.config.models import Config
 from router.engine.router import Router
 from router.errors import ConfigError
+from router.evals.cache import AnswerCache
 from router.evals.fit import Fit, tried
+from router.evals.items import Item
+from router.evals.money import purse_of
 from router.evals.patience import Patience
 from router.evals.plan import Plan
 from router.evals.progress import Forgiving, Screen
 from router.evals.record import describe
+from router.evals.results import Row
+from router.evals.resume import Before, survey
 from router.evals.run import Evaluation, Run
 from router.evals.run_directory import RunDirectory, mark_latest
+from router.evals.summary import Tally
 from router.log.events import ProviderLeftOut, RunStarted, StoreUnavailable
 from router.log.scrub import Scrubber
 from router.log.writer import EventLog
@@ -59,7 +66,7 @@ async def evaluate(
     plan = replace(plan, notes=(*plan.notes, *await tried(plan)))
     plan.require_takers()
     clock = LoopClock.start()
-    with RunDirectory.create(plan, datetime.now(UTC).astimezone(), clock) as files:
+    with _directory(plan, clock) as files:
         with files.removed_on_mistake():
             async with AsyncExitStack() as opening:
                 run = await _open(plan, files, clock, open_router, screen, opening, handle_signals=handle_signals)
@@ -72,6 +79,12 @@ async def evaluate(
     return evaluation
 
 
+def _directory(plan: Plan, clock: Clock) -> RunDirectory:
+    if plan.resume is not None:
+        return RunDirectory.reopen(plan.resume, plan, clock)
+    return RunDirectory.create(plan, datetime.now(UTC).astimezone(), clock)
+
+
 async def _open(
     plan: Plan,
     files: RunDirectory,
@@ -82,7 +95,15 @@ async def _open(
     *,
     handle_signals: bool,
 ) -> Run:
-    files.write("run.json", describe(plan, files.name, clock.wall()))
+    tally, fit = Tally.of(plan), Fit(plan.scorers)
+
+    def count(item: Item, row: Row) -> None:
+        tally.add(row)
+        fit.add(item, row)
+
+    before = Before() if plan.resume is None else survey(plan, files.path, files, count)
+    plan = replace(plan, notes=(*plan.notes, *before.notes))
+    files.write("run.json", describe(plan, files.name, clock.wall(), before))
     _tell_start(files.log, plan)
     memory = None if plan.config.simulated else _memory(files.log)
     rng = random.Random(plan.seed)
@@ -95,7 +116,8 @@ async def _open(
         scrub=files.scrub,
         max_wait=plan.max_wait_s,
     )
-    run = Run(plan, files, clock, router, Patience(plan), Fit(plan.scorers))
+    cache = opening.enter_context(_cache(plan.cache, files.log))
+    run = Run(plan, files, clock, router, Patience(plan), fit, purse_of(plan), tally, before, cache)
     files.on_failure = router.stop
     if handle_signals:
         opening.enter_context(_stopping_on_signals(run))
@@ -117,10 +139,26 @@ def _tell_start(log: EventLog, plan: Plan) -> None:
             keys={key.name: key.fingerprint for provider in config.usable for key in provider.keys},
             rates={provider.name: [str(rate) for rate in provider.rates] for provider in config.usable},
             seed=plan.seed,
+            resumed=plan.resume is not None,
         )
     )
     for provider in config.left_out:
         log.write(ProviderLeftOut(provider.name, str(provider.why_left_out)))
+
+
+@contextmanager
+def _cache(path: Path | None, log: EventLog) -> Iterator[AnswerCache | None]:
+    """The answers of earlier runs, and those of this one for later; what could not be kept is told at the end."""
+    if path is None:
+        yield None
+        return
+    cache = AnswerCache(path)
+    try:
+        yield cache
+    finally:
+        cache.close()
+        if cache.failure is not None:
+            log.write(StoreUnavailable(cache.failure))
 
 
 def _memory(log: EventLog) -> StateStore | None:

@@ -40,7 +40,7 @@ class Assumptions:
 def works(plan: Plan) -> tuple[Work, ...]:
     """The calls of a plan; a judge asks once more for each answer. Raises ConfigError where items are not counted."""
     if plan.task.total is None:
-        raise ConfigError(f"{plan.task.name}: nobody knows how many items there are")
+        raise ConfigError(f"{plan.task.name}: the number of items is not known")
     return tuple(_works(plan, plan.task.total * plan.epochs))
 
 

@@ -8,35 +8,19 @@ from itertools import islice
 
 from router.errors import ConfigError
 from router.evals.items import Item, text_of
-from router.evals.marks import Marker, scorer_named
+from router.evals.marks import Marker, completion_of, scorer_named
 from router.evals.plan import Plan
 from router.evals.prompts import Prompt
 from router.evals.python_scorer import PythonScorer
 from router.evals.results import Row
 from router.evals.scores import Scorer, ScorerFailed
-from router.types import Answer, Completion, Request, Usage
+from router.types import Completion, Request, Usage
 
 TRIED = 3
 KEPT = 20
 SHOWN = 80
 OTHERS = ("json:infer", "number", "choice", "exact:ignore_case,whitespace", "contains:ignore_case")
 """What may be recommended, the strictest first."""
-
-
-def completion_of(row: Row) -> Completion:
-    """The answer that a row keeps, without what only the vendor's reply had."""
-    usage = Usage(row.tokens_in, row.tokens_out, row.tokens_cached, row.tokens_reasoning)
-    message = {"role": "assistant", "content": row.response, **_refusal(row)}
-    answer = Answer(row.response, usage, row.finish_reason, row.model, reasoning=row.reasoning, message=message)
-    latency_s = row.latency_s or 0.0
-    return Completion(
-        row.response, row.provider, row.key, "", row.model, usage, row.finish_reason, latency_s, row.waited_s, (),
-        row.cost_usd, answer,
-    )  # fmt: skip
-
-
-def _refusal(row: Row) -> dict[str, str]:
-    return {"refusal": row.response} if row.reason == "refused" else {}
 
 
 async def nobody(request: Request, model: str | None) -> Completion:
@@ -75,7 +59,8 @@ async def _tried(plan: Plan, prompt: Prompt, items: list[Item]) -> AsyncIterator
             raise ConfigError(head + failed[0])
         yield head + failed[0]
     if (form := _form(scorer)) and items and form not in _asked(plan, prompt, items[0]):
-        yield f"scorer {scorer.name} looks for {scorer.lacks}, and {prompt.path} never says {form!r}; is it the one?"
+        missing = f"looks for {scorer.lacks}, and {prompt.path} never says {form!r}"
+        yield f"scorer {scorer.name} {missing}; is it the right scorer?"
 
 
 def _why_not(scorer: Scorer, item: Item, why: str) -> str:

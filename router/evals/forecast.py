@@ -156,7 +156,7 @@ class Forecaster:
         model = provider.model_for(work.model)
         if model is None:
             return None
-        tier = str(provider.params.get("service_tier", ""))
+        tier = str(provider.params_of(model).get("service_tier", ""))
         tariffs = tariffs_of(provider, model, self.listed, simulated=self.config.simulated, tier=tier)
         each = self.estimates[provider.name]
         # By the thousand, so that parts of a token count.
@@ -167,7 +167,7 @@ class Forecaster:
     def _caps(self, course: Course) -> Iterator[Cap]:
         for provider in self._providers:
             calls = sum(taken for (name, _), taken in course.taken.items() if name == provider.name)
-            for each in allowances_of(provider, self.terms.wall):
+            for each in allowances_of(provider, self.estimates[provider.name], self.terms.wall):
                 out = course.used_up.get((provider.name, each.name))
                 yield Cap(provider.name, each.name, each.amount, min(calls, each.amount), out)
 
@@ -199,7 +199,8 @@ class Forecaster:
             yield self._variant(
                 f"--max-samples {2 * self.terms.max_samples}", self._with_samples(2 * self.terms.max_samples)
             )
-        for provider in [each for each in by_calls if course.bound.startswith(f"{each.name}'s ")][:1]:
+        short = {name for name, _ in course.used_up}
+        for provider in [each for each in by_calls if each.name in short or course.bound.startswith(f"{each.name}'s ")]:
             accounts = len({key.account for key in provider.keys}) or 1
             more = scaled(provider, (accounts + 1) / accounts)
             yield self._variant(f"one account more at {provider.name}, with limits like its others", self._with(more))

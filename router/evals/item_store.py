@@ -61,6 +61,11 @@ class ItemStore:
                     f"{place}: the id {item.id!r} stands already at {earlier}; an id belongs to one item"
                 ) from None
 
+    def put(self, place: Place, item: Item) -> None:
+        """Keep an item in the place of one with its id."""
+        self._db.execute("DELETE FROM items WHERE id = ?", (item.id,))
+        self.add(place, item)
+
     def items(self, limit: int | None = None, *, shuffled: bool = False) -> Iterator[Item]:
         """The first `limit` items in either order, read as they are needed."""
         order = "draw, number" if shuffled else "number"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.errors import CallError, ConfigError
+from router.errors import CallError, ConfigError, Stopped
 from router.evals.answers import last_object_with, number_in, without_thinking
 from router.evals.items import Item
 from router.evals.prompts import Prompt, load
-from router.evals.scores import Ask, Score, ScorerFailed
+from router.evals.scores import Ask, MarkingStopped, Score, ScorerFailed
 from router.types import Completion, Request
 
 VARIABLES = frozenset({"question", "expected", "answer", "reasoning"})
@@ -40,6 +40,8 @@ class JudgeScorer:
             return Score(0.0, None)
         try:
             said = await ask(self._request(item, answer, completion), self.prompt.model)
+        except Stopped as error:
+            raise MarkingStopped(f"the judge of {self.prompt.path} was not asked: {error}") from error
         except (CallError, ConfigError) as error:
             raise ScorerFailed(f"the judge of {self.prompt.path} could not be asked: {error}") from error
         return Score(self._grade(said.text), answer, without_thinking(said.text).strip())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +12,12 @@ from router.evals.items import Item
 from router.evals.judge import judge
 from router.evals.prompts import Prompt
 from router.evals.python_scorer import python_scorer
-from router.evals.results import Verdict
+from router.evals.results import Row, Verdict
 from router.evals.schemas import Schema
 from router.evals.scorers import PLAIN, WITH_ARGUMENT
 from router.evals.scores import Ask, Score, Scorer, ScorerFailed
 from router.suggest import did_you_mean
-from router.types import Completion
+from router.types import Answer, Completion, Usage
 
 KNOWN = (
     *PLAIN,
@@ -118,3 +118,35 @@ def shortfall_of(completion: Completion) -> str | None:
     if completion.finish_reason == _REFUSAL or completion.message.get(_REFUSAL):
         return REFUSED
     return None
+
+
+# --- what a row keeps -----------------------------------------------------------------------------
+
+
+def completion_of(row: Row) -> Completion:
+    """The answer that a row keeps, without what only the vendor's reply had."""
+    usage = Usage(row.tokens_in, row.tokens_out, row.tokens_cached, row.tokens_reasoning)
+    message = {"role": "assistant", "content": row.response, **_refusal(row)}
+    answer = Answer(row.response, usage, row.finish_reason, row.model, reasoning=row.reasoning, message=message)
+    latency_s = row.latency_s or 0.0
+    return Completion(
+        row.response, row.provider, row.key, "", row.model, usage, row.finish_reason, latency_s, row.waited_s, (),
+        row.cost_usd, answer,
+    )  # fmt: skip
+
+
+def _refusal(row: Row) -> dict[str, str]:
+    return {"refusal": row.response} if row.reason == "refused" else {}
+
+
+def marked_row(row: Row, mark: Mark) -> Row:
+    """The same answer with another mark."""
+    return replace(
+        row,
+        outcome=mark.outcome,
+        reason=mark.reason,
+        score=mark.score,
+        why=mark.why,
+        answer=mark.answer,
+        fault=mark.error.code if mark.error else None,
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from router.errors import NothingServes
 from router.evals.plan import Plan, Route
-from router.evals.trials import Settled
+from router.evals.settling import Settled
 from router.faults import Kind
 
 

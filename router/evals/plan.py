@@ -49,9 +49,11 @@ class Plan:
     """One evaluation. Times in seconds; `notes` are sentences that screens and the summary are to show.
 
     Every item goes to each of `models`, names that some provider has; none means the first of each provider.
-    A run ends where nothing can be sent for longer than `max_wait_s`. `only` names the providers that items go to,
-    None for all; the others may be asked to judge. Answers must keep `schema`, which stands in the messages, too, where
-    `in_words` says so. `sent` is what providers are sent for such wishes, for run.json.
+    A run ends where nothing can be sent for longer than `max_wait_s`, and where more would cost above `max_cost_usd`
+    (dollars). `only` names the providers that items go to, None for all; the others may be asked to judge. Answers must
+    keep `schema`, which stands in the messages, too, where `in_words` says so; `sent` is what providers are sent for
+    such wishes, for run.json. `resume` is the directory of a run to go on with, whose errors are asked again with
+    `retry_errors`; `command` are the arguments of this plan. `cache` is the file in which answers are kept over runs.
     """
 
     config: Config
@@ -65,12 +67,17 @@ class Plan:
     max_samples: int = 256
     deadline_s: float | None = None
     max_wait_s: float = 900.0
+    max_cost_usd: float | None = None
     seed: int = 0
     schema: Schema | None = None
     in_words: bool = False
     sent: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     only: frozenset[str] | None = None
     notes: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    resume: Path | None = None
+    retry_errors: bool = False
+    cache: Path | None = None
 
     def __post_init__(self) -> None:
         for prompt in self.prompts:
@@ -78,7 +85,9 @@ class Plan:
         names = [prompt.name for prompt in self.prompts]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             paths = ", ".join(str(prompt.path) for prompt in self.prompts if prompt.name in twice)
-            raise ConfigError(f"two prompts are called {twice[0]!r} ({paths}); rename one, results tell them by name")
+            raise ConfigError(
+                f"two prompts are called {twice[0]!r} ({paths}); rename one: results refer to prompts by name"
+            )
         for name in self.models:
             self._check_model("--model", name)
         for prompt in self.prompts:
@@ -89,7 +98,7 @@ class Plan:
         scorer = self.marker_of(prompt).scorer
         for name, value in (("provider", prompt.provider), ("model", prompt.model)):
             if value is not None:
-                raise ConfigError(f"{prompt.path}: {name} is for a judge's prompt; here --{name} is its place")
+                raise ConfigError(f"{prompt.path}: {name} in front matter is for a judge's prompt; use --{name} here")
         if isinstance(scorer, JudgeScorer):
             scorer.prompt.check(self.task.variables | VARIABLES)
             self._check_model(f"{scorer.prompt.path}: model", scorer.prompt.model)
@@ -156,7 +165,7 @@ class Plan:
         for model in self.models:
             if not any(each.model_for(model) for each in self._takers):
                 having = [each for each in self.config.left_out if each.model_for(model)]
-                raise ConfigError(_nobody(self.config, f"nobody who takes part has the model {model!r}", having))
+                raise ConfigError(_nobody(self.config, f"no provider that takes part has the model {model!r}", having))
 
     def with_providers(self, names: tuple[str, ...]) -> Plan:
         """The same plan over some of the providers; raises ConfigError for a name that the file does not have.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from router.engine.status import LaneStatus
+from router.evals.outlook import UNKNOWN, Outlook
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,8 @@ class Snapshot:
     """A run at one moment: items by outcome, time, and what every provider is doing.
 
     `total` is None where the data set is read as it comes. `wall` is the time of the snapshot, in seconds since
-    the epoch; `notes` are sentences that a person should see all the time, such as that vendors are simulated.
+    the epoch; `notes` are sentences that a person should see all the time, such as that vendors are simulated;
+    `outlook` is the time left, and what bounds it.
     """
 
     run: str
@@ -30,6 +32,7 @@ class Snapshot:
     unscored: int = 0
     stopping: bool = False
     notes: tuple[str, ...] = ()
+    outlook: Outlook = UNKNOWN
 
     @property
     def settled(self) -> int:
@@ -40,20 +43,6 @@ class Snapshot:
     def per_second(self) -> float:
         """Items settled a second, over the whole run."""
         return self.settled / self.elapsed_s if self.elapsed_s > 0 else 0.0
-
-    @property
-    def left_s(self) -> float | None:
-        """Time to the end at this rate, in seconds, with a rest that all providers take; None where nobody can say."""
-        if self.total is None or not self.per_second:
-            return None
-        rest_s = max(0.0, (silent_until(self.lanes) or 0.0) - self.wall)
-        return rest_s + (self.total - self.settled) / self.per_second
-
-
-def silent_until(lanes: Collection[LaneStatus]) -> float | None:
-    """The wall time until which no provider will send, None where somebody may at any moment, or nobody ever."""
-    waits = [lane.waiting_until for lane in lanes if lane.waiting_until is not None]
-    return min(waits) if waits and not any(lane.in_flight for lane in lanes) else None
 
 
 class Screen(Protocol):

@@ -169,8 +169,8 @@ def _split(text: str, path: Path) -> tuple[str, str, int]:
     end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() == _FENCE), None)
     if end is None:
         raise ConfigError(
-            f"{path}:1: front matter begins here and no second --- line ends it; "
-            "write that line, or an empty one above if the prompt itself begins with ---"
+            f"{path}:1: front matter begins here and is not closed by a second --- line; "
+            "add that line, or put an empty line first if the prompt itself begins with ---"
         )
     return "\n".join(lines[1:end]), "\n".join(lines[end + 1 :]), end + 2
 
@@ -220,7 +220,7 @@ def _front_matter(text: str, path: Path) -> Mapping[str, Node]:
         if name not in _NAMES:
             line, _ = root.names[name]
             close = did_you_mean(name, _NAMES)
-            raise ConfigError(f"{path}:{line}: front matter knows no {name!r}{close} (known: {', '.join(_NAMES)})")
+            raise ConfigError(f"{path}:{line}: front matter has no option {name!r}{close} (known: {', '.join(_NAMES)})")
     for mistake in mistakes:
         raise ConfigError(f"{path}:{mistake.line}: {mistake.text}")
     return root.value

@@ -123,7 +123,9 @@ def python_scorer(name: str, argument: str, directory: Path) -> PythonScorer:
     try:
         inspect.signature(function).bind(object(), object())
     except TypeError as error:
-        raise ConfigError(f"scorer {name}: it is called with the item and the completion: {error}") from None
+        raise ConfigError(
+            f"scorer {name}: it must accept two arguments, the item and the completion: {error}"
+        ) from None
     return PythonScorer(name, function)
 
 

@@ -12,7 +12,7 @@ from router.evals.stats import percentile
 EXACT = 4096
 """Values that are kept as they are; more of them are only counted."""
 GROWTH = 1.01
-LEAST = 1e-6
+MIN_VALUE = 1e-6
 """Smaller values count as this one."""
 
 
@@ -53,4 +53,4 @@ class Quantiles:
 
 
 def _bucket(value: float) -> int:
-    return ceil(log(max(value, LEAST), GROWTH))
+    return ceil(log(max(value, MIN_VALUE), GROWTH))

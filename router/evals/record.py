@@ -9,22 +9,25 @@ from importlib.metadata import version
 from router.config.masking import shown
 from router.config.models import Provider
 from router.evals.plan import Plan
+from router.evals.prompts import Prompt
+from router.evals.resume import Before
 from router.log.times import iso
 
 PACKAGES = ("router", "litellm", "aiolimiter", "tenacity", "structlog", "aiohttp")
 
 
-def describe(plan: Plan, run: str, started: float) -> dict[str, object]:
-    """The contents of run.json, for a run called `run` that starts at `started` (seconds since the epoch)."""
+def describe(plan: Plan, run: str, now: float, before: Before) -> dict[str, object]:
+    """The contents of run.json, for a run called `run` that begins `now` (seconds since the epoch), or goes on then."""
     config = plan.config
     return {
         "run": run,
         "simulated": config.simulated,
-        "started": iso(started),
+        "started": before.started or iso(now),
+        "resumed": [*before.resumed, *([iso(now)] if before.started else [])],
+        "command": list(plan.command),
         "config": str(config.path),
-        "prompts": [
-            {"name": prompt.name, "path": str(prompt.path), "sha256": prompt.sha256} for prompt in plan.prompts
-        ],
+        "prompts": [_prompt(prompt) for prompt in plan.prompts],
+        "words": plan.schema.instructions if plan.schema and plan.in_words else "",
         "task": {"name": plan.task.name, **plan.task.describes},
         "epochs": plan.epochs,
         "across": plan.across,
@@ -36,13 +39,21 @@ def describe(plan: Plan, run: str, started: float) -> dict[str, object]:
         "only": sorted(plan.only) if plan.only else None,
         "seed": plan.seed,
         "max_samples": plan.max_samples,
+        "cache": str(plan.cache) if plan.cache else None,
         "deadline_s": plan.deadline_s,
         "max_wait_s": plan.max_wait_s,
+        "max_cost_usd": plan.max_cost_usd,
         "attempts": config.attempts,
         "providers": [_provider(provider) for provider in config.usable],
         "left_out": {provider.name: provider.why_left_out for provider in config.left_out},
         "versions": {"python": platform.python_version(), **_versions(PACKAGES)},
     }
+
+
+def _prompt(prompt: Prompt) -> dict[str, object]:
+    """A prompt with its templates: with the items, all that was sent."""
+    turns = [{"role": turn.role, "text": turn.text.source} for turn in prompt.turns]
+    return {"name": prompt.name, "path": str(prompt.path), "sha256": prompt.sha256, "turns": turns}
 
 
 def _provider(provider: Provider) -> dict[str, object]:

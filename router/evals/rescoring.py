@@ -13,12 +13,14 @@ from router.config.models import Config
 from router.engine.amap import amap
 from router.engine.router import Router
 from router.errors import ConfigError
-from router.evals.fit import Fit, completion_of, nobody
+from router.evals.fit import Fit, nobody
 from router.evals.item_store import ItemStore
 from router.evals.items import Item
-from router.evals.marks import Marker, scorer_named, scorer_of
+from router.evals.kept import KeptRows
+from router.evals.marks import Marker, completion_of, marked_row, scorer_named, scorer_of
 from router.evals.prompts import load
 from router.evals.results import Row
+from router.evals.resume import NOT_MARKED
 from router.evals.run import Evaluation
 from router.evals.run_directory import RunDirectory, fresh_directory
 from router.evals.schemas import Schema
@@ -29,8 +31,6 @@ from router.log.times import iso
 from router.types import Completion, Request
 
 UNANSWERED = "error"
-NOT_MARKED = frozenset({"scorer_failed", "internal_error"})
-"""Reasons of errors in spite of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,8 @@ class Answers:
     items: ItemStore
 
     def rows(self) -> Iterator[Row]:
-        """The rows as they were written; raises ConfigError for one that is none."""
-        for number, record in enumerate(read(self.directory / "results.jsonl"), 1):
-            try:
-                yield Row.from_json(record)
-            except ValueError as error:
-                raise ConfigError(f"{self.directory / 'results.jsonl'}: row {number}: {error}") from None
+        """The last row of every trial; raises ConfigError for one that is none."""
+        return KeptRows(self.directory / "results.jsonl").rows()
 
     def item(self, row: Row) -> Item:
         """The item of a row; of one that is not kept, what the row says."""
@@ -62,7 +58,7 @@ class Answers:
 def open_answers(directory: Path) -> Answers:
     """Read a run's directory; raises ConfigError where it is none."""
     if not (directory / "results.jsonl").is_file():
-        raise ConfigError(f"{directory}: this is no run: there is no results.jsonl in it")
+        raise ConfigError(f"{directory}: this is not a run: it has no results.jsonl")
     store = ItemStore()
     kept = directory / "items.jsonl"
     for number, record in enumerate(read(kept) if kept.is_file() else (), 1):
@@ -70,8 +66,7 @@ def open_answers(directory: Path) -> Answers:
             item = Item.from_json(record)
         except ValueError as error:
             raise ConfigError(f"{kept}:{number}: {error}") from None
-        if store.get(item.id) is None:
-            store.add(f"{kept}:{number}", item)
+        store.put(f"{kept}:{number}", item)
     about = directory / "run.json"
     described = decode(about.read_bytes()) if about.is_file() else {}
     return Answers(directory, described if isinstance(described, dict) else {}, store)
@@ -140,16 +135,7 @@ async def _marked(item: Item, row: Row, marking: Mapping[str, Marker], ask: Ask,
     if row.prompt not in marking or (row.outcome == UNANSWERED and row.reason not in NOT_MARKED):
         return row
     mark = await marking[row.prompt].mark(item, completion_of(row), ask)
-    return replace(
-        row,
-        simulated=simulated,
-        outcome=mark.outcome,
-        reason=mark.reason,
-        score=mark.score,
-        why=mark.why,
-        answer=mark.answer,
-        fault=mark.error.code if mark.error else None,
-    )
+    return replace(marked_row(row, mark), simulated=simulated)
 
 
 def _ask(router: Router | None, row: Row) -> Ask:

@@ -27,6 +27,7 @@ class Row:
     several answers will do. `attempts` counts the calls that were sent. Times are in seconds, `latency_s` is that of
     the last call; `tokens_cached` are among `tokens_in`, `tokens_reasoning` among `tokens_out`.
     `asked_model` is the name of `--model` that was asked for, None where there was none.
+    `fingerprint` tells whether it would be asked in the same way now; what is `cached` was answered in another run.
     `key` (such as `openai#2`) and `model` are empty where nothing was sent, `provider` too unless it was pinned.
     """
 
@@ -57,6 +58,8 @@ class Row:
     finish_reason: str = ""
     simulated: bool = False
     asked_model: str | None = None
+    fingerprint: str = ""
+    cached: bool = False
 
     def to_json(self) -> dict[str, object]:
         """The line's object, its fields in the order above."""
@@ -93,6 +96,8 @@ class Row:
             finish_reason=_maybe(record, "finish_reason", str) or "",
             simulated=_maybe(record, "simulated", bool) or False,
             asked_model=_maybe(record, "asked_model", str),
+            fingerprint=_maybe(record, "fingerprint", str) or "",
+            cached=_maybe(record, "cached", bool) or False,
         )
 
 

@@ -20,6 +20,8 @@ from router.config.masking import secrets
 from router.config.models import Config
 from router.errors import ConfigError
 from router.evals.items import Item
+from router.evals.kept import WITHDRAWN, KeptItems
+from router.evals.lock import Lock
 from router.evals.plan import Plan
 from router.evals.results import Row
 from router.jsonl import Appender, decode, encode, write_whole
@@ -36,9 +38,12 @@ class RunDirectory:
     events are kept for a last try in `close`.
     """
 
-    def __init__(self, path: Path, config: Config, clock: Clock) -> None:
+    def __init__(self, path: Path, config: Config, clock: Clock, *, is_fresh: bool = True) -> None:
         self.path = path
         self.name = path.name
+        self._lock = Lock(path / "results.jsonl")
+        self._is_fresh = is_fresh
+        self._kept_items = None if is_fresh else KeptItems(path / "items.jsonl")
         self.on_failure: Callable[[], None] = lambda: None
         self._error: OSError | None = None
         self._documents: dict[str, object] = {}
@@ -62,13 +67,29 @@ class RunDirectory:
         except OSError as error:
             raise ConfigError(_not_there(plan.log_dir, error)) from None
 
+    @classmethod
+    def reopen(cls, path: Path, plan: Plan, clock: Clock) -> Self:
+        """Open the directory of a run that is to go on; raises ConfigError for what is none, or is worked on."""
+        if not (path / "run.json").is_file() or not (path / "results.jsonl").is_file():
+            raise ConfigError(f"{path}: there is no run to continue: it has no run.json with results.jsonl beside it")
+        try:
+            return cls(path, plan.config, clock, is_fresh=False)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written ({error.strerror or error}); the run cannot go on") from None
+
     def append(self, row: Row) -> None:
         """Add one line to results.jsonl."""
         self._results.append_line(self._clean(row.to_json()))
 
+    def withdraw(self, trial: str) -> None:
+        """Take the row of a trial out of the results, by a line that says so."""
+        self._results.append_line(self._clean({"trial": trial, WITHDRAWN: True}))
+
     def append_item(self, item: Item) -> None:
-        """Add one line to items.jsonl, by which answers can be understood and marked again."""
-        self._items.append_line(self._clean(item.to_json()))
+        """Add one line to items.jsonl, by which answers can be understood and marked again, unless it stands there."""
+        line = self._clean(item.to_json())
+        if self._kept_items is None or not self._kept_items.has(line):
+            self._items.append_line(line)
 
     def write(self, name: str, value: Mapping[str, object]) -> None:
         """Write one JSON file, whole or not at all."""
@@ -86,7 +107,7 @@ class RunDirectory:
 
     @contextmanager
     def removed_on_mistake(self) -> Iterator[None]:
-        """Take the directory away again where a mistake is found, or a file cannot be begun.
+        """Take a fresh directory away again where a mistake is found, or a file cannot be begun.
 
         To be left before the first call is sent: from then on nothing removes a file of a run.
         """
@@ -95,7 +116,8 @@ class RunDirectory:
             self._require()
         except ConfigError:
             self.close()
-            shutil.rmtree(self.path, ignore_errors=True)
+            if self._is_fresh:
+                shutil.rmtree(self.path, ignore_errors=True)
             raise
 
     def close(self) -> None:
@@ -108,6 +130,7 @@ class RunDirectory:
         if self._error is not None:
             for name in self._documents:
                 self._write_document(name)
+        self._lock.release()
 
     def __enter__(self) -> Self:
         return self

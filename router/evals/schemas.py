@@ -83,7 +83,7 @@ def load_schema(path: Path) -> Schema:
     try:
         validator_for(content).check_schema(content)
     except SchemaError as error:
-        raise ConfigError(f"{path}: this is no JSON Schema: {error.json_path}: {error.message}") from None
+        raise ConfigError(f"{path}: this is not a JSON Schema: {error.json_path}: {error.message}") from None
     return Schema(path, content, hashlib.sha256(data).hexdigest())
 
 

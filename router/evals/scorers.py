@@ -92,7 +92,7 @@ def match_of(pattern: str) -> Compare:
     try:
         compiled = regex.compile(pattern)
     except regex.error as error:
-        raise ConfigError(f"scorer regex:{pattern}: this is no regular expression: {error}") from None
+        raise ConfigError(f"scorer regex:{pattern}: this is not a regular expression: {error}") from None
     group = 1 if compiled.groups else 0
 
     def compare(text: str, expected: str) -> Score:

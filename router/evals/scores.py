@@ -46,6 +46,12 @@ class ScorerFailed(CallError):
     code: ClassVar[str] = "scorer_failed"
 
 
+class MarkingStopped(ScorerFailed):
+    """The run was stopped before a judge was asked; the answer is kept, and is marked when the run goes on."""
+
+    code: ClassVar[str] = "stopped"
+
+
 class Scorer(Protocol):
     """Marks answers.
 

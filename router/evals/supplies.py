@@ -52,7 +52,7 @@ def supply_of(provider: Provider, estimate: Estimate, wall: float) -> Supply:
         bound,
         at_once=min(first for _, _, first in paces),
         latency_s=latency_s,
-        allowances=allowances_of(provider, wall),
+        allowances=allowances_of(provider, estimate, wall),
         is_felt_out=is_felt_out and bound.startswith(name),
     )
 
@@ -82,8 +82,8 @@ def token_paced(rate: Rate, estimate: Estimate) -> float:
     return min((PACED - 1) / now, used_rate(rate) / used) if now else used_rate(rate) / used
 
 
-def allowances_of(provider: Provider, wall: float) -> tuple[Allowance, ...]:
-    """Its limits over more than a minute, as if nothing of them were used yet; their windows start at 00:00 UTC."""
+def allowances_of(provider: Provider, estimate: Estimate, wall: float) -> tuple[Allowance, ...]:
+    """Its limits over more than a minute, in calls, as if nothing of them were used yet; from 00:00 UTC on."""
     accounts = len({key.account for key in provider.keys}) or 1
     limits = [(str(rate), rate.amount, rate.period_s) for rate in provider.rates if not rate.is_paced]
     limits += [
@@ -91,6 +91,10 @@ def allowances_of(provider: Provider, wall: float) -> tuple[Allowance, ...]:
         for rate in provider.key_rates
         if not rate.is_paced
     ]
+    if tokens := estimate.tokens_in + estimate.tokens_out:
+        limits += [
+            (f"tokens {rate}", rate.amount / tokens, rate.period_s) for rate in provider.tokens if not rate.is_paced
+        ]
     return tuple(Allowance(name, amount, s, amount, s - wall % s) for name, amount, s in limits)
 
 

@@ -70,9 +70,9 @@ def check(text: Text) -> None:
     tree = _tree(text)
     for node in tree.find_all(nodes.Getattr):
         if node.attr.startswith("__"):
-            raise ConfigError(f"{text.at(node.lineno)}: a prompt may not reach for {node.attr}; take it out")
+            raise ConfigError(f"{text.at(node.lineno)}: a prompt may not use {node.attr}; take it out")
     for other in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
-        raise ConfigError(f"{text.at(other.lineno)}: a prompt is one file and loads no other; paste it in")
+        raise ConfigError(f"{text.at(other.lineno)}: a prompt is one file and cannot load another; paste its text in")
 
 
 def check_variables(text: Text, names: Iterable[str]) -> None:

@@ -35,6 +35,8 @@ class RunStarted(Event):
     """each provider's name with its declared `rate`, a list of texts such as `300/min`"""
     seed: int | None = None
     """the run's seed"""
+    resumed: bool = False
+    """whether it goes on where an earlier process ended"""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ class AttemptFinished(Event):
     """the wait that the vendor named; `null` where it named none"""
     limits: Object = field(default_factory=dict)
     """the vendor's limit headers as received"""
+    service_tier: str | None = None
+    """the service tier that was asked for, `flex`; `null` where none was"""
     latency_s: float = 0.0
     """from sending to the end of the reply; the call left at `ts` minus this"""
     waited_s: float = 0.0

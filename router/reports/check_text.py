@@ -123,7 +123,7 @@ def _told(checkup: Checkup) -> Iterator[RenderableType]:
     if not any(limits for _, limits in told):
         return
     yield Text()
-    table = _table("provider", "limits that its headers tell", folded=("limits that its headers tell",))
+    table = _table("provider", "limits in its headers", folded=("limits in its headers",))
     for provider, limits in told:
         shown = [f"{name}: {value}" for name, value in limits.items()]
         rest = [f"and {len(shown) - MAX_SHOWN} more"] if len(shown) > MAX_SHOWN else []
@@ -166,7 +166,7 @@ def _sum(checkup: Checkup) -> Text:
     counts = Counter(finding.level for finding in checkup.findings if finding.code != "left_out")
     told = [f"{counts[level]} {level}{'' if counts[level] == 1 else 's'}" for level in Level if counts[level]]
     if checkup.is_well:
-        return Text(f"all well{': ' if told else ''}{', '.join(told)}", style="bold green")
+        return Text(f"all is well{': ' if told else ''}{', '.join(told)}", style="bold green")
     return Text(", ".join(told), style="bold red")
 
 

@@ -51,9 +51,9 @@ def _table(analysis: Analysis) -> Table:
     return filled(made, rows)
 
 
-def _costliest(episodes: Sequence[Episode], most: int) -> list[Episode]:
+def _costliest(episodes: Sequence[Episode], number: int) -> list[Episode]:
     """The longest, in the order in which they began."""
-    longest = sorted(episodes, key=lambda each: each.cost.not_ready_s, reverse=True)[:most]
+    longest = sorted(episodes, key=lambda each: each.cost.not_ready_s, reverse=True)[:number]
     return sorted(longest, key=lambda each: each.started_at)
 
 
@@ -76,7 +76,7 @@ def _end(episode: Episode) -> str:
             return "dropped for the run"
         case "resting":
             until = episode.until_at
-            return f"resting till {moment(until) if _is_far(episode) else time_of_day(until)}" if until else "resting"
+            return f"resting until {moment(until) if _is_far(episode) else time_of_day(until)}" if until else "resting"
         case "trial":
             return "on trial"
         case _:
@@ -166,7 +166,7 @@ def _cost(episode: Episode) -> str:
     cost, items = episode.cost, episode.cost.items
     spent = {"resting": cost.resting_s, "on trial": cost.trial_s, "slow afterwards": cost.ramping_s}
     if episode.ended == "dropped":
-        spent = {"lost till the end": cost.not_ready_s}
+        spent = {"lost until the end": cost.not_ready_s}
     time = ", ".join(f"{seconds(amount)} {what}" for what, amount in spent.items() if amount) or "no time"
     rests = f" in {counted(episode.rests, 'rest')}" if episode.rests > 1 else ""
     led = f" ({cost.led} of them led to it)" if 0 < cost.led < cost.calls else ""

@@ -43,7 +43,7 @@ def render_story(story: Story, width: int = 100, *, color: bool = False) -> str:
         parts += [Text(), *_attempt(attempt)]
     parts.append(Text())
     parts += [words(_end(end), BAD if end.settled.outcome == "error" else GOOD) for end in story.ends] or [
-        words("The log does not say how it ended: the run goes on, was stopped, or settles no items.", WARNING)
+        words("The log does not say how it ended: the run is still going, was stopped, or has no items.", WARNING)
     ]
     parts += [told(*((name, _cut(value)) for name, value in row.items())) for row in story.results]
     return printed(parts, width, color=color)
@@ -59,7 +59,7 @@ def _attempt(attempt: Attempt) -> Iterable[RenderableType]:
 
 def _waited(call: AttemptFinished) -> str:
     if call.waited_s < NOTICEABLE_S:
-        return "no time to speak of"
+        return "hardly at all"
     last = " last" if call.waited_for != "idle" else ""
     return f"{seconds(call.waited_s)} in the line,{last} for {waited_for(call.provider, call.waited_for)}"
 
@@ -67,7 +67,7 @@ def _waited(call: AttemptFinished) -> str:
 def _result(call: AttemptFinished) -> str:
     if call.ok:
         return "answered"
-    wait = f"; told to wait {seconds(call.retry_after_s)}" if call.retry_after_s else ""
+    wait = f"; asked to wait {seconds(call.retry_after_s)}" if call.retry_after_s else ""
     return f"{call.fault}: {said(call.status, call.vendor_code or '', call.message or '')}{wait}"
 
 

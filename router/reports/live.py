@@ -156,14 +156,14 @@ def _columns(now: float) -> tuple[Column[LaneStatus], ...]:
     return (
         Column("provider", lambda lane: Text(lane.name, style=STYLES[lane.state]), align="left"),
         Column("in flight", lambda lane: Text(f"{lane.in_flight}/{lane.max_in_flight}")),
-        Column("done", lambda lane: Text(count_text(lane.answered)), least=6, leaves=3),
-        Column("faults", lambda lane: _alarm(lane.faults - lane.throttled, "red"), leaves=1),
-        Column("429s", lambda lane: _alarm(lane.throttled, "yellow"), leaves=2),
-        Column("keys", _keys, least=5, leaves=4),
+        Column("done", lambda lane: Text(count_text(lane.answered)), min_width=6, drop_order=3),
+        Column("faults", lambda lane: _alarm(lane.faults - lane.throttled, "red"), drop_order=1),
+        Column("429s", lambda lane: _alarm(lane.throttled, "yellow"), drop_order=2),
+        Column("keys", _keys, min_width=5, drop_order=4),
         Column(
             "now",
             lambda lane: Text(doing_text(lane, now), style=STYLES[lane.state]),
-            least=MIN_DOING,
+            min_width=MIN_DOING,
             align="left",
         ),
     )

@@ -32,7 +32,7 @@ MAX_TOLD = 15
 ENDS = {
     "finished": "finished",
     "interrupted": "interrupted",
-    "open": "without an end in the log: it goes on, or was killed",
+    "open": "no end in the log: it is still running, or was killed",
 }
 
 
@@ -40,7 +40,7 @@ def render(analysis: Analysis, width: int = 100, *, color: bool = False) -> str:
     """The whole report as text of at most `width` columns. Times are UTC, as in the log."""
     parts: list[RenderableType] = list(_head(analysis))
     if analysis.advice:
-        parts += [titled("What to do, were these real vendors" if analysis.simulated else "What to do")]
+        parts += [titled("What to do if these were real vendors" if analysis.simulated else "What to do")]
         parts += _advice(analysis)
     if analysis.episodes:
         parts += episodes_text(analysis)
@@ -103,10 +103,10 @@ def _hang(hang: Hang) -> str:
     items = f"; {counted(hang.items.items, 'item')}, {answered}" if hang.items.items else ""
     start, provider = time_of_day(hang.started_at), hang.provider
     if hang.back_at is None:
-        return f"{start}  {provider} took calls and has not answered since: {calls}{items}"
+        return f"{start}  {provider} accepted calls and has not answered since: {calls}{items}"
     if hang.back_at < hang.started_at + hang.slowest_s:
         return f"{start}  {provider} let calls hang while it answered others: {calls}{items}"
-    return f"{start}  {provider} took calls and said nothing for {seconds(hang.lasted_s)}: {calls}{items}"
+    return f"{start}  {provider} accepted calls and said nothing for {seconds(hang.lasted_s)}: {calls}{items}"
 
 
 def _errors(errors: Sequence[Errors]) -> Table:
@@ -151,7 +151,7 @@ def _throttles(throttles: Sequence[Throttle]) -> Table:
         )
         for each in throttles
     ]
-    named = ("key", "calls", "429s", "of the rate", "declared", "sent before", "peak 1 s", "told to wait")
+    named = ("key", "calls", "429s", "of the rate", "declared", "sent before", "peak 1 s", "asked to wait")
     return filled(table(*named, right=right), rows, MAX_ROWS)
 
 

@@ -55,17 +55,17 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
     """An empty table; columns named in `right` hold numbers."""
     made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for name in columns:
-        least = MIN_WIDTHS.get(name)
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold", min_width=least)
+        min_width = MIN_WIDTHS.get(name)
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold", min_width=min_width)
     return made
 
 
-def filled(made: Table, rows: Sequence[Sequence[object]], most: int | None = None) -> Table:
+def filled(made: Table, rows: Sequence[Sequence[object]], max_rows: int | None = None) -> Table:
     """The table with the first rows, and how many more there are."""
-    for row in rows[:most]:
+    for row in rows[:max_rows]:
         made.add_row(*(cell if isinstance(cell, Text) else words(cell) for cell in row))
-    if most is not None and len(rows) > most:
-        made.add_row("…", f"and {len(rows) - most:,} more, see --json")
+    if max_rows is not None and len(rows) > max_rows:
+        made.add_row("…", f"and {len(rows) - max_rows:,} more, see --json")
     return made
 
 

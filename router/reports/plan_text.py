@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
+from router.evals.detection import Detection
 from router.evals.forecast import Cap, Forecast, Share
 from router.reports.paper import printed, told
 from router.reports.tables import Column, grid
@@ -16,9 +17,30 @@ from router.reports.wording import DASH, count_text, duration_text, figure_text
 TITLE = "Nothing was sent. Without failures, this evaluation:"
 
 
-def plan_text(forecast: Forecast, assumed: tuple[str, ...], *, width: int, color: bool) -> str:
+def plan_text(
+    forecast: Forecast, assumed: tuple[str, ...], detected: Detection | None = None, *, width: int, color: bool
+) -> str:
     """A forecast as lines of at most `width` cells; `assumed` says on what it stands."""
-    return printed(_blocks(forecast, assumed, width), width, color=color)
+    parts = [*_blocks(forecast, assumed, width), *(() if detected is None else _detection(detected))]
+    return printed(parts, width, color=color)
+
+
+def _detection(found: Detection) -> Iterator[RenderableType]:
+    yield Text(
+        f"\nTo show {100 * found.difference:g} points beside {100 * found.accuracy:g} %, in 4 of 5 cases", style="bold"
+    )
+    planned = (
+        "" if found.power is None else f"the {count_text(found.planned)} items decide in {found.power:.0%} of cases"
+    )
+    yield told(
+        ("items", f"{_items(found.items)}, where the two prompts err independently"),
+        ("at least", f"{_items(found.min_items)}, where the better one loses no item"),
+        ("planned", planned),
+    )
+
+
+def _items(number: int | None) -> str:
+    return "more than a million" if number is None else count_text(number)
 
 
 def short_lines(forecast: Forecast) -> Iterator[str]:
@@ -93,7 +115,7 @@ def _money(share: Share) -> Text:
 _COLUMNS: tuple[Column[Share], ...] = (
     Column("provider", lambda share: Text(share.provider), align="left"),
     Column("calls", lambda share: Text(count_text(share.calls))),
-    Column("a second", lambda share: Text(figure_text(share.per_second)), leaves=2),
-    Column("cost", _money, leaves=1),
+    Column("a second", lambda share: Text(figure_text(share.per_second)), drop_order=2),
+    Column("cost", _money, drop_order=1),
     Column("bound by", lambda share: Text(share.bound), align="left"),
 )

@@ -16,16 +16,16 @@ MIN_NAME = 8
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[T]):
-    """One column; `least` is its width in cells however short its cells are.
+    """One column, at least `min_width` cells wide.
 
-    Of the columns with a `leaves` above 0, the highest leaves first when there is no room.
+    Where the terminal is too narrow, the column with the highest `drop_order` is left out first; 0 is never left out.
     """
 
     header: str
     cell: Callable[[T], Text]
-    least: int = 0
+    min_width: int = 0
     align: Literal["left", "right"] = "right"
-    leaves: int = 0
+    drop_order: int = 0
 
 
 def grid(
@@ -44,7 +44,7 @@ def grid(
     """
     rows = [[column.cell(item) for column in columns] for item in items]
     widths = [
-        max(column.least, len(column.header), *(row[index].cell_len for row in rows), 0)
+        max(column.min_width, len(column.header), *(row[index].cell_len for row in rows), 0)
         for index, column in enumerate(columns)
     ]
     kept = _kept(columns, widths, width - min(widths[0], min_name), gap)
@@ -70,8 +70,8 @@ def _kept(columns: Sequence[Column[T]], widths: Sequence[int], room: int, gap: i
     """The indices of the columns that stay when all but the first have `room` cells."""
     kept = list(range(len(columns)))
     needed = sum(widths[1:]) + gap * (len(columns) - 1)
-    for index in sorted(kept, key=lambda index: -columns[index].leaves):
-        if needed > room and columns[index].leaves:
+    for index in sorted(kept, key=lambda index: -columns[index].drop_order):
+        if needed > room and columns[index].drop_order:
             kept.remove(index)
             needed -= widths[index] + gap
     return kept

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from router.engine.health import State
 from router.engine.status import LaneStatus
+from router.evals.outlook import Outlook
 from router.evals.progress import Snapshot
 from router.text import clean
 
@@ -54,9 +55,19 @@ def duration_text(seconds: float | None) -> str:
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
-def left_text(snapshot: Snapshot) -> str:
-    """The time to the end of a run at its rate so far; a dash where nobody can say, as in its first moment."""
-    return duration_text(snapshot.left_s if snapshot.per_second else None)
+def left_text(snapshot: Snapshot, zone: tzinfo | None = None) -> str:
+    """The time to the end of a run, and what bounds it; a dash where nobody can say, as in its first moment."""
+    outlook = snapshot.outlook
+    if outlook.seconds is None:
+        return DASH
+    return f"{duration_text(outlook.seconds)}{_bound_text(outlook, snapshot.wall, zone)}"
+
+
+def _bound_text(outlook: Outlook, now: float, zone: tzinfo | None) -> str:
+    until = "" if outlook.until is None else f" until {moment_text(outlook.until, now, zone)}"
+    if outlook.bound.endswith(" rests"):
+        return f", {outlook.bound}{until}"
+    return f", bound by {outlook.bound}{until}" if outlook.bound else ""
 
 
 def moment_text(until: float, now: float, zone: tzinfo | None = None) -> str:

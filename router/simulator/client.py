@@ -1,4 +1,4 @@
-"""Talks to running simulated vendors: what they saw, and what shall trouble them."""
+"""Talks to running simulated vendors: what they saw, and which troubles they get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The meter of a simulated vendor: all of its limits at once, for the address, each account and each key."""
+"""The meter of a simulated vendor: all of its limits at once, for the address and for each account."""
 
 from __future__ import annotations
 
@@ -40,22 +40,11 @@ class Meter:
     """Keeps every limit of one vendor strictly; a call passes all of its limits or counts in none."""
 
     def __init__(self, spec: VendorSpec) -> None:
-        self._counts_refused = spec.counts_refused
         shared = _limits("address", spec.address_limits)
         shared += _limits("tokens", spec.token_limits, of_tokens=True)
-        accounts = {
-            account: _limits(f"account {account}", spec.account_limits)
-            for account in dict.fromkeys(account for _, account in spec.keys)
-        }
-        self._for_key = {
-            secret: (*shared, *accounts[account], *_limits(f"key {spec.name}#{number}", spec.key_limits))
-            for number, (secret, account) in enumerate(spec.keys, 1)
-        }
-        if not spec.keys:
-            for_all = _limits("account", spec.account_limits) + _limits("key", spec.key_limits)
-            self._for_anybody = (*shared, *for_all)
-        else:
-            self._for_anybody = tuple(shared)
+        accounts = {account: _limits(f"account {account}", spec.account_limits) for _, account in spec.keys}
+        self._for_key = {secret: (*shared, *accounts[account]) for secret, account in spec.keys}
+        self._for_anybody = (*shared, *([] if spec.keys else _limits("account", spec.account_limits)))
 
     def limits_of(self, key: str) -> tuple[Limit, ...]:
         """The limits that a key's calls count in; the whole vendor's for a key that is not known."""
@@ -74,7 +63,7 @@ class Meter:
             wait = limit.window.wait(now, tokens if limit.of_tokens else 1)
             if wait > wait_s:
                 wait_s, binding = wait, limit
-        if binding is None or self._counts_refused:
+        if binding is None:
             for limit in limits:
                 limit.window.add(now, tokens if limit.of_tokens else 1)
         return Overrun(binding, wait_s) if binding else None
@@ -90,7 +79,7 @@ class Meter:
     def peaks(self) -> dict[str, int]:
         """The most that ever arrived within one period of each limit, by the limit's name."""
         everything = [self._for_anybody, *self._for_key.values()]
-        return {limit.name: limit.peak.most for limits in everything for limit in limits}
+        return {limit.name: limit.peak.highest for limits in everything for limit in limits}
 
 
 def _limits(owner: str, rates: Iterable[Rate], *, of_tokens: bool = False) -> list[Limit]:

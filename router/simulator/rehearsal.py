@@ -16,6 +16,7 @@ from router.simulator.dialects import DialectName
 from router.simulator.endpoint import Endpoint
 from router.simulator.spec import VendorSpec
 
+_NOWHERE = "http://127.0.0.1:9"
 _PLAIN = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 
 
@@ -35,6 +36,12 @@ def rehearsed(config: Config, specs: Sequence[VendorSpec], endpoints: Sequence[E
         for provider in config.providers
     )
     return replace(config, providers=providers, simulated=True)
+
+
+def as_rehearsed(config: Config) -> Config:
+    """What a rehearsal makes of a configuration, where nothing is started: nobody listens at its addresses."""
+    specs = specs_for(config, 0)
+    return rehearsed(config, specs, [Endpoint(spec.name, spec.dialect, _NOWHERE) for spec in specs])
 
 
 def rewritten(config: Config) -> tuple[str, ...]:
@@ -113,6 +120,7 @@ def _rehearsed(provider: Provider, spec: VendorSpec, endpoint: Endpoint) -> Prov
         params_by_model=by_model,
         headers={},
         missing=(),
+        stands_for={models[size]: model for size, model in provider.models.items()},
     )
 
 
@@ -139,7 +147,7 @@ def _block(spec: VendorSpec, endpoint: Endpoint) -> list[str]:
         lines += [f"      - {{key: {_quoted(key)}, account: {_quoted(account)}}}" for key, account in spec.keys]
     else:
         lines.append("    keys: none")
-    limits = (("rate", spec.address_limits), ("key_rate", (*spec.account_limits, *spec.key_limits)))
+    limits = (("rate", spec.address_limits), ("key_rate", spec.account_limits))
     for name, rates in (*limits, ("tokens", spec.token_limits)):
         if rates:
             lines.append(f"    {name}: {_listed(rates)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, TypedDict, cast
+from typing import TypedDict, cast
 
 from router.rates import Rate
 from router.simulator.dialects import DialectName
@@ -36,7 +36,6 @@ class SpecJson(TypedDict):
     keys: Sequence[tuple[str, str]]
     address_limits: Sequence[RateJson]
     account_limits: Sequence[RateJson]
-    key_limits: Sequence[RateJson]
     token_limits: Sequence[RateJson]
     models: Sequence[str]
     latency_median_s: float
@@ -44,9 +43,7 @@ class SpecJson(TypedDict):
     accuracy: float
     seed: int
     echo_keys: bool
-    counts_refused: bool
     suspend_after: int
-    no_credit_status: Literal[402, 429]
     troubles: Sequence[TroubleJson]
 
 
@@ -55,11 +52,10 @@ class VendorSpec:
     """One simulated vendor.
 
     `keys` are pairs of secret and account; without keys any caller is served. `address_limits` and
-    `token_limits` hold for the whole vendor, `account_limits` for each account, `key_limits` for each key.
+    `token_limits` hold for the whole vendor, `account_limits` for each account.
     Without `models` every model is known. Latencies are log-normal, in seconds. A key that gets
     `suspend_after` 429s in a row within a minute is suspended; 0 never suspends. `echo_keys` puts the
-    caller's whole key into every error message. `counts_refused` counts refused calls against the limits.
-    `no_credit_status` 402 answers an empty account as DeepSeek does; it matters in OpenAI's dialect only.
+    caller's whole key into every error message.
     """
 
     name: str
@@ -67,7 +63,6 @@ class VendorSpec:
     keys: tuple[tuple[str, str], ...] = ()
     address_limits: tuple[Rate, ...] = ()
     account_limits: tuple[Rate, ...] = ()
-    key_limits: tuple[Rate, ...] = ()
     token_limits: tuple[Rate, ...] = ()
     models: tuple[str, ...] = ()
     latency_median_s: float = 0.4
@@ -75,9 +70,7 @@ class VendorSpec:
     accuracy: float = 0.98
     seed: int = 0
     echo_keys: bool = False
-    counts_refused: bool = False
     suspend_after: int = 20
-    no_credit_status: Literal[402, 429] = 429
     troubles: tuple[Trouble, ...] = ()
 
     def to_json(self) -> SpecJson:
@@ -93,7 +86,6 @@ class VendorSpec:
             keys=tuple((secret, account) for secret, account in data["keys"]),
             address_limits=_rates(data["address_limits"]),
             account_limits=_rates(data["account_limits"]),
-            key_limits=_rates(data["key_limits"]),
             token_limits=_rates(data["token_limits"]),
             models=tuple(data["models"]),
             latency_median_s=data["latency_median_s"],
@@ -101,9 +93,7 @@ class VendorSpec:
             accuracy=data["accuracy"],
             seed=data["seed"],
             echo_keys=data["echo_keys"],
-            counts_refused=data["counts_refused"],
             suspend_after=data["suspend_after"],
-            no_credit_status=data["no_credit_status"],
             troubles=tuple(
                 Trouble(Kind(t["kind"]), t["start_s"], t["duration_s"], t["share"], t["key"]) for t in data["troubles"]
             ),

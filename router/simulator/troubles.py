@@ -48,7 +48,7 @@ class Trouble:
         return float("inf") if self.duration_s is None else self.start_s + self.duration_s
 
     def is_active(self, now: float) -> bool:
-        """Whether it reigns at `now`, its start included and its end not."""
+        """Whether it is active at `now`: from its start on, and before its end."""
         return self.start_s <= now < self.end_s
 
     def __str__(self) -> str:

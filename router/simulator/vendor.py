@@ -16,7 +16,7 @@ from router.simulator.dialects import DIALECTS
 from router.simulator.dialects.base import HTML_TYPE, JSON_TYPE, SSE_TYPE, Call, Cause, Denial, Said, Wire
 from router.simulator.meter import Meter
 from router.simulator.spec import VendorSpec
-from router.simulator.stats import OK, TOO_MANY, Refusal, Tally
+from router.simulator.stats import OK, Refusal, Tally
 from router.simulator.troubles import Kind, Trouble
 
 SUSPENDS_WITHIN_S = 60.0
@@ -175,8 +175,7 @@ class Vendor:
         trouble = self._trouble(_DOOR, call, now)
         if trouble is None or trouble.kind is Kind.REVOKED_KEY:
             return Cause.REVOKED_KEY if trouble else None
-        asks_402 = self.spec.dialect == "openai" and self.spec.no_credit_status != TOO_MANY
-        return Cause.NO_BALANCE if asks_402 else Cause.NO_CREDIT
+        return Cause.NO_CREDIT
 
     def _at_the_meter(self, call: Call, said: Said, now: float) -> Decision | None:
         if call.action != "chat":

@@ -53,15 +53,15 @@ class Window:
 
 
 class Peak:
-    """The most that ever arrived within one period, accepted or not: what a client really did."""
+    """The highest number that arrived within one period, accepted or not: what a client really did."""
 
-    __slots__ = ("_held", "_log", "_period_s", "most")
+    __slots__ = ("_held", "_log", "_period_s", "highest")
 
     def __init__(self, period_s: float) -> None:
         self._period_s = period_s
         self._log: deque[tuple[float, int]] = deque()
         self._held = 0
-        self.most = 0
+        self.highest = 0
 
     def see(self, now: float, amount: int = 1) -> None:
         """Note an arrival."""
@@ -70,4 +70,4 @@ class Peak:
         self._held += amount
         while log[0][0] + self._period_s <= now:
             self._held -= log.popleft()[1]
-        self.most = max(self.most, self._held)
+        self.highest = max(self.highest, self._held)

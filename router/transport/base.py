@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from router.config.models import Key, Provider
 from router.faults import Fault
-from router.types import Answer, Request
+from router.types import Answer, Chunk, Request
+
+Piece: TypeAlias = "Chunk | Answer | Fault"
+"""What comes of a stream: any number of Chunks, then the Answer or the Fault with which it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +41,26 @@ class Transport(Protocol):
     async def aclose(self) -> None:
         """Close every connection."""
         ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A transport that can hand an answer over while it comes."""
+
+    def stream(self, call: Call, on_sent: Callable[[], None]) -> AsyncGenerator[Piece, None]:
+        """Send once, and yield the answer piece by piece; the last is what `send` would have returned.
+
+        Whoever stops before that closes the generator, which hangs up, so that the vendor stops too.
+        """
+        ...
+
+
+def stream(transport: Transport, call: Call, on_sent: Callable[[], None]) -> AsyncGenerator[Piece, None]:
+    """Send once and yield the answer piece by piece, in one where the transport cannot do better."""
+    if isinstance(transport, Streaming):
+        return transport.stream(call, on_sent)
+    return _in_one(transport, call, on_sent)
+
+
+async def _in_one(transport: Transport, call: Call, on_sent: Callable[[], None]) -> AsyncGenerator[Piece, None]:
+    yield await transport.send(call, on_sent)

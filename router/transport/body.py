@@ -1,10 +1,10 @@
-"""A reply's body: read and unpacked piece by piece up to a ceiling, and made a text that can be encoded."""
+"""A reply's body: unpacked piece by piece up to a ceiling, and made a text that can be encoded."""
 
 from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 import aiohttp
 
@@ -28,15 +28,7 @@ class TooLong(Exception):
     """A body went over the ceiling; the rest of it was not read."""
 
 
-async def read(response: aiohttp.ClientResponse) -> str:
-    """Read the whole body as text; raises TooLong."""
-    body = bytearray()
-    async for piece in unpacked(response):
-        body += piece
-    return _text(bytes(body), response.charset)
-
-
-async def unpacked(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def unpacked(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     """Yield the body as it comes, unpacked; raises TooLong at the ceiling."""
     if (response.content_length or 0) > MAX_WIRE:
         raise TooLong(_too_long("", MAX_WIRE))
@@ -88,7 +80,8 @@ class _Unpacker:
             yield piece
 
 
-def _text(body: bytes, charset: str | None) -> str:
+def as_text(body: bytes, charset: str | None) -> str:
+    """The text of a body, in the charset that its vendor names where that is one of CHARSETS."""
     name = (charset or "").strip().lower()
     text = body.decode(name if name in CHARSETS else "utf-8", errors="replace")
     return mended_json(text.removeprefix("\ufeff"))

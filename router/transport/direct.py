@@ -8,15 +8,18 @@ and whose requests were found the same through both doors, which a contract test
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from yarl import URL
 
+from router.config.models import Key, Provider
 from router.jsonl import encode
 from router.transport.base import Call
 from router.transport.environment import blind
 from router.transport.litellm_import import Refused, load
+from router.transport.opened import EventReply
 from router.transport.parameters import parameters_of, secret_of
 from router.transport.session import OnSent, Session
 from router.types import Reply
@@ -25,14 +28,18 @@ _NOT_SENT = ("fake_stream", "json_mode", "max_retries")
 """What LiteLLM's configurations leave for its own handlers among the parameters."""
 
 
+USAGE = {"stream_options": {"include_usage": True}}
+"""Asks for the tokens that a stream used, which are else not told."""
 MAX_MAPPED = 256
 """Sets of parameters kept as LiteLLM maps them: a file and its prompts have a few, an item may have its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """What stays the same for all calls of one provider, key and model."""
+    """What stays the same for all calls of one provider, key and model, until one of them is replaced."""
 
+    provider: Provider = field(repr=False)
+    key: Key = field(repr=False)
     config: Any
     prefix: str
     model: str
@@ -62,30 +69,35 @@ class DirectDoor:
 
     async def send(self, call: Call, on_sent: OnSent) -> Reply:
         """Send once and return the reply as it came; raises Refused, and what aiohttp raises."""
-        route, body = self._put_together(call)
-        ours = {name.lower(): value for name, value in call.provider.headers.items()}
-        return await self.session.exchange("POST", route.url, {**route.headers, **ours}, encode(body), on_sent)
+        url, headers, body = self._put_together(call)
+        return await self.session.exchange("POST", url, headers, body, on_sent)
 
-    def _put_together(self, call: Call) -> tuple[_Route, dict[str, Any]]:
+    async def stream(self, call: Call, on_sent: OnSent) -> EventReply:
+        """Send once, asking for a stream; returns when the reply's head is there, raises as `send` does."""
+        url, headers, body = self._put_together(call, streams=True)
+        return EventReply(await self.session.open("POST", url, headers, body, on_sent))
+
+    def _put_together(self, call: Call, *, streams: bool = False) -> tuple[URL, Mapping[str, str], bytes]:
         try:
             with blind():
                 route = self._route(call)
-                return route, _body(route, self._parameters(call, route), call)
+                return route.url, route.headers, encode(_body(route, self._parameters(call, route, streams), call))
         except Refused:
             raise
         except Exception as error:  # noqa: BLE001 - LiteLLM raises what it likes; nothing was sent yet
             raise Refused(error) from None
 
     def _route(self, call: Call) -> _Route:
-        name = (call.provider.name, call.provider.base_url, call.key.name, call.model)
-        if name not in self._routes:
-            self._routes[name] = _work_out(call)
-        return self._routes[name]
+        name = (call.provider.name, call.key.name, call.model)
+        route = self._routes.get(name)
+        if route is None or route.provider is not call.provider or route.key is not call.key:
+            route = self._routes[name] = _work_out(call)
+        return route
 
-    def _parameters(self, call: Call, route: _Route) -> _Mapped:
+    def _parameters(self, call: Call, route: _Route, streams: bool) -> _Mapped:  # noqa: FBT001 - a part of the name
         """Those of the file and the request, mapped; the sets that were used last are kept."""
-        name = (call.model, encode(call.provider.params_of(call.model)), encode(call.request.params))
-        mapped = self._mapped.pop(name, None) or _map(route, parameters_of(call))
+        name = (call.model, encode(call.provider.params_of(call.model)), encode(call.request.params), streams)
+        mapped = self._mapped.pop(name, None) or _map(route, parameters_of(call), streams=streams)
         self._mapped[name] = mapped
         if len(self._mapped) > MAX_MAPPED:
             del self._mapped[next(iter(self._mapped))]
@@ -106,13 +118,17 @@ def _work_out(call: Call) -> _Route:
     headers = config.validate_environment(headers={}, messages=[], api_base=api_base, **common)
     url = config.get_complete_url(api_base=api_base, stream=False, **common)
     named = {str(name).lower(): str(value) for name, value in headers.items()}
-    return _Route(config, prefix, model, URL(url), {**named, "content-type": "application/json"})
+    own = {name.lower(): value for name, value in call.provider.headers.items()}
+    return _Route(
+        call.provider, call.key, config, prefix, model, URL(url), {**named, "content-type": "application/json", **own}
+    )
 
 
-def _map(route: _Route, params: dict[str, Any]) -> _Mapped:
+def _map(route: _Route, params: dict[str, Any], *, streams: bool) -> _Mapped:
     from litellm.utils import get_optional_params
 
-    optional = get_optional_params(model=route.model, custom_llm_provider=route.prefix, stream=None, **params)
+    asked = {**params, "stream": True, **USAGE} if streams else {**params, "stream": None}
+    optional = get_optional_params(model=route.model, custom_llm_provider=route.prefix, **asked)
     for name in _NOT_SENT:
         optional.pop(name, None)
     return _Mapped(optional, optional.pop("extra_body", None) or {})

@@ -72,16 +72,16 @@ def _loaded() -> ModuleType:
     # About its own classes, as it builds and prints them.
     for words in ("Items? .* on TypedDict", "Pydantic serializer warnings"):
         warnings.filterwarnings("ignore", message=words, category=UserWarning)
-    with _uncollected():
+    with _gc_paused():
         import litellm
 
-    _quieten(litellm)
+    _silence(litellm)
     shared_session.install(litellm)
     return litellm
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def _gc_paused() -> Iterator[None]:
     """Import without collecting, and keep what was imported out of later collections.
 
     LiteLLM's modules are hundreds of thousands of objects that live as long as the process. Each full collection would
@@ -97,7 +97,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _quieten(litellm: ModuleType) -> None:
+def _silence(litellm: ModuleType) -> None:
     # Without the first, every mapped exception prints to stdout; without the next two, prompts and keys can
     # stand in its messages and its own loggers.
     litellm.suppress_debug_info = True  # type: ignore[attr-defined]

@@ -5,31 +5,26 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
-from typing import cast
 
 from yarl import URL
 
 from router.catalog.vendors import base_of, is_direct, prefix_of
-from router.classify import classify, examine, limits
-from router.config.masking import secrets
 from router.config.models import Config, Key, Provider, Secret
 from router.errors import ConfigError
 from router.faults import Fault, Kind
-from router.jsonl import decode, encode
 from router.log.scrub import Scrubber
-from router.text import clean
 from router.transport.acompletion import WideDoor
-from router.transport.base import Call
+from router.transport.base import Call, Piece
 from router.transport.direct import DirectDoor
 from router.transport.litellm_import import Refused, load, without_callbacks
-from router.transport.openai_shape import answer_of, each_text, request_id, says_something, usage_of
-from router.transport.price import Tariff, cost_usd, price_list, tariffs_of
+from router.transport.media import why_unsendable
+from router.transport.reading import Reader, Reading
 from router.transport.session import OnSent, Session
 from router.transport.wire_errors import MAX_WORDS, lost
-from router.types import Answer, Json, Reply, Request
+from router.types import Answer, Reply, Request
 
 SPARE_CONNECTIONS = 16
 CONNECTING_S = 2.0
@@ -49,10 +44,8 @@ class LiteLLMTransport:
         timeout: Callable[[float], AbstractAsyncContextManager[object]] = asyncio.timeout,
     ) -> None:
         self._config = config
-        self._wall = wall
         self._timeout = timeout
-        self._scrub = scrub or Scrubber(secrets(config))
-        self._tariffs: dict[tuple[str, str | None, str, str], list[Tariff]] = {}
+        self._reader = Reader(config, wall, scrub)
 
     async def prepare(self) -> None:
         """Import LiteLLM beside the loop and open the one session; raises ConfigError for what it cannot send."""
@@ -117,80 +110,50 @@ class LiteLLMTransport:
         sent = _Sent(on_sent)
         try:
             async with self._timeout(call.provider.timeout_s):
-                return self._clean(self._read(call, *await self._through(call, sent)))
-        except TimeoutError:
-            silent = Reply(None, error="timeout", body=f"no whole reply within {call.provider.timeout_s:g} s")
-            return self._clean(self._fault(call, silent))
+                return self._reader.read(call, *await self._through(call, sent))
         except Exception as error:  # noqa: BLE001 - even a defect costs one call and no run
-            return self._clean(_gone_wrong(error, was_sent=sent.was))
+            return self._failed(call, error, "no whole reply", was_sent=sent.was)
 
     async def _through(self, call: Call, on_sent: OnSent) -> tuple[Reply, Answer | None]:
         """What came off the wire, and LiteLLM's reading of it through the wide door."""
+        _check(call)
+        if self._is_direct(call):
+            return await self._direct.send(call, on_sent), None
+        return await self._wide.send(call, on_sent)
+
+    async def stream(self, call: Call, on_sent: OnSent) -> AsyncGenerator[Piece, None]:
+        """Send once, and yield the answer piece by piece; the last is the Answer, or the Fault that ended it.
+
+        The provider's timeout is the longest wait for the first piece, and for each next one.
+        """
+        sent = _Sent(on_sent)
         try:
-            if self._is_direct(call):
-                return await self._direct.send(call, on_sent), None
-            return await self._wide.send(call, on_sent)
-        except Refused:
-            raise
-        except Exception as error:
-            if (silence := lost(error)) is None:
-                raise
-            return silence, None
+            async with self._timeout(call.provider.timeout_s):
+                _check(call)
+                stream = await (self._direct if self._is_direct(call) else self._wide).stream(call, sent)
+            try:
+                reading = Reading(self._reader, call, stream.head)
+                while (result := reading.result) is None:
+                    async with self._timeout(call.provider.timeout_s):
+                        news = await stream.next_events()
+                    for chunk in reading.take(news):
+                        yield chunk
+                if isinstance(result, Answer):
+                    await stream.drain()
+            finally:
+                await stream.close()
+            yield result
+        except Exception as error:  # noqa: BLE001 - even a defect costs one call and no run
+            yield self._failed(call, error, "no more of the stream", was_sent=sent.was)
 
-    def _read(self, call: Call, reply: Reply, theirs: Answer | None) -> Answer | Fault:
-        """What came back. OpenAI's shape is read in one way through both doors, all others by LiteLLM (`theirs`)."""
-        if reply.status is not None and reply.error:
-            return Fault(Kind.MALFORMED_REPLY, reply.error, reply.status, limits=limits(reply.headers))
-        parsed = _parsed(reply.body)
-        billed = self._billed(call, parsed, theirs)
-        if fault := self._examined(call, reply, parsed):
-            return replace(fault, cost_usd=billed)
-        ours = answer_of(parsed) if isinstance(parsed, dict) and isinstance(parsed.get("choices"), list) else None
-        answer = theirs if ours is None or (theirs and theirs.text and not ours.text) else ours
-        if answer is None or not says_something(answer):
-            return Fault(Kind.MALFORMED_REPLY, "there is no answer in the reply", reply.status, cost_usd=billed)
-        return replace(
-            answer,
-            cost_usd=billed,
-            limits=limits(reply.headers),
-            raw=parsed,
-            request_id=request_id(reply.headers),
-        )
-
-    def _billed(self, call: Call, parsed: Json, theirs: Answer | None) -> float | None:
-        """What the vendor takes for a reply, good or bad, by the tokens and the tier that it names."""
-        body = parsed if isinstance(parsed, dict) else {}
-        ours = usage_of(body.get("usage"))
-        usage = ours if ours.total is not None or theirs is None else theirs.usage
-        if usage.total is None:
-            return None
-        return cost_usd(usage, self._tariffs_of(call, str(body.get("service_tier") or "")))
-
-    def _tariffs_of(self, call: Call, served: str) -> list[Tariff]:
-        tier = served or str({**call.provider.params, **call.request.params}.get("service_tier", ""))
-        name = (call.provider.name, call.provider.base_url, call.model, tier)
-        if name not in self._tariffs:
-            simulated = self._config.simulated
-            self._tariffs[name] = tariffs_of(call.provider, call.model, price_list(), simulated=simulated, tier=tier)
-        return self._tariffs[name]
-
-    def _examined(self, call: Call, reply: Reply, parsed: object) -> Fault | None:
-        return examine(reply, provider=prefix_of(call.model), now=self._wall(), parsed=parsed)
-
-    def _fault(self, call: Call, reply: Reply) -> Fault:
-        return classify(reply, provider=prefix_of(call.model), now=self._wall())
-
-    def _clean(self, result: Answer | Fault) -> Answer | Fault:
-        """Take keys out of everything that a vendor can have echoed, once, at the border; and what moves a terminal."""
-        if isinstance(result, Answer):
-            said = encode(result).decode()
-            return result if self._scrub(said) == said else _in_texts(result, self._scrub)
-        return replace(
-            result,
-            message=clean(self._scrub(result.message)),
-            vendor_code=clean(self._scrub(result.vendor_code)),
-            limits={name: self._scrub(value) for name, value in result.limits.items()},
-        )
+    def _failed(self, call: Call, error: Exception, waited_for: str, *, was_sent: bool) -> Fault:
+        """What an exception means: a failure of the wire, or what LiteLLM or we could not put together or read."""
+        if isinstance(error, TimeoutError) and isinstance(error.__cause__, asyncio.CancelledError):
+            silent = f"{waited_for} within {call.provider.timeout_s:g} s"
+            return self._reader.fault(call, Reply(None, error="timeout", body=silent))
+        if (silence := lost(error)) is not None and not isinstance(error, Refused):
+            return self._reader.fault(call, silence)
+        return self._reader.clean_fault(_gone_wrong(error, was_sent=was_sent))
 
 
 def _addresses(provider: Provider) -> Iterator[str]:
@@ -212,6 +175,11 @@ class _Sent:
         self.tell()
 
 
+def _check(call: Call) -> None:
+    if why := why_unsendable(call.request.messages, call.model):
+        raise Refused(ValueError(why))
+
+
 def _gone_wrong(error: Exception, *, was_sent: bool) -> Fault:
     """What LiteLLM or we could not put together or read. "Not sent" is said of nothing that was."""
     said = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"[:MAX_WORDS]
@@ -220,27 +188,5 @@ def _gone_wrong(error: Exception, *, was_sent: bool) -> Fault:
     if not isinstance(error, Refused):
         return Fault(Kind.UNKNOWN, said)
     # A mistake is one for every request to this model here, so other vendors may still take the item.
-    return Fault(Kind.PERMISSION if error.is_a_mistake else Kind.BAD_REQUEST, f"not sent: {said}")
-
-
-def _in_texts(answer: Answer, change: Callable[[str], str]) -> Answer:
-    """The same answer with every text in it changed."""
-    return replace(
-        answer,
-        text=change(answer.text),
-        reasoning=change(answer.reasoning),
-        finish_reason=change(answer.finish_reason),
-        model=change(answer.model),
-        request_id=change(answer.request_id),
-        limits={name: change(value) for name, value in answer.limits.items()},
-        message=cast("Mapping[str, Json]", each_text(answer.message, change)),
-        logprobs=each_text(answer.logprobs, change),
-        raw=each_text(answer.raw, change),
-    )
-
-
-def _parsed(body: str) -> Json:
-    try:
-        return cast("Json", decode(body))
-    except ValueError:
-        return None
+    kind = Kind.PERMISSION if error.is_a_mistake else Kind.BAD_REQUEST
+    return Fault(kind, f"not sent: {said}", was_sent=False)

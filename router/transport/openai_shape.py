@@ -16,7 +16,7 @@ _THOUGHT = re.compile(r"<(think|thinking|budget:thinking)>(.*?)</\1>", re.DOTALL
 """What servers without a reasoning parser put before the answer; LiteLLM takes it out too."""
 _FORMAT_TOOL = "json_tool_call"
 """The tool by which LiteLLM asks models without structured output for a format; its arguments are the answer."""
-_NO_WORDS = ("tool_calls", "function_call", "refusal", "audio")
+NO_WORDS = ("tool_calls", "function_call", "refusal", "audio")
 """What a message may hold instead of a text."""
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "x-correlation-id", "cf-ray")
 
@@ -24,15 +24,15 @@ _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-request
 def answer_of(body: Mapping[str, object]) -> Answer:
     """Read a healthy chat completion. Absent parts are empty, never guessed."""
     choices = body.get("choices")
-    choice = _mapping(choices[0] if isinstance(choices, list) and choices else {})
-    message = _mapping(choice.get("message"))
+    choice = mapping(choices[0] if isinstance(choices, list) and choices else {})
+    message = mapping(choice.get("message"))
     text, thought = _parted(message)
     return Answer(
-        text=text or _string(choice.get("text")),
+        text=text or string(choice.get("text")),
         usage=usage_of(body.get("usage")),
-        finish_reason=clean(_string(choice.get("finish_reason"))),
-        model=clean(_string(body.get("model"))),
-        reasoning=_string(message.get("reasoning_content")) or _string(message.get("reasoning")) or thought,
+        finish_reason=clean(string(choice.get("finish_reason"))),
+        model=clean(string(body.get("model"))),
+        reasoning=string(message.get("reasoning_content")) or string(message.get("reasoning")) or thought,
         message=cast("Mapping[str, Json]", message),
         logprobs=cast("Json", choice.get("logprobs")),
     )
@@ -40,14 +40,14 @@ def answer_of(body: Mapping[str, object]) -> Answer:
 
 def says_something(answer: Answer) -> bool:
     """Whether an answer holds a text, something in its place, or the reason why there was no room for one."""
-    return bool(answer.text or answer.finish_reason in CUT_SHORT or any(map(answer.message.get, _NO_WORDS)))
+    return bool(answer.text or answer.finish_reason in CUT_SHORT or any(map(answer.message.get, NO_WORDS)))
 
 
 def usage_of(said: object) -> Usage:
     """Read the tokens that the vendor counted; nothing where they are not told in this shape."""
-    usage = _mapping(said)
+    usage = mapping(said)
     into, out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    details = _mapping(usage.get("completion_tokens_details"))
+    details = mapping(usage.get("completion_tokens_details"))
     reasoning = _count(details.get("reasoning_tokens"))
     if None not in {into, out, reasoning} and usage.get("total_tokens") == into + out + reasoning:  # type: ignore[operator]
         out += reasoning  # type: ignore[operator]  # xAI counts them beside the others
@@ -57,7 +57,7 @@ def usage_of(said: object) -> Usage:
 def _cached(usage: Mapping[str, object]) -> int | None:
     """OpenAI's place for it, DeepSeek's, Moonshot's."""
     places = (
-        _mapping(usage.get("prompt_tokens_details")).get("cached_tokens"),
+        mapping(usage.get("prompt_tokens_details")).get("cached_tokens"),
         usage.get("prompt_cache_hit_tokens"),
         usage.get("cached_tokens"),
     )
@@ -81,26 +81,35 @@ def each_text(value: Json, change: Callable[[str], str]) -> Json:
 def _parted(message: Mapping[str, object]) -> tuple[str, str]:
     """The text of a message, which some vendors send in parts of which only some are the answer; and the thought."""
     content = message.get("content")
+    text = text_of(content)
     if isinstance(content, list):
-        parts = (_mapping(part) for part in content)
-        return "".join(_string(part.get("text")) for part in parts if part.get("type", "text") == "text"), ""
-    text = _string(content)
+        return text, ""
     if thought := _THOUGHT.match(text):
         return text[thought.end() :] or _formatted(message.get("tool_calls")), thought[2].strip()
     return text or _formatted(message.get("tool_calls")), ""
 
 
+def text_of(content: object) -> str:
+    """The text of a message's content, or of the parts of it that are the answer."""
+    if isinstance(content, list):
+        parts = map(mapping, content)
+        return "".join(string(part.get("text")) for part in parts if part.get("type", "text") == "text")
+    return string(content)
+
+
 def _formatted(tool_calls: object) -> str:
     calls = tool_calls if isinstance(tool_calls, list) else []
-    called = _mapping(_mapping(calls[0] if len(calls) == 1 else None).get("function"))
-    return _string(called.get("arguments")) if called.get("name") == _FORMAT_TOOL else ""
+    called = mapping(mapping(calls[0] if len(calls) == 1 else None).get("function"))
+    return string(called.get("arguments")) if called.get("name") == _FORMAT_TOOL else ""
 
 
-def _mapping(value: object) -> Mapping[str, object]:
+def mapping(value: object) -> Mapping[str, object]:
+    """The value where it is an object, an empty one for everything else."""
     return value if isinstance(value, dict) else {}  # an ABC's isinstance would cost as much as the rest
 
 
-def _string(value: object) -> str:
+def string(value: object) -> str:
+    """The value where it is a text, an empty one for everything else."""
     return value if isinstance(value, str) else ""
 
 

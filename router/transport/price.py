@@ -72,6 +72,7 @@ def tariffs_of(provider: Provider, model: str, listed: PriceList, *, simulated: 
     if price := provider.price:
         into, out = price.input / MILLION, price.output / MILLION
         return [Tariff(into, out, into if price.cached is None else price.cached / MILLION, out)]
+    model = provider.stands_for.get(model, model)
     prefix, _, name = model.partition("/")
     entry = listed.get(model) or listed.get(name, {})
     is_own = simulated or provider.base_url is None or _host(provider.base_url) == _host(base_of(prefix) or "")

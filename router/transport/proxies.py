@@ -26,7 +26,7 @@ def proxy_for(url: URL) -> URL | None:
     proxy = URL(address if "://" in address else f"http://{address}")
     if proxy.scheme not in {"http", "https"}:
         raise ConfigError(
-            f"the environment names the proxy {proxy.scheme}://{proxy.host} for {host}, and only http proxies can be"
+            f"the environment names the proxy {proxy.scheme}://{proxy.host} for {host}, but only http proxies can be"
             f" used: name one in {url.scheme.upper()}_PROXY, or add {host} to NO_PROXY to go without"
         )
     return proxy

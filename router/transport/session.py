@@ -19,8 +19,8 @@ import certifi
 import httpx
 from yarl import URL
 
-from router.text import clean
-from router.transport.body import PACKED, TooLong, read
+from router.transport.body import PACKED
+from router.transport.opened import Opened
 from router.transport.proxies import proxy_for
 from router.types import Reply
 
@@ -29,7 +29,6 @@ SPARE_FILES = 128
 CONNECT_S = 30.0
 KEEP_OPEN_S = 60.0
 """Idle connections are kept so long. Many servers close theirs after 60 s or more, and are heard when they do."""
-MAX_TARGET = 200
 
 OnSent = Callable[[], None]
 """Called when a request is on the wire."""
@@ -70,6 +69,21 @@ class Session:
 
         A reply that cannot be used, because it is too long or a redirect, says so in `error`.
         """
+        opened = await self.open(method, url, headers, body, on_sent)
+        try:
+            return await opened.whole()
+        finally:
+            await opened.close()
+
+    async def open(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str] | httpx.Headers,
+        body: bytes | None = None,
+        on_sent: OnSent | None = None,
+    ) -> Opened:
+        """Send one request and return its reply as soon as the head is there; whoever opens it closes it."""
         to_origin = self._to_origin(url)
 
         def sent() -> None:
@@ -77,7 +91,7 @@ class Session:
                 on_sent()
             self._keep_one_open(to_origin)
 
-        async with self._http.request(
+        response = await self._http.request(
             method,
             url,
             headers=headers,
@@ -85,14 +99,8 @@ class Session:
             allow_redirects=False,
             proxy=to_origin.proxy,
             trace_request_ctx=sent,
-        ) as response:
-            named = lower(response.headers)
-            try:
-                text = await read(response)
-            except TooLong as error:
-                response.close()
-                return Reply(response.status, named, error=str(error))
-            return Reply(response.status, named, text, error=_redirect(response, named))
+        )
+        return Opened(response)
 
     async def connect(self, url: URL) -> None:
         """Open a connection for a later request; raises ConfigError, and nothing for what the network does."""
@@ -135,25 +143,6 @@ def _trust() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
-
-
-def lower(headers: Mapping[str, str] | httpx.Headers) -> dict[str, str]:
-    """Headers with lower-case names and clean values; of a repeated one the last value."""
-    return {name.lower(): clean(value) for name, value in headers.items()}
-
-
-def _redirect(response: aiohttp.ClientResponse, headers: Mapping[str, str]) -> str:
-    """Why a reply of the 3xx family is no answer; empty for every other."""
-    if not 300 <= response.status < 400:  # noqa: PLR2004 - HTTP's own numbers
-        return ""
-    try:
-        target = response.url.join(URL(headers["location"])).with_query(None).with_user(None).with_fragment(None)
-    except (KeyError, ValueError):
-        return f"HTTP {response.status} instead of an answer"
-    return (
-        f"redirected to {target.human_repr()[:MAX_TARGET]}: not followed, since the key would go there too;"
-        " if that is the vendor's address, name it as `base_url`"
-    )
 
 
 async def _sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:

@@ -8,7 +8,7 @@ whoever calls has lent for this call.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -19,7 +19,10 @@ import aiohttp
 import httpx
 from yarl import URL
 
+from router.classify import end_of
+from router.transport.opened import Opened
 from router.transport.session import OnSent, Session
+from router.transport.sse import Event, EventStream, is_broken_event, parsed
 from router.types import Reply
 
 _HIDDEN = frozenset(
@@ -30,35 +33,99 @@ _HIDDEN = frozenset(
 
 
 class Loan:
-    """The session, lent for one call. `reply` is the last that a request was answered, None where none came."""
+    """The session, lent for one call. `reply` is the last that a request was answered, None where none came.
 
-    def __init__(self, session: Session, headers: Mapping[str, str], on_sent: OnSent) -> None:
+    For a call that `streams`, `opened` is where the body of that reply comes from, None where it was read whole. What
+    its events say themselves of the end is in `broken`, the one that means that there will be no answer, and in
+    `finish_reason`.
+    """
+
+    def __init__(self, session: Session, headers: Mapping[str, str], on_sent: OnSent, *, streams: bool = False) -> None:
         self._session = session
         self._headers = headers
         self._on_sent = on_sent
+        self._streams = streams
         self._loop = asyncio.get_running_loop()
         self.reply: Reply | None = None
+        self.opened: Opened | None = None
+        self.broken = ""
+        self.finish_reason = ""
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send a request of httpx's through the session, and keep the reply."""
-        return await self._send(request, await request.aread())
+        await request.aread()
+        return await (self._open(request) if self._streams else self._whole(request))
 
     def send_from_a_thread(self, request: httpx.Request) -> httpx.Response:
-        """The same for those of LiteLLM's handlers that block a thread."""
-        return asyncio.run_coroutine_threadsafe(self._send(request, request.read()), self._loop).result()
+        """The same, read whole, for those of LiteLLM's handlers that block a thread."""
+        request.read()
+        return asyncio.run_coroutine_threadsafe(self._whole(request), self._loop).result()
 
-    async def _send(self, request: httpx.Request, body: bytes) -> httpx.Response:
-        url = URL(str(request.url), encoded=True)
+    async def _whole(self, request: httpx.Request) -> httpx.Response:
+        with _in_words_of_httpx(request):
+            self.reply = await self._session.exchange(*self._parts(request))
+        return _response(self.reply, request)
+
+    async def _open(self, request: httpx.Request) -> httpx.Response:
+        await self.close()
+        with _in_words_of_httpx(request):
+            self.opened = opened = await self._session.open(*self._parts(request))
+            self.reply = opened.head
+            if opened.is_good and _media_type(opened.head) != "application/json":
+                return _response(opened.head, request, _Streamed(self, opened, request))
+            self.reply = await opened.whole()
+        await self.close()
+        return _response(self.reply, request)
+
+    def listen(self, events: Sequence[Event]) -> None:
+        """Keep what events say of the end, in the vendor's own words."""
+        for event in events:
+            body = parsed(event.data)
+            self.finish_reason = self.finish_reason or end_of(body)
+            if not self.broken and is_broken_event(event, body):
+                self.broken = event.data
+
+    async def close(self) -> None:
+        """Close the reply that was opened."""
+        if self.opened is not None:
+            await self.opened.close()
+            self.opened = None
+
+    def _parts(self, request: httpx.Request) -> tuple[str, URL, httpx.Headers, bytes | None, OnSent]:
         request.headers.pop("accept-encoding", None)  # what can be unpacked is the session's to say
         request.headers.update(self._headers)
-        try:
-            self.reply = reply = await self._session.exchange(
-                request.method, url, request.headers, body or None, self._on_sent
-            )
-        except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, OSError) as error:
-            # By most other names LiteLLM would send the request once more. The cause still says what it was.
-            raise httpx.ReadError(str(error), request=request) from error
-        return httpx.Response(reply.status or 0, headers=_headers(reply), content=_body(reply), request=request)
+        url = URL(str(request.url), encoded=True)
+        return request.method, url, request.headers, request.content or None, self._on_sent
+
+
+class _Streamed(httpx.AsyncByteStream):
+    """A body as LiteLLM reads it; on the way its events are searched for what they say of failure."""
+
+    def __init__(self, loan: Loan, opened: Opened, request: httpx.Request) -> None:
+        self._loan = loan
+        self._opened = opened
+        self._request = request
+        self._events = EventStream()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _in_words_of_httpx(self._request):
+            while (piece := await self._opened.next_piece()) is not None:
+                self._loan.listen(self._events.feed(piece))
+                yield piece
+
+
+@contextmanager
+def _in_words_of_httpx(request: httpx.Request) -> Iterator[None]:
+    try:
+        yield
+    except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, OSError) as error:
+        # By most other names LiteLLM would send the request once more. The cause still says what it was.
+        raise httpx.ReadError(str(error), request=request) from error
+
+
+def _response(reply: Reply, request: httpx.Request, stream: httpx.AsyncByteStream | None = None) -> httpx.Response:
+    content = None if stream else _body(reply)
+    return httpx.Response(reply.status or 0, headers=_headers(reply), content=content, stream=stream, request=request)
 
 
 def _body(reply: Reply) -> bytes:
@@ -68,8 +135,11 @@ def _body(reply: Reply) -> bytes:
 
 def _headers(reply: Reply) -> list[tuple[bytes, bytes]]:
     shown = [(name.encode(), value.encode()) for name, value in reply.headers.items() if name not in _HIDDEN]
-    media_type = reply.headers.get("content-type", "text/plain").partition(";")[0].strip()
-    return [*shown, (b"content-type", f"{media_type}; charset=utf-8".encode())]
+    return [*shown, (b"content-type", f"{_media_type(reply)}; charset=utf-8".encode())]
+
+
+def _media_type(reply: Reply) -> str:
+    return reply.headers.get("content-type", "text/plain").partition(";")[0].strip()
 
 
 _lent: ContextVar[Loan | None] = ContextVar("the caller's session", default=None)

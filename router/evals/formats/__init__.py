@@ -65,7 +65,7 @@ def _format(path: Path, suffix: str, head: bytes) -> str:
     if foreign := next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), None):
         raise ConfigError(f"{path}: this is {foreign}")
     if suffix in {".parquet", ".arrow"}:
-        raise ConfigError(f"{path}: this is no {suffix[1:].capitalize()} file; was it written to its end?")
+        raise ConfigError(f"{path}: this is not a {suffix[1:].capitalize()} file; was it written to its end?")
     if b"\0" in head:
         raise ConfigError(f"{path}: this is a binary file, or not in UTF-8; save the data as UTF-8 text")
     return suffix if suffix in READERS and suffix != ".json" else _told_by_text(path, suffix, head)
@@ -82,5 +82,5 @@ def _told_by_text(path: Path, suffix: str, head: bytes) -> str:
         return ".json"
     if text and (suffix not in {"", ".txt"} or delimiter(first) not in first):
         known = ", ".join(READERS)
-        raise ConfigError(f"{path}: a data file is one of {known}, each also packed as .gz; this is none")
+        raise ConfigError(f"{path}: a data file is one of {known}, each also compressed as .gz; this is none of them")
     return ".csv"

@@ -74,4 +74,4 @@ def _strict(found: Iterable[tuple[Place, str | BadRow]]) -> Iterator[str]:
 def _check_header(header: Sequence[str], place: Place) -> None:
     twin = next((name for name, times in Counter(header).items() if times > 1), None)
     if twin is not None:
-        raise ConfigError(f"{place}: the column {twin!r} stands twice in the header; rename one")
+        raise ConfigError(f"{place}: the column {twin!r} is in the header twice; rename one")

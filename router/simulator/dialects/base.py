@@ -24,7 +24,6 @@ class Cause(StrEnum):
     REVOKED_KEY = "revoked_key"
     SUSPENDED = "suspended"
     NO_CREDIT = "no_credit"
-    NO_BALANCE = "no_balance"
     REGION = "region"
     RATE = "rate"
     TOKENS = "tokens"

@@ -63,7 +63,6 @@ _ERRORS: Mapping[Cause, tuple[int, str, str | None, str]] = {
     Cause.SUSPENDED: (401, _REFUSED, "account_deactivated", _DEACTIVATED),
     Cause.NO_CREDIT: (429, "insufficient_quota", "insufficient_quota", _NO_QUOTA),
     # DeepSeek's words: https://api-docs.deepseek.com/quick_start/error_codes
-    Cause.NO_BALANCE: (402, "unknown_error", _REFUSED, "Insufficient Balance"),
     Cause.REGION: (
         403,
         "request_forbidden",

@@ -72,7 +72,7 @@ class Appender:
     """Appends lines to a file; each is handed to the kernel at once and to the disk within a second or so.
 
     Appending never raises. From the first failure on (a full disk, a removed directory) nothing more is written,
-    `on_failure` is told once, and lines are kept for a last try in `close`. The file ends with a whole line always.
+    `on_failure` is told once, and lines are kept for a last try in `close`. The file always ends with a whole line.
     """
 
     def __init__(

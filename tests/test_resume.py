@@ -222,7 +222,7 @@ def test_what_would_be_asked_again_is_told_before_it_is(tmp_path: Path) -> None:
     assert foreseen(plan, first.evaluation.directory) == (
         f"{first.evaluation.directory} is continued: 0 of 8 were done",
         f"{tmp_path / 'ask.txt'} has changed since: its 8 rows are asked again",
-        "2 rows are of items that are not asked any more: they count no more, and stay on disk",
+        "2 rows are of items that are no longer asked: they do not count, and stay on disk",
     )
     assert (first.evaluation.directory / "results.jsonl").read_bytes() == before
 
@@ -260,7 +260,7 @@ def test_fewer_items_count_no_more_and_are_not_paid_for_twice_when_they_come_bac
     bench = Bench(tmp_path)
     directory = bench.run(10).evaluation.directory
     fewer = replace(bench, resume=directory).run(6)
-    assert "4 rows are of items that are not asked any more" in told(fewer)
+    assert "4 rows are of items that are no longer asked" in told(fewer)
     assert (fewer.calls, fewer.evaluation.items, len(kept(fewer))) == (0, 6, 6)
     more = replace(bench, resume=directory).run(12)
     assert (more.calls, more.evaluation.items, len(kept(more))) == (2, 12, 12)
@@ -284,6 +284,16 @@ def test_errors_are_asked_again_where_that_is_wanted(
     again = Bench(tmp_path, resume=first.evaluation.directory, retry_errors=retry_errors).run(40)
     assert (again.calls, again.evaluation.errors, len(kept(again))) == (asked, errors, 40)
     assert ("--retry-errors: acme: 4 without an answer, or a mark, are tried again" in told(again)) is retry_errors
+
+
+def test_an_item_that_could_not_be_sent_is_asked_once_it_can_be(tmp_path: Path) -> None:
+    bench = replace(Bench(tmp_path), prompt="---\nscorer: number\n---\n{{ question }} {{ hint }}")
+    hinted: dict[str, object] = {"id": "a", "question": "q", "expected": "7", "hint": "h"}
+    bare = {name: value for name, value in hinted.items() if name != "hint"} | {"id": "b"}
+    first = replace(bench, task=bench.items(hinted, bare)).run()
+    assert (first.calls, first.evaluation.errors) == (1, 1)
+    again = replace(bench, task=bench.items(hinted, bare | {"hint": "i"}), resume=first.evaluation.directory).run()
+    assert (again.calls, again.evaluation.errors, len(kept(again))) == (1, 0, 2)
 
 
 def test_an_answer_that_could_not_be_marked_is_marked_and_not_asked_again(tmp_path: Path) -> None:
@@ -326,7 +336,7 @@ def test_an_answer_whose_judge_was_not_asked_any_more_is_marked_when_the_run_goe
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        pytest.param(lambda b: replace(b, simulated=True), "this run is no rehearsal.*--live", id="as a rehearsal"),
+        pytest.param(lambda b: replace(b, simulated=True), "this run asked real vendors .*--live", id="as a rehearsal"),
         pytest.param(lambda b: replace(b, across="every"), "--across spread.*--across every", id="across"),
         pytest.param(
             lambda b: replace(b, providers=(make_provider(models=["a", "b"]),), models=("a", "b")),
@@ -347,7 +357,7 @@ def test_another_run_is_not_gone_on_with(tmp_path: Path, change: Callable[[Bench
 def test_a_rehearsal_goes_on_as_a_rehearsal_alone(tmp_path: Path) -> None:
     bench = Bench(tmp_path, simulated=True)
     directory = bench.run(3).evaluation.directory
-    with pytest.raises(ConfigError, match=r"this run is a rehearsal.*--rehearse"):
+    with pytest.raises(ConfigError, match=r"this run asked simulated vendors .*--rehearse"):
         replace(bench, simulated=False, resume=directory).run(3)
     assert replace(bench, resume=directory).run(5).calls == 2
 

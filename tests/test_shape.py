@@ -14,7 +14,7 @@ MAX_MODULE, MAX_BODY, MEDIAN_FUNCTION = 320, 40, 7
 """Lines: of a module; of a function without signature and docstring; of the function in the middle, all of it."""
 DECIDING = ("catalog", "classify", "engine", "analysis")
 """Rooms that decide: they are told the time and ask no clock."""
-AWAITING = ("engine.amap", "engine.lane", "engine.permit", "engine.retry", "engine.router")
+AWAITING = ("engine.amap", "engine.lane", "engine.permit", "engine.retry", "engine.router", "engine.stream")
 """The only modules of these rooms that await."""
 CLOCKS = (".time", ".monotonic", ".perf_counter", "datetime.now", ".today")
 

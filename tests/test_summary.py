@@ -54,6 +54,7 @@ def test_nothing_is_known_of_no_rows() -> None:
         "priced": 0,
         "cached": 0,
         "simulated": False,
+        "epochs": {},
         "comparisons": [],
         "prompts": {},
         "models": {},

@@ -69,7 +69,7 @@ def _grouped(items: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
 def _episodes(
     episodes: Iterable[Episode], family: Family, apart: Callable[[Episode], Hashable] = lambda _each: None
 ) -> Iterable[list[Episode]]:
-    """Those of a family together that one advice is enough for: of one provider with one fault, unless set `apart`."""
+    """Groups of a family, each for one piece of advice: one provider with one fault, unless `apart` separates them."""
     mine = (each for each in episodes if family_of(each.fault) is family)
     return _grouped(mine, lambda each: repr((each.provider, each.fault, each.alike, apart(each)))).values()
 
@@ -198,7 +198,7 @@ def _trouble(rows: Sequence[Errors], usage: Usage, seen: Seen, lasting: Iterable
 def _unexplained(
     errors: Mapping[Family, Mapping[str, Sequence[Errors]]], lasting: Sequence[Episode], whole: Mapping[str, Usage]
 ) -> Iterable[Advice]:
-    """Failed calls of which no rest or drop in the log tells: so that everybody who failed is named."""
+    """Failed calls that no rest or drop in the log explains, so that everybody who failed is named."""
     told = {(family_of(episode.fault), episode.provider) for episode in lasting}
     for family in (Family.DEAD, Family.QUOTA, Family.PATH):
         for provider, rows in errors[family].items():

@@ -150,7 +150,7 @@ class Episode:
             self.until_at = until_at
 
     def leave(self, at: float, ended: str | None = None) -> None:
-        """Count the time in the state up to now; `ended` says how it is over, None that the log may be."""
+        """Count the time in the state up to now; `ended` says how it ended, None if only the log did."""
         if self._state:
             self.cost.spend(self._state, at - self._changed_at)
             self._changed_at = at
@@ -159,7 +159,7 @@ class Episode:
         self.ended = ended or self._state
 
     def lose(self, keys: Iterable[str]) -> bool:
-        """These keys are dropped by themselves; whether it is about no other any more."""
+        """Take out keys that were dropped by themselves; returns whether none is left."""
         had_some = bool(self._living)
         self._living.difference_update(keys)
         return had_some and not self._living

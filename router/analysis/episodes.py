@@ -88,7 +88,7 @@ class Episodes:
             episode.share = change.after
 
     def turn(self, at: float, change: StateChanged, run_age_s: float) -> None:
-        """Begin, go on with or end the episode of a key, an account or a provider."""
+        """Begin, continue or end the episode of a key, an account or a provider."""
         if change.because in FOLLOWED:
             for episode in self._of(change.provider):
                 episode.provider_down |= change.scope == "provider" and change.after in DOWN

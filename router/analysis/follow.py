@@ -1,4 +1,4 @@
-"""Follows a run that goes on: state changes and faults as short lines, as they come."""
+"""Follows a run while it is going on: changes of state and faults as short lines, as they come."""
 
 from __future__ import annotations
 

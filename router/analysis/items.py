@@ -41,7 +41,7 @@ class ItemCounts:
 
 
 class Pending:
-    """Who waits for the answer of which item. What is kept grows with the items in flight, not with the log."""
+    """Who waits for which item's answer. Memory grows with the items in flight, not with the log."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[Waits]] = {}

@@ -1,4 +1,4 @@
-"""Vendors that took calls and said nothing: calls that timed out together, without a change of state.
+"""Vendors that accepted calls and said nothing: calls that timed out together, without a change of state.
 
 The router sends no more to a vendor that has fallen silent, so that few calls time out and nobody has to rest.
 Time is lost all the same, and only the calls themselves tell of it.

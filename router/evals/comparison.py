@@ -124,7 +124,7 @@ class Comparison:
     marked; None for two arms, for graded answers, and for items that were asked several times. Arms that were asked
     different items, as providers among which items are spread, have no differences, and `is_paired` says so: then
     `together` is that of the chi-square test, or of Kruskal and Wallis's where items have several marks or grades.
-    `parts` are a comparison of prompts by provider and model.
+    `parts` are the arms by provider and model.
     """
 
     factor: Factor
@@ -165,7 +165,7 @@ def compare(table: Table, *, seed: int = 0) -> Comparison:
     """Compare every two arms of a table. The same table and seed give the same values."""
     measure, is_plain = _kind(table)
     arms = tuple(_arm(table, name, is_plain=is_plain) for name in table.arms)
-    parts = tuple(_parts(table)) if table.factor == "prompt" else ()
+    parts = tuple(_parts(table))
     if table.is_spread:
         alike = _homogeneity(table, arms, is_plain=is_plain)
         return Comparison(table.factor, measure, arms, (), alike, parts, table.simulated, is_paired=False)

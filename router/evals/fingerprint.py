@@ -38,9 +38,14 @@ class Fingerprint(NamedTuple):
         return cls(*parts) if len(parts) == len(cls._fields) else cls()
 
     def changed(self, now: Self) -> tuple[str, ...]:
-        """The parts that are others now, as far as can be told."""
+        """The parts that are others now, as far as can be told; messages that could not be made before are."""
+        could_not = any(self) and not self.question
         parts = zip(self._fields, self, now, strict=True)
-        return tuple(name for name, before, after in parts if before and after and before != after)
+        return tuple(
+            name
+            for name, before, after in parts
+            if after and before != after and (before or (name == "question" and could_not))
+        )
 
 
 def fingerprint(trial: Trial, request: Request | None, plan: Plan, provider: str) -> Fingerprint:

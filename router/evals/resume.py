@@ -1,6 +1,6 @@
-"""Going on with a run: what of it still stands, what is asked again and why, what is only marked again.
+"""Continuing a run: which of its rows still stand, which are asked again and why, which are only marked again.
 
-A row stands where what would be asked now is what was asked then, by its fingerprint.
+A row stands if what would be asked now is what was asked then, by its fingerprint.
 """
 
 from __future__ import annotations
@@ -178,14 +178,14 @@ def _require_same(plan: Plan, about: Mapping[str, object], path: Path) -> None:
     if "scored" in about:
         raise ConfigError(f"{path}: this run only marked the answers of another, {about['scored']}; continue that one")
     if (about.get("simulated") is True) is not plan.config.simulated:
-        was, now = ("a rehearsal", "--rehearse") if about.get("simulated") else ("no rehearsal", "--live")
-        raise ConfigError(f"{path}: this run is {was}, and would go on as something else; continue it with {now}")
+        was, now = ("simulated", "--rehearse") if about.get("simulated") else ("real", "--live")
+        raise ConfigError(f"{path}: this run asked {was} vendors and cannot be continued with others; add {now}")
     was_shape, shape = _shape_then(about), _shape(plan)
     if differing := [name for name in shape if shape[name] != was_shape[name]]:
         name = differing[0]
         raise ConfigError(
-            f"{path}: this run has {was_shape[name]}, and now there would be {shape[name]}, so that all trials "
-            "would be others; give it the same, or begin a new run"
+            f"{path}: this run has {was_shape[name]}, and the command asks for {shape[name]}, which are "
+            "other trials; use the same as before, or begin a new run"
         )
 
 
@@ -236,7 +236,7 @@ def _notes(changes: Counter[tuple[str, str]], plan: Plan) -> Iterator[str]:
             case "errors":
                 yield f"--retry-errors: {where or 'not sent'}: {number:,} without an answer, or a mark, are tried again"
             case "withdrawn":
-                yield f"{number:,} rows are of items that are not asked any more: they count no more, and stay on disk"
+                yield f"{number:,} rows are of items that are no longer asked: they do not count, and stay on disk"
 
 
 def _listed(value: object) -> Sequence[Mapping[str, object]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 Z_95 = 1.959963984540054
@@ -46,18 +47,26 @@ def bounds(right: int, answered: int, unanswered: int) -> Interval:
 def clustered(values: Sequence[Sequence[float]]) -> Interval:
     """The 95 % interval of a mean over items that were each asked several times: one sequence of scores an item.
 
+    (0, 1) with fewer than two items.
+    """
+    return clustered_sums(Counter((math.fsum(item), len(item)) for item in values))
+
+
+def clustered_sums(sums: Mapping[tuple[float, int], int]) -> Interval:
+    """The same from each item's sum and number of scores, with how many items have them.
+
     Answers to one item are alike, so the items count and not the answers: the standard error comes from the sums of
-    each item's residuals, the quantile from Student's t with items - 1 degrees of freedom. (0, 1) with less than two.
+    each item's residuals, the quantile from Student's t with items - 1 degrees of freedom.
     Source: E. Miller, "Adding error bars to evals", arXiv:2411.00640 (2024), section 2.2.
     """
-    n = sum(map(len, values))
-    if len(values) < 2 or not n:  # noqa: PLR2004 - one item says nothing about others
+    items, n = sum(sums.values()), sum(number * times for (_, number), times in sums.items())
+    if items < 2 or not n:  # noqa: PLR2004 - one item says nothing about others
         return Interval(0.0, 1.0)
     from scipy.stats import t
 
-    mean = math.fsum(map(math.fsum, values)) / n
-    error = math.sqrt(math.fsum(math.fsum(value - mean for value in item) ** 2 for item in values)) / n
-    half = float(t.isf(0.025, len(values) - 1)) * error
+    mean = math.fsum(total * times for (total, _), times in sums.items()) / n
+    squares = (times * (total - number * mean) ** 2 for (total, number), times in sums.items())
+    half = float(t.isf(0.025, items - 1)) * math.sqrt(math.fsum(squares)) / n
     return Interval(max(0.0, mean - half), min(1.0, mean + half))
 
 

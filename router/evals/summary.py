@@ -10,6 +10,7 @@ from typing import Self
 from router.engine.status import LaneStatus
 from router.evals.comparison import Comparison, compare
 from router.evals.earlier import Earlier
+from router.evals.epochs import ByItem
 from router.evals.pairing import Factor, Pairing
 from router.evals.plan import Plan
 from router.evals.quantiles import Quantiles
@@ -103,7 +104,8 @@ class Counts:
 class Tally:
     """A running summary of rows: the whole, the parts of each prompt, named model and provider; no row is kept.
 
-    `pairings` are what is compared, each item with itself.
+    `pairings` are what is compared, each item with itself; `whole` and, by prompt, `epochs` are there where items are
+    asked several times.
     """
 
     total: Counts = field(default_factory=Counts)
@@ -112,6 +114,8 @@ class Tally:
     providers: dict[str, Counts] = field(default_factory=dict)
     pairs: dict[tuple[str, str], Counts] = field(default_factory=dict)
     pairings: tuple[Pairing, ...] = ()
+    whole: ByItem | None = None
+    epochs: dict[str, ByItem] = field(default_factory=dict)
     simulated: bool = False
 
     @classmethod
@@ -129,7 +133,12 @@ class Tally:
             for factor, arms in factors.items()
             if len(arms) > 1
         )
-        return cls(prompts={name: Counts() for name in prompts}, pairings=tuple(pairings))
+        return cls(
+            prompts={name: Counts() for name in prompts},
+            pairings=tuple(pairings),
+            whole=ByItem(each) if each > 1 else None,
+            epochs={name: ByItem(plan.epochs) for name in prompts} if plan.epochs > 1 else {},
+        )
 
     def add(self, row: Row) -> None:
         """Count one row, for its provider too if it was sent to one or asked for one, and for its model if named."""
@@ -137,6 +146,11 @@ class Tally:
         self.simulated = self.simulated or row.simulated
         for pairing in self.pairings:
             pairing.add(row)
+        if self.whole is not None:
+            self.whole.add(row, row.id)
+        if row.prompt in self.epochs:
+            # The same question at the same place: its trial but for the epoch.
+            self.epochs[row.prompt].add(row, row.trial.replace(f"@{row.epoch}", "", 1))
         self.prompts.setdefault(row.prompt, Counts()).add(row)
         if row.provider:
             self.providers.setdefault(row.provider, Counts()).add(row)
@@ -153,11 +167,18 @@ class Tally:
         return {
             **self.total.summary(),
             "simulated": self.simulated,
+            **({"interval": dataclasses.asdict(self.whole.interval())} if self.whole and self.total.marked else {}),
+            "epochs": {name: each.summary() for name, each in self.epochs.items()},
             "comparisons": [each.to_json() for each in self.comparisons],
-            "prompts": {name: counts.summary() for name, counts in self.prompts.items()},
+            "prompts": {name: self._of_prompt(name, counts) for name, counts in self.prompts.items()},
             "models": {name: counts.summary() for name, counts in self.models.items()},
             "providers": {name: self.of_provider(name) for name in sorted(self.providers)},
         }
+
+    def _of_prompt(self, name: str, counts: Counts) -> dict[str, object]:
+        by_item = self.epochs.get(name)
+        interval = {"interval": dataclasses.asdict(by_item.interval())} if by_item and counts.marked else {}
+        return {**counts.summary(), **interval}
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:

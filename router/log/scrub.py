@@ -150,7 +150,7 @@ class Scrubber:
 
 
 def _token_start(text: str, at: int, floor: int) -> int:
-    """Where the letters, digits, _ and - that end at a position begin, at `floor` or later."""
+    """Where the run of letters, digits, _ and - that ends at a position begins, at `floor` or later."""
     while at > floor and (text[at - 1].isalnum() or text[at - 1] in "_-"):
         at -= 1
     return at

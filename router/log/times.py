@@ -9,7 +9,7 @@ LAST_WALL = 253_402_300_800.0
 
 
 def iso(wall: float) -> str:
-    """A wall time as `2026-11-23T14:02:07.125Z`; within the calendar always."""
+    """A wall time as `2026-11-23T14:02:07.125Z`; always within the calendar."""
     return utc(wall).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

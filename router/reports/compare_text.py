@@ -55,7 +55,7 @@ def details(comparison: Comparison, width: int) -> Iterator[RenderableType]:
     else:
         yield Text()
         yield grid(_difference_columns(comparison), differences, width=width, names="fold", min_name=MIN_NAME)
-    if len({(part.provider, part.model) for part in comparison.parts}) > 1:
+    if comparison.factor == "prompt" and len({(part.provider, part.model) for part in comparison.parts}) > 1:
         yield Text()
         yield grid(_part_columns(comparison), comparison.parts, width=width, names="fold", min_name=MIN_NAME)
 

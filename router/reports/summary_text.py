@@ -12,9 +12,10 @@ from rich.text import Text
 
 from router.engine.health import State
 from router.evals.comparison import Comparison
+from router.evals.paired import ALPHA
 from router.evals.results import VERDICTS
 from router.evals.stats import format_hms
-from router.reports.compare_text import details, headlines
+from router.reports.compare_text import details, headlines, p_text
 from router.reports.paper import printed
 from router.reports.tables import Column, grid
 from router.reports.wording import DASH, count_text, figure_text, percent_text, seconds_text
@@ -60,7 +61,7 @@ def _blocks(summary: Summary, width: int, comparisons: Sequence[Comparison]) -> 
     if first is not None:
         yield from headlines(first)
         yield Text()
-    yield _facts(summary)
+    yield _facts(summary, comparisons)
     for name in ("prompt", "model"):
         if len(parts := _parts(summary, f"{name}s")) > 1:
             yield Text()
@@ -70,9 +71,9 @@ def _blocks(summary: Summary, width: int, comparisons: Sequence[Comparison]) -> 
         yield Text()
         rows = [row for part in providers for row in (part, *_models_of(part))]
         yield grid(_provider_columns(rows), rows, width=width, names="fold")
-        yield from _compared("provider", comparisons, first, width)
         yield from _ends(providers)
         yield Text(LEGEND, style="dim")
+        yield from _compared("provider", comparisons, first, width)
 
 
 def _compared(
@@ -88,22 +89,23 @@ def _compared(
 # What stands above the tables.
 
 
-def _facts(summary: Summary) -> Table:
+def _facts(summary: Summary, comparisons: Sequence[Comparison]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for label, text in _lines(summary):
+    for label, text in _lines(summary, comparisons):
         table.add_row(label, text)
     return table
 
 
-def _lines(summary: Summary) -> Iterator[tuple[str, Text]]:
+def _lines(summary: Summary, comparisons: Sequence[Comparison]) -> Iterator[tuple[str, Text]]:
     yield "run", Text(f"{_word(summary, 'run')}, started {_word(summary, 'started')}")
     yield "prompt", Text(_word(summary, "prompt"))
     yield "items", _verdicts(summary)
     if reasons := _reasons(summary):
         yield "reasons", Text(reasons)
-    yield from _accuracy_lines(summary)
+    yield from _accuracy_lines(summary, comparisons)
+    yield from (("epochs", Text(line)) for line in _epochs(summary))
     elapsed = _number(summary, "elapsed_s")
     elapsed_text = DASH if elapsed is None or elapsed < 0 else format_hms(elapsed)
     bound = f", bound by {clean(said)}" if isinstance(said := summary.get("bound"), str) else ""
@@ -135,19 +137,44 @@ def _reasons(summary: Summary) -> str:
     return "   ".join(f"{name} {count_text(_number(counts, name))}" for name in ordered)
 
 
-def _accuracy_lines(summary: Summary) -> Iterator[tuple[str, Text]]:
+def _accuracy_lines(summary: Summary, comparisons: Sequence[Comparison]) -> Iterator[tuple[str, Text]]:
     tag = ", simulated" if summary.get("simulated") else ""
     errors = _number(summary, "error")
-    accuracy = Text(_accuracy(summary, " %"), style="bold").append(tag)
+    if why := _several_figures(comparisons):
+        yield "accuracy", Text(f"by provider, below: {why}", style="bold")
+    accuracy = Text(_accuracy(summary, " %"), style="" if why else "bold").append(tag)
     if _number(summary, "marked"):
         accuracy.append(f"   95 % interval {_range(summary, 'interval')} %", style="not bold")
-    yield "accuracy", accuracy
+    yield "all together" if why else "accuracy", accuracy
     mean, share = _number(summary, "mean_score"), _number(summary, "accuracy")
     if mean is not None and share is not None and abs(mean - share) > SAME:
         yield "score", Text(f"{mean:.3f} of 1 on average")
     if errors:
         noun = "the error" if errors == 1 else f"all {count_text(errors)} errors"
         yield "", Text(f"in brackets: had {noun} been wrong, or right", style="dim")
+
+
+def _several_figures(comparisons: Sequence[Comparison]) -> str:
+    """Why one accuracy of all providers together would mean nothing; empty where it does."""
+    found = next((each for each in comparisons if each.factor == "provider"), None)
+    if found is None:
+        return ""
+    if not found.is_paired and (found.together or 0.0) <= ALPHA:
+        return f"they differ ({p_text(found.together)})"
+    models = {part.model for part in found.parts}
+    return f"they are {len(models)} different models" if len(models) > 1 else ""
+
+
+def _epochs(summary: Summary) -> Iterator[str]:
+    """What items that were asked several times come to, a line for each prompt."""
+    parts = _parts(summary, "epochs")
+    for name, part in parts:
+        found = part.get("pass_at")
+        passes = found if isinstance(found, Mapping) else {}
+        shares = {"majority": _number(part, "majority"), **{f"pass@{k}": _number(passes, k) for k in passes}}
+        who = f"{name}: " if len(parts) > 1 else ""
+        told = "   ".join(f"{what} {percent_text(share)} %" for what, share in shares.items())
+        yield f"{who}{count_text(_number(part, 'epochs'))} an item   {told}"
 
 
 def _cost(summary: Summary) -> str | None:

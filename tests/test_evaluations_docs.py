@@ -178,6 +178,15 @@ def test_each_model_is_asked_every_item(ran: Mapping[str, tuple[int, str, Path]]
     assert re.search(r"^ {2}openai/gpt-5 +4 ", said, re.MULTILINE)
 
 
+def test_prompts_are_compared_and_their_items_shown(ran: Mapping[str, tuple[int, str, Path]]) -> None:
+    said, rows = of(ran, "eval math.txt aloud.txt")
+    assert re.search(r"^(Undecided: )?(math|aloud) .*, 20 items$", " ".join(said.split("\n\n")[1].split()))
+    assert Counter(row["prompt"] for row in rows) == {"math": 20, "aloud": 20}
+    assert "both right" in ran["compare"][1]
+    assert "where the two prompts err independently" in of(ran, "--detect")[0]
+    assert "pass@3" in of(ran, "--epochs 3")[0]
+
+
 # The tables.
 
 

@@ -8,10 +8,13 @@ import pickle
 import random
 
 import pytest
+from conftest import make_config, make_provider
 from test_results import LOST, ROW, UNSENT
 
+from router.evals.plan import Plan
 from router.evals.results import Row, Verdict
-from router.evals.summary import Tally
+from router.evals.summary import Tally, notes
+from router.evals.tasks import arithmetic_task
 from router.jsonl import decode, encode
 
 
@@ -143,3 +146,12 @@ def test_rows_take_no_memory() -> None:
 def test_a_summary_is_json() -> None:
     summary = tally_of(rows(right=1, error=1)).summary()
     assert decode(encode(summary)) == summary
+
+
+@pytest.mark.parametrize(
+    ("simulated", "told"), [pytest.param(False, True, id="live"), pytest.param(True, False, id="simulated")]
+)
+def test_a_key_of_another_name_is_told_where_it_is_used(*, simulated: bool, told: bool) -> None:
+    usual = dataclasses.replace(make_provider("openai"), usual={"OPENAI_API_KEYS": "OPENAI_API_KEY"})
+    plan = Plan(dataclasses.replace(make_config(usual), simulated=simulated), (), arithmetic_task(1))
+    assert ("openai: OPENAI_API_KEYS is not set, and OPENAI_API_KEY is read" in notes(plan)) is told

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from router import jsonl
 from router.analysis.reading import find_logs
@@ -13,8 +14,20 @@ from router.evals.comparison import Comparison, compare
 from router.evals.kept import KeptRows
 from router.evals.pairing import FACTORS, Factor, Pairing
 from router.evals.results import Row
+from router.log.times import iso, seconds_of
 
 RESULTS = "results.jsonl"
+
+
+class Header(NamedTuple):
+    """What other tools want to know of a run: its times, where its items are from, who marks a prompt, how it ended."""
+
+    run: str
+    started: str
+    ended: str
+    task: str
+    scorer: str
+    status: Literal["success", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,24 @@ class Results:
     def is_spread(self) -> bool:
         """Whether each item went to one provider only."""
         return self.described.get("across") == "spread"
+
+    def header(self, prompt: str) -> Header:
+        """What other tools want to know of one prompt of the run."""
+        task, scorers = self.described.get("task"), self.described.get("scorers")
+        path = self.directory / "summary.json"
+        found = jsonl.decode(path.read_bytes()) if path.is_file() else {}
+        summary = found if isinstance(found, dict) else {}
+        started, elapsed = str(self.described.get("started", "")), summary.get("elapsed_s")
+        begun = seconds_of(started)
+        ended = started if begun is None or not isinstance(elapsed, float) else iso(begun + elapsed)
+        return Header(
+            self.name,
+            started,
+            ended,
+            str(task.get("name")) if isinstance(task, dict) else "",
+            str(scorers.get(prompt, "score")) if isinstance(scorers, dict) else "score",
+            "success" if summary and not summary.get("interrupted") and not summary.get("stopped") else "cancelled",
+        )
 
     def rows(self) -> Iterator[Row]:
         """The last row of every trial; raises ConfigError for one that is none."""

@@ -126,7 +126,7 @@ def _is_whole_stream(body: str) -> bool:
 
 def is_broken(piece: object) -> bool:
     """Whether one event of a stream says that there will be no answer, or only half of it."""
-    if not isinstance(piece, Mapping) or _says_error(piece):
+    if not isinstance(piece, dict) or _says_error(piece):
         return True
     choice = _first(piece.get("choices"))
     return bool(choice.get("error")) or _is_cut(choice.get("finish_reason"))
@@ -172,4 +172,4 @@ def end_of(piece: object) -> str:
 def _first(value: object) -> Mapping[str, object]:
     """The first object of a list, an empty one where there is none."""
     first = value[0] if isinstance(value, list) and value else None
-    return first if isinstance(first, Mapping) else {}
+    return first if isinstance(first, dict) else {}

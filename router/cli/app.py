@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from router.cli import check, compare, explain, logs, plan, report, score, show, simulate, streams
+from router.cli import check, compare, explain, export, logs, plan, report, score, show, simulate, streams
 from router.cli import eval as evaluation
 from router.cli.continuing import NEWEST
 from router.cli.options import filled
@@ -36,6 +36,7 @@ app.command("logs")(logs.logs)
 app.command("explain")(explain.explain)
 app.command("show")(show.show)
 app.command("runs")(show.runs)
+app.command("export")(export.export)
 app.command("score")(score.score)
 app.command("simulate")(simulate.simulate)
 

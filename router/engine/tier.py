@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from router.catalog.vendors import prefix_of
+from router.catalog.vendors import of_prefix, prefix_of
 from router.engine.job import Job
 from router.faults import Fault, Kind
 from router.transport import Call
@@ -15,8 +15,6 @@ TIER = "service_tier"
 FLEX = "flex"
 MAX_REFUSALS = 3
 STANDARD = "default"
-OTHERWISE_CALLED: Mapping[str, str] = {"groq": "on_demand"}
-"""What vendors call the standard tier, by LiteLLM's prefix, where it has another name."""
 
 
 def tier_of(call: Call) -> str:
@@ -31,7 +29,9 @@ def in_tier(call: Call, job: Job) -> Call:
     """The call as it is to be sent: as asked, or in the standard tier where flex was refused MAX_REFUSALS times."""
     if tier_of(call) != FLEX or sum(attempt.tier == FLEX for attempt in job.attempts) < MAX_REFUSALS:
         return call
-    params: Mapping[str, Json] = {**call.request.params, TIER: OTHERWISE_CALLED.get(prefix_of(call.model), STANDARD)}
+    vendor = of_prefix(prefix_of(call.model))
+    standard = vendor.standard_tier if vendor else STANDARD
+    params: Mapping[str, Json] = {**call.request.params, TIER: standard}
     return replace(call, request=replace(call.request, params=params))
 
 

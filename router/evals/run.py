@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from router.clock import Clock
 from router.engine.amap import amap
@@ -19,6 +20,7 @@ from router.evals.asking import ANYWHERE, Asker, At
 from router.evals.cache import AnswerCache
 from router.evals.comparison import Comparison
 from router.evals.fit import Fit
+from router.evals.frames import to_pandas, to_polars
 from router.evals.money import Purse
 from router.evals.patience import Patience
 from router.evals.plan import Plan
@@ -58,6 +60,14 @@ class Evaluation:
     stopped: str | None = None
     misfits: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+
+    def to_pandas(self) -> Any:
+        """Its results as a pandas DataFrame, a row for each trial; raises ConfigError where pandas is not installed."""
+        return to_pandas(self.directory / "results.jsonl")
+
+    def to_polars(self) -> Any:
+        """The same as a polars DataFrame; raises ConfigError where polars is not installed."""
+        return to_polars(self.directory / "results.jsonl")
 
 
 @dataclass(slots=True)

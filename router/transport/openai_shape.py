@@ -16,7 +16,7 @@ _THOUGHT = re.compile(r"<(think|thinking|budget:thinking)>(.*?)</\1>", re.DOTALL
 """What servers without a reasoning parser put before the answer; LiteLLM takes it out too."""
 _FORMAT_TOOL = "json_tool_call"
 """The tool by which LiteLLM asks models without structured output for a format; its arguments are the answer."""
-_NO_WORDS = ("tool_calls", "function_call", "refusal", "audio")
+NO_WORDS = ("tool_calls", "function_call", "refusal", "audio")
 """What a message may hold instead of a text."""
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "x-correlation-id", "cf-ray")
 
@@ -40,7 +40,7 @@ def answer_of(body: Mapping[str, object]) -> Answer:
 
 def says_something(answer: Answer) -> bool:
     """Whether an answer holds a text, something in its place, or the reason why there was no room for one."""
-    return bool(answer.text or answer.finish_reason in CUT_SHORT or any(map(answer.message.get, _NO_WORDS)))
+    return bool(answer.text or answer.finish_reason in CUT_SHORT or any(map(answer.message.get, NO_WORDS)))
 
 
 def usage_of(said: object) -> Usage:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from router.transport.openai_shape import mapping, says_something, string, text_of, usage_of
-from router.types import Answer, Chunk, Json, Usage
+from router.transport.openai_shape import NO_WORDS, mapping, string, text_of, usage_of
+from router.types import Chunk, Json, Usage
 
 _GROWING = frozenset({"content", "reasoning_content", "reasoning", "refusal", "text"})
 """Texts of a delta that continue each other."""
+
+_UNCOUNTED = Usage()
 
 
 class Assembly:
@@ -28,19 +30,20 @@ class Assembly:
 
     def add(self, event: Mapping[str, object]) -> Chunk:
         """Take in one event, and tell what is new in it for the first choice."""
-        usage = _usage(event)
-        self._usage = usage or self._usage
+        choices = _list(event.get("choices"))
+        if usage := _usage(event, choices):
+            self._usage = usage
         self._body.update(_json(event))
-        new = Chunk(raw=_json(event), usage=usage_of(usage) if usage else Usage())
-        for choice in map(mapping, _list(event.get("choices"))):
+        first: Mapping[str, object] = {}
+        for choice in map(mapping, choices):
             number = choice.get("index")
             index = number if isinstance(number, int) else 0
-            kept = self._choices.setdefault(index, _Choice())
-            delta = mapping(choice.get("delta") or choice.get("message"))
-            kept.add(choice, delta)
+            if index not in self._choices:
+                self._choices[index] = _Choice()
+            self._choices[index].add(choice, _delta(choice))
             if index == 0:
-                new = _chunk(choice, delta, new)
-        return new
+                first = choice
+        return _chunk(first, usage_of(usage) if usage else _UNCOUNTED, event)
 
     def body(self) -> dict[str, Json]:
         """The completion as it would have come whole."""
@@ -138,25 +141,30 @@ class _ToolCall:
         return {"type": "function", **self._rest, "id": self.id, "function": self.function}
 
 
-def _chunk(choice: Mapping[str, object], delta: Mapping[str, object], new: Chunk) -> Chunk:
+def _chunk(choice: Mapping[str, object], usage: Usage, event: Mapping[str, object]) -> Chunk:
+    delta = _delta(choice)
     text = text_of(delta.get("content")) or string(choice.get("text"))
     reasoning = string(delta.get("reasoning_content")) or string(delta.get("reasoning"))
     return Chunk(
-        text=text,
-        reasoning=reasoning,
-        tool_calls=tuple(cast("list[Json]", _list(delta.get("tool_calls")))),
-        finish_reason=string(choice.get("finish_reason")),
-        usage=new.usage,
-        raw=new.raw,
-        says_something=bool(reasoning) or says_something(Answer(text, message=_json(delta))),
+        text,
+        reasoning,
+        tuple(cast("list[Json]", _list(delta.get("tool_calls")))),
+        string(choice.get("finish_reason")),
+        usage,
+        _json(event),
+        says_something=bool(text or reasoning or any(map(delta.get, NO_WORDS))),
     )
 
 
-def _usage(event: Mapping[str, object]) -> Mapping[str, object]:
+def _delta(choice: Mapping[str, object]) -> Mapping[str, object]:
+    return mapping(choice.get("delta") or choice.get("message"))
+
+
+def _usage(event: Mapping[str, object], choices: list[object]) -> Mapping[str, object]:
     """OpenAI's place for it, Groq's, Moonshot's."""
-    choices = _list(event.get("choices"))
-    places = (event, mapping(event.get("x_groq")), mapping(choices[0] if choices else None))
-    return next((usage for place in places if (usage := mapping(place.get("usage")))), {})
+    if "usage" not in event and "x_groq" in event:
+        event = mapping(event["x_groq"])
+    return mapping(event.get("usage")) or mapping(mapping(choices[0]).get("usage") if choices else None)
 
 
 def _json(value: Mapping[str, object]) -> Mapping[str, Json]:

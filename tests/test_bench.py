@@ -12,7 +12,18 @@ from router.jsonl import encode
 from router.rates import Rate
 
 BENCH = Path(__file__).parents[1] / "bench"
-SCRIPTS = ("article", "attack", "classify", "engine_cpu", "items", "lab", "overhead", "pace", "simulator")
+SCRIPTS = (
+    "article",
+    "article_prompts",
+    "attack",
+    "classify",
+    "engine_cpu",
+    "items",
+    "lab",
+    "overhead",
+    "pace",
+    "simulator",
+)
 """What is run by itself; what stands beside it under a name that begins alike is a part of it."""
 PARTS = ("attack_", "nasty_")
 

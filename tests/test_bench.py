@@ -13,19 +13,11 @@ from router.rates import Rate
 
 BENCH = Path(__file__).parents[1] / "bench"
 SCRIPTS = (
-    "article",
-    "article_prompts",
-    "attack",
-    "classify",
-    "engine_cpu",
-    "items",
-    "lab",
-    "overhead",
-    "pace",
-    "simulator",
+    *("article", "attack", "browser", "classify", "engine_cpu", "items"),
+    *("lab", "overhead", "pace", "report", "simulator"),
 )
 """What is run by itself; what stands beside it under a name that begins alike is a part of it."""
-PARTS = ("attack_", "nasty_")
+PARTS = ("article_", "attack_", "nasty_")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 import pytest
@@ -177,6 +178,18 @@ def test_what_else_a_summary_tells(changes: Summary, expected: str) -> None:
 def test_a_rehearsal_costs_nothing() -> None:
     given = summary(rows("openai", right=1, simulated=True), cost_usd=0.5, priced=1)
     assert not any(line.startswith("cost") for line in lines(given))
+
+
+def test_each_provider_says_what_it_took_where_anybody_was_paid() -> None:
+    paid = [replace(row, cost_usd=0.25) for row in rows("openai", right=2)]
+    text = lines(summary(paid, rows("local", right=1)), 100)
+    assert [line.split()[-1] for line in text if line.startswith(("provider", "openai", "local"))] == [
+        "$",
+        "–",
+        "0.5000",
+    ]
+    rehearsed = [replace(row, simulated=True) for row in paid]
+    assert not any("cost $" in line for line in lines(summary(rehearsed), 100))
 
 
 @pytest.mark.parametrize("width", [140, 80, 60, 50])

@@ -70,7 +70,7 @@ def _blocks(summary: Summary, width: int, comparisons: Sequence[Comparison]) -> 
     if providers := _parts(summary, "providers"):
         yield Text()
         rows = [row for part in providers for row in (part, *_models_of(part))]
-        yield grid(_provider_columns(rows), rows, width=width, names="fold")
+        yield grid((*_provider_columns(rows), *_cost_column(summary, rows)), rows, width=width, names="fold")
         yield from _ends(providers)
         yield Text(LEGEND, style="dim")
         yield from _compared("provider", comparisons, first, width)
@@ -297,6 +297,17 @@ def _provider_columns(parts: list[Part]) -> tuple[Column[Part], ...]:
         Column("keys", _alive, drop_order=4),
         Column("rate", _rate, drop_order=6),
     )
+
+
+def _cost_column(summary: Summary, parts: list[Part]) -> Iterator[Column[Part]]:
+    """What each took, where anybody was paid."""
+    if not summary.get("simulated") and any(_number(part.summary, "cost_usd") for part in parts):
+        yield Column("cost $", _paid, drop_order=7)
+
+
+def _paid(part: Part) -> Text:
+    cost = _number(part.summary, "cost_usd")
+    return Text(DASH if cost is None else f"{cost:,.4f}")
 
 
 # A summary is read from a file, maybe of another version: what is not there, or of another type, is a dash.

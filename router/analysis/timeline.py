@@ -68,7 +68,7 @@ class RunningTime:
 
     def __init__(self, parts: Sequence[Run]) -> None:
         self._starts = [part.started_at if part.asked_at is None else part.asked_at for part in parts]
-        lengths = [max(0.0, part.last_at - start) for part, start in zip(parts, self._starts, strict=True)]
+        lengths = [part.duration_s for part in parts]
         self._before = [sum(lengths[:index]) for index in range(len(lengths))]
         self.total_s = sum(lengths)
 

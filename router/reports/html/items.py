@@ -67,10 +67,21 @@ def items_of(sources: Sequence[Source], *, max_bytes: int = MAX_BYTES, max_rows:
     kept = _kept(sorted(lines, key=lambda line: order[line.row.id]), max_rows)
     columns = packed(_columns(kept, len(sources) > 1))
     for level in LEVELS:
-        texts = tuple(_blocks(kept, level))
-        if sum(map(len, texts)) + len(columns) <= max_bytes:
+        texts = _within(max_bytes - len(columns), _blocks(kept, level))
+        if texts is not None:
             break
-    return Items(columns, texts, len(kept), tuple(_missing(level, len(kept), len(lines))))
+    return Items(columns, texts or (), len(kept), tuple(_missing(level, len(kept), len(lines))))
+
+
+def _within(room: int, blocks: Iterable[str]) -> tuple[str, ...] | None:
+    """The blocks, or None as soon as they are too large together."""
+    found = []
+    for each in blocks:
+        room -= len(each)
+        if room < 0:
+            return None
+        found.append(each)
+    return tuple(found)
 
 
 def _lines(source: Source) -> Iterator[Line]:
@@ -183,14 +194,15 @@ def question_of(item: Mapping[str, object]) -> str:
 
 
 def _blocks(lines: Sequence[Line], level: Level) -> Iterator[str]:
-    for start in range(0, len(lines), ROWS_A_BLOCK):
+    """The blocks of a level; none where there are no texts."""
+    for start in range(0, len(lines) if level.characters else 0, ROWS_A_BLOCK):
         yield packed([_texts(line, level) for line in lines[start : start + ROWS_A_BLOCK]])
 
 
 def _texts(line: Line, level: Level) -> dict[str, object]:
     """The long texts of a row; what is empty is left out."""
     row, size = line.row, level.characters
-    if not size or (row.outcome == "right" and not level.of_right):
+    if row.outcome == "right" and not level.of_right:
         return {"cut": True}
     whole = {
         "question": question_of(line.item),

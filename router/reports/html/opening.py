@@ -144,7 +144,7 @@ def _troubles(source: Source) -> Iterator[str]:
 
 
 def _episode(episode: Episode, duration_s: float) -> str:
-    lost_s = episode.cost.not_ready_s
+    lost_s = min(episode.cost.not_ready_s, duration_s)
     lasted = f"{seconds(lost_s)} ({share(lost_s, duration_s)} of the run)"
     why = " ".join(filter(None, [episode.fault or "no stated reason", str(episode.status or "")]))
     ended = {

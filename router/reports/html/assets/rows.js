@@ -24,13 +24,14 @@ function rowsOf(columns) {
 const opened = new Map();
 
 function textBlock(index) {
-  if (!opened.has(index)) opened.set(index, unpack(`texts-${index}`));
+  const name = `texts-${index}`;
+  if (!opened.has(index)) opened.set(index, document.getElementById(`block-${name}`) ? unpack(name) : Promise.resolve([]));
   return opened.get(index);
 }
 
 async function textsOf(row) {
   const block = await textBlock(Math.floor(row.number / ROWS_A_BLOCK));
-  return block[row.number % ROWS_A_BLOCK];
+  return block[row.number % ROWS_A_BLOCK] ?? { cut: true };
 }
 
 // All that can be searched, in lower case, one text a row; made when somebody first searches.
@@ -38,14 +39,13 @@ let searchable = null;
 
 function searchTexts(rows) {
   searchable ??= (async () => {
-    const blocks = Math.ceil(rows.length / ROWS_A_BLOCK);
     const texts = [];
-    for (let index = 0; index < blocks; index++) {
-      for (const each of await textBlock(index)) {
-        const row = rows[texts.length];
-        const parts = [row.id, each.question ?? row.question, each.expected ?? row.expected, each.answer ?? row.answer];
-        texts.push([...parts, each.response, each.reasoning, each.why, row.fault].join("\n").toLowerCase());
-      }
+    let block = [];
+    for (const row of rows) {
+      if (row.number % ROWS_A_BLOCK === 0) block = await textBlock(row.number / ROWS_A_BLOCK);
+      const each = block[row.number % ROWS_A_BLOCK] ?? {};
+      const parts = [row.id, each.question ?? row.question, each.expected ?? row.expected, each.answer ?? row.answer];
+      texts.push([...parts, each.response, each.reasoning, each.why, row.fault].join("\n").toLowerCase());
     }
     return texts;
   })();

@@ -24,7 +24,7 @@ function columnsFor(columns) {
   };
   const outcome = (cell) => make("span", { className: `outcome ${cell.getValue()}`, textContent: cell.getValue() });
   const all = [
-    { title: "item", field: "id", formatter: text, minWidth: 90, widthGrow: 1.2, responsive: 1, has: true },
+    { title: "item", field: "id", formatter: text, minWidth: 128, widthGrow: 1.2, responsive: 1, has: true },
     { title: "run", field: "run", formatter: text, minWidth: 90, responsive: 2, has: varied("run") },
     { title: "prompt", field: "prompt", formatter: text, minWidth: 80, responsive: 1, has: varied("prompt") },
     { title: "epoch", field: "epoch", formatter: text, width: 70, responsive: 6, has: varied("epoch") },

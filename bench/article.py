@@ -1,10 +1,10 @@
 """The experiments of an article on asynchronous LLM calls, and what the router makes of them; 3 minutes at most.
 
 Run it as `uv run python bench/article.py` for experiments a, b, c, d and f, and as `bench/article.py e` for thousands
-at once; `bench/article.py g` is 2,000 at once where the system allows 1,024 open files, as many do. Each of the
-three ends within 3 minutes and says what it had no time for. Vendors are simulated in a process of their own; every
-contender runs in another. `gather` is what the article does: one `AsyncOpenAI` for each key, with its default
-retries, and `asyncio.gather` over everything at once.
+at once; `bench/article.py g` is 2,000 at once where the system allows 1,024 open files, as many do, and `h` compares
+the article's two prompts. Each of them ends within 3 minutes and says what it had no time for. Vendors are simulated
+in a process of their own; every contender runs in another. `gather` is what the article does: one `AsyncOpenAI` for
+each key, with its default retries, and `asyncio.gather` over everything at once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict, cast
 
+import article_prompts
 import lab
 
 from router.rates import Rate
@@ -387,6 +388,8 @@ async def main(letters: str) -> None:
         if letter in letters:
             print(crowd_table(await crowds(files, ends_at)))
             print(f"A contender that did not end in {CROWD_WITHIN_S:g} s is not asked for more.")
+    if "h" in letters:
+        print(await article_prompts.report())
     print(f"{time.monotonic() - began:.0f} s in all")
 
 

@@ -17,7 +17,7 @@ SCRIPTS = (
     *("lab", "overhead", "pace", "report", "simulator"),
 )
 """What is run by itself; what stands beside it under a name that begins alike is a part of it."""
-PARTS = ("attack_", "nasty_")
+PARTS = ("article_", "attack_", "nasty_")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -41,6 +41,7 @@ class SpecJson(TypedDict):
     latency_median_s: float
     latency_sigma: float
     accuracy: float
+    accuracy_reasoned: float | None
     seed: int
     echo_keys: bool
     suspend_after: int
@@ -55,7 +56,8 @@ class VendorSpec:
     `token_limits` hold for the whole vendor, `account_limits` for each account.
     Without `models` every model is known. Latencies are log-normal, in seconds. A key that gets
     `suspend_after` 429s in a row within a minute is suspended; 0 never suspends. `echo_keys` puts the
-    caller's whole key into every error message.
+    caller's whole key into every error message. `accuracy_reasoned` is that of prompts which ask for reasons, where it
+    is another one.
     """
 
     name: str
@@ -68,6 +70,7 @@ class VendorSpec:
     latency_median_s: float = 0.4
     latency_sigma: float = 0.35
     accuracy: float = 0.98
+    accuracy_reasoned: float | None = None
     seed: int = 0
     echo_keys: bool = False
     suspend_after: int = 20
@@ -91,6 +94,7 @@ class VendorSpec:
             latency_median_s=data["latency_median_s"],
             latency_sigma=data["latency_sigma"],
             accuracy=data["accuracy"],
+            accuracy_reasoned=data["accuracy_reasoned"],
             seed=data["seed"],
             echo_keys=data["echo_keys"],
             suspend_after=data["suspend_after"],

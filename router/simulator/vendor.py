@@ -144,7 +144,9 @@ class Vendor:
 
     def _say(self, call: Call, now: float) -> Said:
         spec = self.spec
-        text = reply(call.question, call.prompt, accuracy=spec.accuracy, seed=spec.seed, name=spec.name)
+        own = spec.accuracy_reasoned if "reason" in call.prompt else None
+        accuracy = spec.accuracy if own is None else own
+        text = reply(call.question, call.prompt, accuracy=accuracy, seed=spec.seed, name=spec.name)
         tokens_in = len(call.prompt.encode()) // 3 + 4 * call.messages
         return Said(text, tokens_in, len(text.encode()) // 3 + 1, self._number, self._started_unix + now)
 

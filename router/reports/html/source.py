@@ -48,6 +48,14 @@ class Source:
         """The run's name."""
         return str(self.described.get("run") or self.directory.resolve().name)
 
+    def prompt_place(self, prompt: str) -> int:
+        """Where a prompt was named: the first one at 0, one that nobody named last."""
+        described = self.described.get("prompts")
+        named = (
+            [each.get("name") for each in described if isinstance(each, dict)] if isinstance(described, list) else []
+        )
+        return named.index(prompt) if prompt in named else len(named)
+
     @property
     def simulated(self) -> bool:
         """Whether any of it is simulated."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from router.evals.results import Verdict
 from router.evals.stats import wilson
 from router.evals.summary import Counts
 from router.reports.html.charts import Chart
 from router.reports.html.items import Items
-from router.reports.html.markup import Markup, element, table
+from router.reports.html.markup import Markup, element, joined, table
 from router.reports.html.parts import FACTORS, Part, parts_by
 from router.reports.html.source import Source
 from router.reports.wording import DASH, count_text, percent_text, seconds_text
@@ -84,9 +84,20 @@ def _cost(part: Part) -> Iterator[str]:
 
 
 def description(source: Source) -> Markup:
-    """What was to be done, as run.json has it; keys are masked in there already."""
+    """The prompts as they were, and what run.json has besides; keys are masked in there already."""
     text = json.dumps(source.described, ensure_ascii=False, indent=2)
-    return element("details", element("summary", f"run.json of {source.name}"), element("pre", text))
+    prompts = [_folded(f"Prompt {name}", *_turns(turns)) for name, turns in source.prompts()]
+    return joined([*prompts, _folded(f"run.json of {source.name}", element("pre", text))])
+
+
+def _folded(title: str, *parts: Markup) -> Markup:
+    return element("details", element("summary", title), *parts)
+
+
+def _turns(turns: Iterable[Mapping[str, object]]) -> Iterator[Markup]:
+    for turn in turns:
+        yield element("h4", turn.get("role"))
+        yield element("pre", turn.get("text"))
 
 
 def items(found: Items, title: str) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import sys
@@ -10,7 +11,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
+import httpx
 import pytest
 from test_transport_contract import MODELS, OTHERS
 from vendors import Border, Came, ScriptedVendor, Seen, border, chat, make_provider, scripted
@@ -19,7 +22,9 @@ from router.catalog.vendors import vendors
 from router.config.models import Door, Key, Provider
 from router.faults import Fault, Kind
 from router.transport.base import Call
-from router.types import Answer, Json, Request
+from router.transport.session import Session
+from router.transport.shared_session import Loan
+from router.types import Answer, Json, Reply, Request
 
 pytestmark = pytest.mark.filterwarnings("ignore:Items? .* on TypedDict:UserWarning")
 DOORS: tuple[Door, ...] = ("auto", "litellm")
@@ -149,6 +154,24 @@ def test_a_parameter_that_diverts_a_call_is_refused_before_it_is_sent(
     assert came.seen == ()
     assert came.fault.kind is Kind.BAD_REQUEST
     assert "may not be set" in came.fault.message
+
+
+def test_no_template_is_looked_up_elsewhere() -> None:
+    """LiteLLM does so for Replicate and others; the file's headers, maybe secret, would go along."""
+    left: list[object] = []
+
+    class Watched:
+        async def exchange(self, *parts: object) -> Reply:
+            left.append(parts)
+            return Reply(200, {}, "{}")
+
+    async def look_up() -> None:
+        loan = Loan(cast("Session", Watched()), {"x-secret": "of the file"}, lambda: None)
+        await loan.send(httpx.Request("GET", "https://huggingface.co/a/model/raw/main/tokenizer_config.json"))
+
+    with pytest.raises(httpx.ConnectError, match=r"nothing is asked of huggingface\.co"):
+        asyncio.run(look_up())
+    assert left == []
 
 
 def test_every_direct_prefix_was_asked() -> None:

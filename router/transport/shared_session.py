@@ -31,6 +31,9 @@ _HIDDEN = frozenset(
 )  # fmt: skip
 """Headers that LiteLLM is not shown: the body is unpacked text by now, redirects and cookies are nobody's business."""
 
+LOOKED_UP_AT = "huggingface.co"
+"""For some vendors LiteLLM asks there for a model's chat template, with our headers; without one it uses its own."""
+
 
 class Loan:
     """The session, lent for one call. `reply` is the last that a request was answered, None where none came.
@@ -92,6 +95,8 @@ class Loan:
             self.opened = None
 
     def _parts(self, request: httpx.Request) -> tuple[str, URL, httpx.Headers, bytes | None, OnSent]:
+        if request.url.host == LOOKED_UP_AT:
+            raise httpx.ConnectError(f"nothing is asked of {LOOKED_UP_AT}, which is no vendor", request=request)
         request.headers.pop("accept-encoding", None)  # what can be unpacked is the session's to say
         request.headers.update(self._headers)
         url = URL(str(request.url), encoded=True)

@@ -101,7 +101,9 @@ def write_run(directory: Path, *, items: int = 6, simulated: bool = False) -> Pa
     about = {
         "run": directory.name,
         "simulated": simulated,
-        "prompts": [{"name": name} for name in PROMPTS],
+        "prompts": [
+            {"name": name, "turns": [{"role": "user", "text": f"{name}: {{{{ question }}}}"}]} for name in PROMPTS
+        ],
         "across": "spread",
     }
     (directory / "run.json").write_text(json.dumps(about), encoding="utf-8")

@@ -65,6 +65,22 @@ def test_a_rest_from_its_cause_to_its_end() -> None:
     }
 
 
+def test_a_rest_lasts_no_longer_than_the_run() -> None:
+    """Between its last item and its last line a run writes its summary; nobody waits for a provider then."""
+    found = analyse_rows(
+        [
+            START,
+            call(1, "a#1", "ip_blocked", item="q1"),
+            state(1, "a", "ready>resting", "ip_blocked", 31),
+            call(4.5, "b#1", item="q1"),
+            line("run.finished", 9, elapsed_s=4.5),
+        ]
+    )
+    (episode,), (run,) = found.episodes, found.runs
+    assert (run.duration_s, episode.cost.not_ready_s) == (4.5, 4.0)
+    assert [each.unavailable_s for each in found.usage if (each.provider, each.key) == ("a", None)] == [4.0]
+
+
 def test_several_rests_with_trials_between_them_are_one_episode() -> None:
     episode = only(
         [

@@ -16,6 +16,7 @@ import pytest
 from reported import NASTY, write_run
 
 from router.cli.app import run
+from router.cli.report import write_beside
 from router.evals.comparison import compare
 from router.evals.pairing import Pairing
 from router.reports.html import comparing
@@ -165,7 +166,7 @@ def test_the_verdict_comes_before_all_else(page: Parsed) -> None:
         pytest.param({"a": "1" * 40, "b": "0" * 40, "c": "0" * 40}, "Take a: it beats all others", id="of three"),
         pytest.param(
             {"a": "1" * 40, "b": "1" * 39 + "0", "c": "0" * 40},
-            "a is ahead, but not decided against all others",
+            "a is ahead, but not decided against b",
             id="ahead",
         ),
     ],
@@ -289,3 +290,23 @@ def test_a_run_that_was_killed_has_a_report_too(tmp_path: Path) -> None:
     for name in ("summary.json", "run.json", "items.jsonl", "log.jsonl"):
         (directory / name).unlink()
     assert "it goes on, or was killed" in report([read_source(directory)])
+
+
+def test_prompts_are_shown_as_they_were(page: Parsed) -> None:
+    assert "Prompt plainuserplain: {{ question }}Prompt stepwise" in page.text
+
+
+def test_a_run_of_very_many_rows_is_not_kept_waiting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = write_run(tmp_path / "trial")
+    write_beside(directory, 100_001, quiet=True)
+    assert "router report" in capsys.readouterr().err
+    assert not (directory / "report.html").exists()
+
+
+def test_at_the_end_of_a_run_a_report_that_cannot_be_written_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = write_run(tmp_path / "trial")
+    (directory / "report.html").mkdir()
+    write_beside(directory, 12, quiet=True)
+    assert "there is no report: " in capsys.readouterr().err

@@ -170,8 +170,8 @@ class _Reader:
 
     def _end(self) -> None:
         if self._run is not None:
-            self._episodes.finish(self._run.last_at)
-            self._usages.finish(self._run.last_at)
+            self._episodes.finish(self._run.ended_at)
+            self._usages.finish(self._run.ended_at)
             self._run = None
 
     def found(self, files: tuple[str, ...]) -> Analysis:

@@ -56,6 +56,12 @@ class Run:
         return self.age_s(self.last_at) if self.elapsed_s is None else self.elapsed_s
 
     @property
+    def ended_at(self) -> float:
+        """When its last item ended; what is written after that, such as the run's end, belongs to no item."""
+        ended_at = (self.started_at if self.asked_at is None else self.asked_at) + self.duration_s
+        return min(self.last_at, ended_at)
+
+    @property
     def items(self) -> int:
         """Settled items."""
         return self.outcomes.total()

@@ -10,6 +10,8 @@ import typer
 from router.cli.streams import put, say
 from router.errors import CannotWrite, RouterError
 
+MAX_ROWS = 100_000
+
 
 def report(
     runs: Annotated[
@@ -33,8 +35,14 @@ def report(
     return 0
 
 
-def write_beside(directory: Path, *, quiet: bool) -> None:
-    """Write a run's report into its directory; that it cannot be written is said, and changes nothing."""
+def write_beside(directory: Path, rows: int, *, quiet: bool) -> None:
+    """Write a run's report into its directory; that it cannot be written is said, and changes nothing.
+
+    More than MAX_ROWS rows would keep a run waiting, and its memory is not to grow with them.
+    """
+    if rows > MAX_ROWS:
+        say(f"report: not written by itself for {rows:,} rows; `router report {directory}` does it")
+        return
     try:
         path = _written([directory], None)
     except RouterError as error:

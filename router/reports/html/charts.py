@@ -48,7 +48,7 @@ def accuracy(records: Sequence[Record]) -> Spec:
 
 def differences(records: Sequence[Record]) -> Spec:
     """Paired differences with intervals: `name`, `difference`, `low`, `high` (points of 100), `items`, `decided`."""
-    x = _field("low", "difference in points, 95 % interval")
+    x = _field("low", "difference in points, 95 % interval", axis={"tickCount": 8})
     colour = {
         "field": "decided",
         "type": "nominal",

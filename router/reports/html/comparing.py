@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from router.analysis.results import Results, between, within
+from router.analysis.wording import listed
 from router.errors import ConfigError
 from router.evals.comparison import Comparison, Difference
 from router.evals.results import Row
@@ -51,7 +52,8 @@ def headline(found: Comparison) -> str:
         return f"Take {best}: it beats {beaten[0]}" if len(beaten) == 1 else f"Take {best}: it beats all others"
     if len(found.arms) == 2:  # noqa: PLR2004 - a pair
         return f"Undecided between {found.arms[0].name} and {found.arms[1].name}"
-    return f"{best} is ahead, but not decided against all others"
+    others = [arm.name for arm in found.arms if arm.name not in {best, *beaten}]
+    return f"{best} is ahead, but not decided against {listed(others)}"
 
 
 def _beaten_by(name: str, found: Comparison) -> list[str]:

@@ -87,14 +87,10 @@ def _within(room: int, blocks: Iterable[str]) -> tuple[str, ...] | None:
 def _lines(source: Source) -> Iterator[Line]:
     """The rows of a run: items as they stand in items.jsonl, prompts as they were named."""
     items = {id_: place for place, id_ in enumerate(source.items)}
-    described = source.described.get("prompts")
-    named = (
-        [str(each.get("name")) for each in described if isinstance(each, dict)] if isinstance(described, list) else []
-    )
-    prompts = {name: place for place, name in enumerate(named)}
+    prompts = {prompt: source.prompt_place(prompt) for prompt in {row.prompt for row in source.rows}}
 
     def place(row: Row) -> tuple[int, int, int]:
-        return items.get(row.id, len(items)), prompts.get(row.prompt, len(prompts)), row.epoch
+        return items.get(row.id, len(items)), prompts[row.prompt], row.epoch
 
     for row in sorted(source.rows, key=place):
         yield Line(source.name, row, source.items.get(row.id, {}), source.attempts.get(row.trial, ()))

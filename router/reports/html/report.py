@@ -93,11 +93,11 @@ class _Report:
         return element("section", *parts, id="verdict")
 
     def _chapters(self) -> Iterator[Markup | None]:
-        yield self._chapter("accuracy", plots.accuracy_plots, lambda source: sections.accuracy_table(source.rows))
+        yield self._chapter("accuracy", plots.accuracy_plots, sections.accuracy_table)
         yield self._differences()
         yield self._chapter("time", plots.time_plots)
         yield self._chapter("latency", plots.latency_plots)
-        yield self._chapter("cost", plots.cost_plots, lambda source: sections.cost_table(source.rows))
+        yield self._chapter("cost", plots.cost_plots, sections.cost_table)
         yield sections.items(self.items, self._title("items"))
         yield sections.chapter("about", CHAPTERS["about"], *map(sections.description, self.sources))
 

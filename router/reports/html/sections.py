@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from router.evals.results import Row, Verdict
+from router.evals.results import Verdict
 from router.evals.stats import wilson
 from router.evals.summary import Counts
 from router.reports.html.charts import Chart
 from router.reports.html.items import Items
-from router.reports.html.markup import Markup, element, table
+from router.reports.html.markup import Markup, element, joined, table
 from router.reports.html.parts import FACTORS, Part, parts_by
 from router.reports.html.source import Source
 from router.reports.wording import DASH, count_text, percent_text, seconds_text
@@ -42,12 +42,20 @@ def plots(charts: Sequence[Chart], *, simulated: bool) -> Markup:
     return element("div", *(plot(chart, simulated=simulated) for chart in charts), class_=kind)
 
 
-def accuracy_table(rows: Sequence[Row]) -> Markup:
+def accuracy_table(source: Source) -> Markup:
     """Prompt x provider x model with counts, accuracy and interval; a factor of one value is no column."""
-    factors = [name for name, of in FACTORS.items() if len({of(row) for row in rows}) > 1] or ["prompt"]
+    factors = [name for name, of in FACTORS.items() if len({of(row) for row in source.rows}) > 1] or ["prompt"]
     head = [*factors, "items", *OUTCOMES, "accuracy %", "95 %", "p50 s", "p95 s"]
-    lines = [[*part.names, *_figures(part.counts)] for part in sorted(parts_by(rows, *factors), key=lambda p: p.names)]
+    lines = [[*part.names, *_figures(part.counts)] for part in _ordered(source, factors)]
     return table(head, lines, numbers=head[len(factors) :])
+
+
+def _ordered(source: Source, factors: Sequence[str]) -> list[Part]:
+    """Prompts as they were named, the rest by name."""
+    return sorted(
+        parts_by(source.rows, *factors),
+        key=lambda part: (source.prompt_place(part.names[0]) if factors[0] == "prompt" else 0, part.names),
+    )
 
 
 def _figures(counts: Counts) -> Iterator[str]:
@@ -61,12 +69,10 @@ def _figures(counts: Counts) -> Iterator[str]:
     yield seconds_text(counts.latencies_s.percentile(95))
 
 
-def cost_table(rows: Sequence[Row]) -> Markup:
+def cost_table(source: Source) -> Markup:
     """Tokens and dollars by prompt and provider."""
     head = ["prompt", "provider", "items", "tokens in", "tokens out", "dollars", "dollars per 1,000 items"]
-    return table(
-        head, map(_cost, sorted(parts_by(rows, "prompt", "provider"), key=lambda p: p.names)), numbers=head[2:]
-    )
+    return table(head, map(_cost, _ordered(source, ["prompt", "provider"])), numbers=head[2:])
 
 
 def _cost(part: Part) -> Iterator[str]:
@@ -78,9 +84,20 @@ def _cost(part: Part) -> Iterator[str]:
 
 
 def description(source: Source) -> Markup:
-    """What was to be done, as run.json has it; keys are masked in there already."""
+    """The prompts as they were, and what run.json has besides; keys are masked in there already."""
     text = json.dumps(source.described, ensure_ascii=False, indent=2)
-    return element("details", element("summary", f"run.json of {source.name}"), element("pre", text))
+    prompts = [_folded(f"Prompt {name}", *_turns(turns)) for name, turns in source.prompts()]
+    return joined([*prompts, _folded(f"run.json of {source.name}", element("pre", text))])
+
+
+def _folded(title: str, *parts: Markup) -> Markup:
+    return element("details", element("summary", title), *parts)
+
+
+def _turns(turns: Iterable[Mapping[str, object]]) -> Iterator[Markup]:
+    for turn in turns:
+        yield element("h4", turn.get("role"))
+        yield element("pre", turn.get("text"))
 
 
 def items(found: Items, title: str) -> Markup:

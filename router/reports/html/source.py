@@ -48,6 +48,18 @@ class Source:
         """The run's name."""
         return str(self.described.get("run") or self.directory.resolve().name)
 
+    def prompts(self) -> Iterator[tuple[str, Sequence[Mapping[str, object]]]]:
+        """The prompts as run.json has them: each name with its turns, none in a run of an older version."""
+        described = self.described.get("prompts")
+        for each in described if isinstance(described, list) else ():
+            turns = each.get("turns") if isinstance(each, dict) else None
+            yield str(each.get("name")), turns if isinstance(turns, list) else ()
+
+    def prompt_place(self, prompt: str) -> int:
+        """Where a prompt was named: the first one at 0, one that nobody named last."""
+        named = [name for name, _ in self.prompts()]
+        return named.index(prompt) if prompt in named else len(named)
+
     @property
     def simulated(self) -> bool:
         """Whether any of it is simulated."""

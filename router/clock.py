@@ -65,7 +65,8 @@ class LoopClock:
 class Heartbeat:
     """Notices that the process stood still: a beat that comes far too late, or a calendar that has run ahead.
 
-    It beats while somebody watches. `lost_s` adds up the loop's time that was lost, `stops` counts the gaps.
+    It beats while somebody watches, and who begins to watch is told of a calendar that has run ahead meanwhile.
+    `lost_s` adds up the loop's time that was lost, `stops` counts the gaps.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Heartbeat:
         self._epoch = epoch
         self._on_stop = on_stop
         self._watchers = 0
-        self._last = (0.0, 0.0)
+        self._last = loop.time(), epoch()
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -94,6 +95,7 @@ class Heartbeat:
         """Beat until `unwatch` has been called as often."""
         self._watchers += 1
         if self._timer is None:
+            self._look(lost_s=0.0)
             self._beat_again()
 
     def unwatch(self) -> None:
@@ -105,8 +107,10 @@ class Heartbeat:
 
     def check(self) -> None:
         """Look whether time was lost since the last beat."""
+        self._look(lost_s=self._loop.time() - self._last[0] - BEAT_S)
+
+    def _look(self, lost_s: float) -> None:
         now, wall = self._loop.time(), self._epoch()
-        lost_s = now - self._last[0] - BEAT_S
         asleep_s = wall - self._last[1] - (now - self._last[0])
         self._last = now, wall
         if max(lost_s, asleep_s) > JUMP_S:
@@ -119,7 +123,6 @@ class Heartbeat:
         self._beat_again()
 
     def _beat_again(self) -> None:
-        self._last = self._loop.time(), self._epoch()
         self._timer = self._loop.call_later(BEAT_S, self._beat)
 
 

@@ -33,11 +33,14 @@ class _Jump(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop in which hours pass in milliseconds."""
+    """An event loop in which hours pass in milliseconds.
 
-    def __init__(self) -> None:
+    Its calendar begins at `began`, in seconds since the epoch; without it, now.
+    """
+
+    def __init__(self, began: float | None = None) -> None:
         self.virtual_time = 0.0
-        self._began = time.time()
+        self._began = time.time() if began is None else began
         selector = _Jump()
         selector.loop = self
         super().__init__(selector)
@@ -49,6 +52,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def epoch(self) -> float:
         """Seconds since the epoch, on this loop's calendar."""
         return self._began + self.virtual_time
+
+    def sleep_through(self, seconds: float) -> None:
+        """Let the machine sleep for a while: its calendar goes on, and nothing else does."""
+        self._began += seconds
+
+    def stand_still(self, seconds: float) -> None:
+        """Let this process stand still for a while, as if it was stopped: all that is due then is due at once."""
+        self.virtual_time += seconds
 
 
 def run_virtual(main: Coroutine[object, object, T]) -> T:

@@ -109,6 +109,17 @@ def test_a_machine_that_slept_is_noticed_though_the_loop_was_not_late() -> None:
     assert run_virtual(main()) == (1, 0.0)
 
 
+def test_who_begins_to_watch_notices_that_the_machine_slept_before() -> None:
+    async def main() -> tuple[int, float]:
+        heartbeat = Heartbeat.start(lambda _lost_s: None)
+        await asyncio.sleep(100)
+        loop().sleep_through(7200)
+        async with heartbeat.timeout(10):
+            return heartbeat.stops, heartbeat.lost_s
+
+    assert run_virtual(main()) == (1, 0.0)
+
+
 def test_nobody_watching_nothing_beats() -> None:
     async def main() -> int:
         heartbeat = Heartbeat.start(lambda _lost_s: None)

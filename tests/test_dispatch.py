@@ -218,16 +218,6 @@ def test_a_lane_that_dies_after_it_was_woken_hands_over_to_the_next() -> None:
     on_a_line(check)
 
 
-def test_who_is_behind_a_caller_that_leaves_is_looked_at() -> None:
-    def check(line: Line, acme: Slots, _bolt: Slots) -> None:
-        large, _small = line.enter(), line.enter()
-        acme.looks_out = True
-        line.withdraw(large)
-        assert acme.told == 2
-
-    on_a_line(check)
-
-
 @pytest.mark.parametrize(
     ("back_in", "failed"),
     [

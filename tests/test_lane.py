@@ -374,6 +374,28 @@ def test_a_large_item_does_not_leave_on_a_small_ones_tokens() -> None:
     assert second - first >= 60
 
 
+@pytest.mark.parametrize("deadline", [None, 5.0], ids=["another lane serves it", "its caller goes away"])
+def test_a_small_item_waits_behind_a_large_one_for_only_as_long_as_that_waits(deadline: float | None) -> None:
+    def item(tokens: int, *only: str) -> Request:
+        return Request((), params={"max_tokens": tokens}, only=frozenset(only) or None)
+
+    async def main(router: Router) -> None:
+        busy = asyncio.gather(router.complete(item(200, "acme")), router.complete(item(1, "bolt")))
+        await asyncio.sleep(0.1)
+        large = asyncio.create_task(
+            router.outcome(item(900, *(("acme",) if deadline else ())), model="big", deadline=deadline)
+        )
+        await asyncio.sleep(0.1)
+        await router.complete(item(10, "acme"))
+        assert asyncio.get_running_loop().time() < 20
+        assert (await large).error is None or deadline
+        await busy
+
+    models = ("small", "big")
+    providers = make_provider(models=models, tokens=["1000/min"]), make_provider("bolt", models=models, concurrency=1)
+    Run(*providers, latency_s=5.0)(main)
+
+
 def test_a_caller_who_went_away_has_taken_no_tokens() -> None:
     async def main(router: Router) -> None:
         await router.complete("hi")

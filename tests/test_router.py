@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from conftest import make_config, make_provider
 
 from router.clock import LoopClock
 from router.config.models import Provider
-from router.engine.health import State
+from router.engine.health import DAY_S, State
 from router.engine.router import Router
 from router.engine.traffic import RecentTraffic
 from router.errors import (
@@ -31,6 +32,7 @@ from router.errors import (
 from router.faults import Fault, Kind
 from router.log.event import Event
 from router.log.writer import NoLog
+from router.rates import Rate
 from router.testing import Script, ScriptedTransport, VirtualLoop, run_virtual
 from router.transport import Call
 from router.types import Answer, Completion, Request, Usage
@@ -616,6 +618,50 @@ def test_a_rest_within_max_wait_is_waited_for() -> None:
     completion, took_s = bench.ends()
     assert isinstance(completion, Completion)
     assert took_s > 600
+
+
+@pytest.mark.parametrize("is_waiting", [True, False], ids=["who waits", "who comes"])
+def test_a_night_that_the_machine_slept_through_is_over(*, is_waiting: bool) -> None:
+    """Its clock goes on, and its loop's time does not; the day's budget is new."""
+    bench = Bench(make_provider(rates=["5/s", "1/day"]))
+
+    async def main(router: Router) -> float:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.sleep_through(DAY_S - loop.epoch() % DAY_S - 600)
+        await router.complete("the only one today")
+        if is_waiting:
+            waits = asyncio.create_task(router.complete("tomorrow"))
+            await asyncio.sleep(1)
+            loop.sleep_through(600)
+            await waits
+            return now()
+        assert isinstance((await router.outcome("too soon", deadline=10)).error, DeadlineExceeded)
+        loop.sleep_through(600)
+        await router.complete("tomorrow")
+        return now()
+
+    assert bench.run(main) < 20
+
+
+def test_who_waits_for_an_account_is_told_what_another_providers_calls_did_to_it() -> None:
+    """An account without money, of two providers, is back in 6 hours; nobody waits for that."""
+    shared = [replace(each, keys=tuple(replace(key, account_id="one") for key in each.keys)) for each in (ACME, BOLT)]
+
+    def script(call: Call) -> Answer | Fault:
+        return SEVEN if call.provider.name == "bolt" else Fault(Kind.NO_CREDIT, "pay", 402)
+
+    bench = Bench(shared[0], replace(shared[1], rates=(Rate(1, 60),)), script=script)
+
+    async def main(router: Router) -> tuple[list[object], float]:
+        at_acme, at_bolt = (Request((), only=frozenset({name})) for name in ("acme", "bolt"))
+        waiting = asyncio.gather(*(router.outcome(at_bolt) for _ in range(2)))
+        await router.outcome(at_acme)
+        return [type(each.error) for each in await waiting], now()
+
+    errors, ended_at = bench.run(main)
+    assert errors == [type(None), NothingServes]
+    assert ended_at < 2
 
 
 def test_parameters_that_a_vendor_refuses_every_time_end_it_and_are_named() -> None:

@@ -85,6 +85,11 @@ def test_asking_again_for_the_same_answers_tells_nothing_new(scores: list[float]
     assert (once.low, once.high) == pytest.approx((often.low, often.high), abs=1e-9)
 
 
+@pytest.mark.parametrize(("score", "expected"), [(1.0, wilson(20, 20)), (0.0, wilson(0, 20))])
+def test_all_alike_is_not_certain(score: float, expected: Interval) -> None:
+    assert clustered([[score, score]] * 20) == expected
+
+
 def test_one_item_says_nothing_about_others() -> None:
     assert clustered([[1.0, 0.0]]) == clustered([]) == Interval(0.0, 1.0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from test_resume import kept
 
 from router.faults import Fault, Kind
 from router.jsonl import decode, encode
+from router.reports.summary_text import summary_text
 from router.transport import Call
 from router.types import Answer
 
@@ -56,6 +58,21 @@ def comparison(ran: Ran) -> dict[str, Any]:
     (found,) = (each for each in summary["comparisons"] if each["factor"] == "prompt")
     assert isinstance(found, dict)
     return found
+
+
+def told(ran: Ran) -> str:
+    """What a person sees at the end."""
+    return summary_text(ran.evaluation.summary, width=120, color=False, comparisons=ran.evaluation.comparisons)
+
+
+def test_the_verdict_stands_first_and_vendors_have_their_own_figures(bench: Bench) -> None:
+    records: list[dict[str, object]] = [{"id": f"i{n}", "question": "q", "expected": "7"} for n in range(20)]
+    bench = replace(bench, task=bench.items(*records), script=lambda call: SEVEN if asks(call, "other") else WRONG)
+    said = told(bench.run()).splitlines()
+    assert said[0].startswith("other beats ask: 100.0 % against 0.0 %, +100.0 points")
+    assert "accuracy      by provider, below: they are 2 different models" in said
+    headers = [line.split()[0] for line in said if line.startswith(("prompt ", "provider "))]
+    assert headers == ["prompt", "prompt", "prompt", "provider"]  # the facts, the arms, their parts, the providers
 
 
 def test_each_item_has_all_prompts_at_one_account(bench: Bench) -> None:
@@ -108,6 +125,7 @@ def test_where_a_provider_fails_in_between_both_go_elsewhere(bench: Bench) -> No
     assert 0 < moved < 30
     assert comparison(ran)["differences"][0]["elsewhere"] == 0
     assert sum(int(str(row["attempts"])) for row in kept(ran).values()) == ran.calls
+    assert re.search(r"^moved +\d+ items were asked again with all prompts, elsewhere", told(ran), re.MULTILINE)
 
 
 def test_what_one_prompt_cannot_ask_costs_the_other_nothing(bench: Bench) -> None:

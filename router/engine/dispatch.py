@@ -158,11 +158,8 @@ class Dispatcher:
             self._wake(queue)
 
     def withdraw(self, ticket: Ticket) -> None:
-        """Take a cancelled caller's ticket out of the line; who is behind may need less."""
+        """Take a cancelled caller's ticket out of the line."""
         ticket.paired.cancel()
-        queue = self._queue(ticket.selector)
-        if queue.tickets and queue.tickets[0] is ticket and queue.first() is not None:
-            self._wake(queue)
         self._gone += 1
         if self._gone > MAX_TOMBSTONES and self._gone > sum(len(queue.tickets) for queue in self._queues.values()) // 2:
             self._compact()

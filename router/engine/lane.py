@@ -85,6 +85,12 @@ class Lane:
         """Look again whether there is something to do."""
         self._look.set()
 
+    def stood_still(self, seconds: float) -> None:
+        """Heed that this process stood still, or its machine slept: nothing could come back, and a day may be over."""
+        self.provider_state.stall.stood_still(seconds)
+        self._renew(self._clock.now())
+        self._look.set()
+
     def account_changed(self, _account: AccountState) -> None:
         """Look again how it stands: another lane has changed an account that both use."""
         self._availability.expire()
@@ -139,7 +145,8 @@ class Lane:
         """
         health = self.provider_state.health.at(now)
         if health.state is State.TRIAL:
-            return 1 if now < self.provider_state.stall.probe_at() else self.provider_state.in_flight + 1
+            may_probe = now >= self.provider_state.stall.probe_at()
+            return min(self._max_in_flight, self.provider_state.in_flight + 1) if may_probe else 1
         return max(1, math.ceil(self._max_in_flight * health.share))
 
     # What stands in the way.
@@ -158,7 +165,8 @@ class Lane:
         for ticket in tickets:
             found = self._obstacle_for(ticket, now)
             if isinstance(found, Opening):
-                return self._tokens.obstacle(max(1, ticket.tokens), now) or found
+                lack = self._tokens.obstacle(max(1, ticket.tokens), now)
+                return lack._replace(ahead=ticket) if lack else found
             obstacles.append(found)
         return min(obstacles, key=lambda obstacle: obstacle.until)
 
@@ -167,7 +175,7 @@ class Lane:
         if not health.is_open:
             return Obstacle("provider rests", health.until)
         if self.provider_state.in_flight >= self.max_in_flight(now):
-            is_trial = health.state is State.TRIAL
+            is_trial = health.state is State.TRIAL and now < stall.probe_at()
             return Obstacle("one trial", stall.probe_at()) if is_trial else Obstacle("in flight full")
         if now < stall.probe_at() and stall.is_proven and stall.lasts(now):
             return Obstacle("vendor is silent", stall.probe_at())
@@ -207,9 +215,15 @@ class Lane:
             found = self.obstacle(now)
             if isinstance(found, Opening):
                 return found
+            self._wait_behind(found.ahead)
             self.waiting = found
             self._line.looked(self)
             await self._wake(min(found.until, self._availability.changes_at(now), self._overdue_at(now)))
+
+    def _wait_behind(self, ticket: Ticket | None) -> None:
+        """Look again when a ticket is gone, whether another lane serves it or its caller goes away."""
+        if ticket is not None and ticket is not self.waiting.ahead:
+            ticket.paired.add_done_callback(lambda _paired: self._look.set())
 
     def _overdue_at(self, now: float) -> float:
         """When the calls that are out must be looked after; those that are overdue are taken back at once."""

@@ -85,8 +85,6 @@ class RetryRing:
 
     async def run(self, job: Job, deadline: float | None = None) -> Completion:
         """Send until there is an answer, for at most `deadline` seconds; raises the error that ends the job."""
-        if deadline is None:
-            return await self._retry(job)
         patience = self._pulse.timeout(deadline)
         try:
             async with patience:

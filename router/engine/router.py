@@ -133,7 +133,7 @@ class Router:
 
     def _stood_still(self, seconds: float) -> None:
         for lane in self.lanes:
-            lane.provider_state.stall.stood_still(seconds)
+            lane.stood_still(seconds)
 
     def _changed(self, change: Change) -> None:
         tell(self._reporter.change, change)

@@ -47,7 +47,7 @@ class Purse:
 
     async def admit(self, trials: int = 1) -> bool:
         """Wait until so many more can be paid for; False where nothing is out any more that could leave some over."""
-        while not self._fits(self.out + trials):
+        while not self._fits(self.out + trials, trials):
             if not self.out:
                 return False
             self._news.clear()
@@ -55,11 +55,14 @@ class Purse:
         self.out += trials
         return True
 
-    def _fits(self, out: int) -> bool:
-        if math.isinf(self.limit_usd) or (out == 1 and not self.paid and self.limit_usd > 0):
-            return True  # one call shows what calls cost; a guess alone is to stop nobody
+    def _fits(self, out: int, trials: int) -> bool:
+        if math.isinf(self.limit_usd) or (out == trials and not self.paid and self.limit_usd > 0):
+            return True  # the first show what calls cost; a guess alone is to stop nobody
         rounding = 1e-9 * self.limit_usd
-        return out <= CAREFUL + self.paid and self.spent_usd + out * self.each_usd <= self.limit_usd + rounding
+        return (
+            out <= max(CAREFUL, trials) + self.paid
+            and self.spent_usd + out * self.each_usd <= self.limit_usd + rounding
+        )
 
     def settle(self, cost_usd: float | None) -> None:
         """Count one that is back; None or 0 where nothing was paid."""

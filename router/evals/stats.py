@@ -56,7 +56,8 @@ def clustered_sums(sums: Mapping[tuple[float, int], int]) -> Interval:
     """The same from each item's sum and number of scores, with how many items have them.
 
     Answers to one item are alike, so the items count and not the answers: the standard error comes from the sums of
-    each item's residuals, the quantile from Student's t with items - 1 degrees of freedom.
+    each item's residuals, the quantile from Student's t with items - 1 degrees of freedom. Where all scores are 0, or
+    all are 1, it is Wilson's over the items, since nothing can be estimated from residuals that are all 0.
     Source: E. Miller, "Adding error bars to evals", arXiv:2411.00640 (2024), section 2.2.
     """
     items, n = sum(sums.values()), sum(number * times for (_, number), times in sums.items())
@@ -65,6 +66,8 @@ def clustered_sums(sums: Mapping[tuple[float, int], int]) -> Interval:
     from scipy.stats import t
 
     mean = math.fsum(total * times for (total, _), times in sums.items()) / n
+    if mean in {0.0, 1.0}:
+        return wilson(items if mean else 0, items)
     squares = (times * (total - number * mean) ** 2 for (total, number), times in sums.items())
     half = float(t.isf(0.025, items - 1)) * math.sqrt(math.fsum(squares)) / n
     return Interval(max(0.0, mean - half), min(1.0, mean + half))

@@ -135,8 +135,8 @@ def needed(found: Difference) -> str:
         return "A difference as small as this one would need more than a million items."
     more = found.items_needed - found.items
     return (
-        f"Is the difference as large as it looks, about {found.items_needed:,} items would show it"
-        f"{f', {more:,} more' if more > 0 else ''} (4 times in 5)."
+        f"If the difference is as large as it looks, about {found.items_needed:,} items"
+        f"{f' ({more:,} more)' if more > 0 else ''} would show it in 4 of 5 cases."
     )
 
 

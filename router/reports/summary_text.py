@@ -96,6 +96,12 @@ def _lines(summary: Summary, comparisons: Sequence[Comparison]) -> Iterator[tupl
         yield "reasons", Text(reasons)
     yield from _accuracy_lines(summary, comparisons)
     yield from (("epochs", Text(line)) for line in _epochs(summary))
+    if moved := number(summary, "moved"):
+        noun = "item was" if moved == 1 else "items were"
+        yield (
+            "moved",
+            Text(f"{count_text(moved)} {noun} asked again with all prompts, elsewhere: a provider failed in between"),
+        )
     elapsed = number(summary, "elapsed_s")
     elapsed_text = DASH if elapsed is None or elapsed < 0 else format_hms(elapsed)
     bound = f", bound by {clean(said)}" if isinstance(said := summary.get("bound"), str) else ""

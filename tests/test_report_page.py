@@ -45,8 +45,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
 
 async def _visit(file: Path, home: Path) -> dict[str, Any]:
     seen: dict[str, Any] = {}
-    async with opened(file.as_uri(), home / "profile", fragment="#outcome=wrong", width=390, theme="dark") as page:
+    async with opened(
+        file.as_uri(), home / "profile", fragment="#outcome=wrong&sort=id&dir=desc", width=390, theme="dark"
+    ) as page:
         seen["from the address"] = await page.evaluate(SHOWN)
+        seen["first"] = await page.evaluate('document.querySelector(".tabulator-row .tabulator-cell").textContent')
         seen["widths"] = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         seen["drawn"] = await page.evaluate(DRAWN)
         seen["dark"] = await page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -88,7 +91,7 @@ def test_nothing_of_an_answer_is_run(seen: Mapping[str, Any]) -> None:
 
 
 def test_filters_are_in_the_address(seen: Mapping[str, Any]) -> None:
-    assert seen["from the address"] == "3 of 12"
+    assert [seen["from the address"], seen["first"]] == ["3 of 12", "item-4"]
     assert seen["all"] == "12 of 12"
     assert seen["flipped"] == ["6 of 12", "#flipped=1"]
 

@@ -97,7 +97,8 @@ def _print(evaluation: Evaluation, *, as_json: bool) -> None:
     from router.reports.summary_text import summary_text
 
     width = shutil.get_terminal_size().columns
-    put(summary_text(evaluation.summary, width=width, color=wants_color(sys.stdout)) + "\n")
+    color = wants_color(sys.stdout)
+    put(summary_text(evaluation.summary, width=width, color=color, comparisons=evaluation.comparisons) + "\n")
 
 
 def _exit_code(evaluation: Evaluation, min_accuracy: float | None) -> int:

@@ -18,6 +18,7 @@ from router.evals.item_store import ItemStore
 from router.evals.items import Item
 from router.evals.kept import KeptRows
 from router.evals.marks import Marker, completion_of, marked_row, scorer_named, scorer_of
+from router.evals.pairing import Pairing
 from router.evals.prompts import load
 from router.evals.results import Row
 from router.evals.resume import NOT_MARKED
@@ -96,7 +97,8 @@ async def rescore(
     clock = LoopClock.start()
     label = f"{answers.described.get('label') or '+'.join(marking)}-scored"
     path = fresh_directory(log_dir, label, datetime.now(UTC).astimezone())
-    tally, fit = Tally(), Fit({name: marker.scorer for name, marker in marking.items()})
+    compared = (Pairing("prompt", marking),) if len(marking) > 1 else ()
+    tally, fit = Tally(pairings=compared), Fit({name: marker.scorer for name, marker in marking.items()})
     async with AsyncExitStack() as opened:
         files = opened.enter_context(RunDirectory(path, replace(config, simulated=simulated), clock))
         scorers = {name: marker.scorer.name for name, marker in marking.items()}
@@ -128,6 +130,7 @@ async def rescore(
         accuracy=total.accuracy,
         stopped=files.failure,
         misfits=misfits,
+        comparisons=tally.comparisons,
     )
 
 

@@ -30,7 +30,7 @@ class Chart:
 
 def accuracy(records: Sequence[Record]) -> Spec:
     """Points with intervals: `name`, `accuracy`, `low`, `high`, `items`."""
-    x = _field("low", "right answers, 95 % interval", axis={"format": ".0%", "tickCount": 6}, scale={"zero": False})
+    x = _field("low", "right, 95 % interval", axis={"format": ".0%", "tickCount": 6}, scale={"zero": False})
     tips = _tips(name="nominal", accuracy=".1%", low=".1%", high=".1%", items=",.0f")
     return {
         "data": {"values": list(records)},
@@ -48,7 +48,7 @@ def accuracy(records: Sequence[Record]) -> Spec:
 
 def differences(records: Sequence[Record]) -> Spec:
     """Paired differences with intervals: `name`, `difference`, `low`, `high` (points of 100), `items`, `decided`."""
-    x = _field("low", "difference in points, 95 % interval", axis={"tickCount": 8})
+    x = _field("low", "points, 95 % interval", axis={"tickCount": 8})
     colour = {
         "field": "decided",
         "type": "nominal",

@@ -102,7 +102,7 @@ def _turns(turns: Iterable[Mapping[str, object]]) -> Iterator[Markup]:
 
 def items(found: Items, title: str) -> Markup:
     """The table of all items, and what is needed to find some of them."""
-    search = "Search questions and answers"
+    search = "Search questions, answers, names"
     tools = element(
         "form",
         element("input", type="search", id="search", placeholder=search, aria_label=search),

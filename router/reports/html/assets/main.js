@@ -9,8 +9,9 @@ async function start() {
   let current = null;
 
   const set = (changes) => writeAddress((state = { ...state, ...changes }));
+  let isBuilt = false; // While it is built, the table says that it is not sorted.
   const table = openTable(rows, columns, open, (sorter) => {
-    if (sorter || state.sort) set({ sort: sorter?.field, dir: sorter?.dir === "desc" ? "desc" : undefined });
+    if (isBuilt && (sorter || state.sort)) set({ sort: sorter?.field, dir: sorter?.dir === "desc" ? "desc" : undefined });
   });
 
   async function filter() {
@@ -84,6 +85,7 @@ async function start() {
   });
 
   await new Promise((ready) => table.on("tableBuilt", ready));
+  isBuilt = true;
   if (state.sort) table.setSort(state.sort, state.dir ?? "asc");
   showFilters();
   await filter();

@@ -45,7 +45,8 @@ function searchTexts(rows) {
       if (row.number % ROWS_A_BLOCK === 0) block = await textBlock(row.number / ROWS_A_BLOCK);
       const each = block[row.number % ROWS_A_BLOCK] ?? {};
       const parts = [row.id, each.question ?? row.question, each.expected ?? row.expected, each.answer ?? row.answer];
-      texts.push([...parts, each.response, each.reasoning, each.why, row.fault].join("\n").toLowerCase());
+      const names = [row.prompt, row.provider, row.model, row.reason, row.fault];
+      texts.push([...parts, each.response, each.reasoning, each.why, ...names].join("\n").toLowerCase());
     }
     return texts;
   })();

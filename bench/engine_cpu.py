@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import lab
+from tenacity import Retrying, retry_if_result, wait_none
 
 from router import Fault, Kind, Router, RouterError
 from router.testing import ScriptedTransport, run_virtual
 from router.transport import Call
-from router.types import Answer
+from router.types import Answer, Request
 
 T = TypeVar("T")
 ROOM = 2
@@ -110,6 +111,37 @@ async def play(scene: Scene, measure: AbstractContextManager[T], calls: int = CA
     return measured
 
 
+async def play_bare(measure: AbstractContextManager[T], calls: int = CALLS) -> T:
+    """One lane without the router: a semaphore, tenacity's ring, a timeout, and the same transport."""
+    full, done, room = asyncio.Event(), asyncio.Event(), asyncio.Semaphore(ROOM)
+
+    def heard(number: int) -> None:
+        if number == ROOM:
+            full.set()
+        if number == ROOM + calls:
+            done.set()
+
+    transport = ScriptedTransport(Script(frozenset(), heard))
+    provider = lab.config(Scene().vendors()).usable[0]
+    ring = Retrying(retry=retry_if_result(lambda answer: answer is None), wait=wait_none(), sleep=lambda _s: None)
+
+    async def ask_for_ever() -> None:
+        while True:
+            call = Call(provider, provider.keys[0], "openai/m", Request.of("12 + 7 x 3"))
+            for attempt in ring:
+                async with room, asyncio.timeout(60):
+                    attempt.retry_state.set_result(await transport.send(call, lambda: None))
+
+    callers = [asyncio.create_task(ask_for_ever()) for _ in range(CALLERS)]
+    await full.wait()
+    with measure as measured:
+        await done.wait()
+    for caller in callers:
+        caller.cancel()
+    await asyncio.gather(*callers, return_exceptions=True)
+    return measured
+
+
 SCENES = (
     *(Scene(keys=keys) for keys in (1, 10, 100, 1_000)),
     *(Scene(lanes=lanes) for lanes in (20, 50)),
@@ -128,14 +160,22 @@ def main() -> None:
     host = lab.host()
     print(f"Scripted vendors on the virtual loop. {host}", flush=True)
     found = {scene: cpu_ms(scene) for scene in SCENES}
+    bare = [1000 * run_virtual(play_bare(lab.spending())).cpu_s / CALLS for _ in range(ROUNDS)]
     rows = [
-        (f"{scene.lanes} x {scene.keys}", scene.wishes, f"{scene.down:.0%}", f"{statistics.median(ms):.2f}",
+        (f"{scene.lanes} x {scene.keys}", str(scene.wishes), f"{scene.down:.0%}", f"{statistics.median(ms):.2f}",
          f"{min(ms):.2f}-{max(ms):.2f}")
         for scene, ms in found.items()
     ]  # fmt: skip
+    rows.insert(0, ("no router", "", "", f"{statistics.median(bare):.2f}", f"{min(bare):.2f}-{max(bare):.2f}"))
     print(lab.table(("lanes x keys", "wishes", "down", "CPU ms/call", f"of {ROUNDS} rounds"), rows))
     written = [{**asdict(scene), "cpu_ms": [round(each, 3) for each in ms]} for scene, ms in found.items()]
-    BESIDE.write_text(json.dumps({"host": host, "calls": CALLS, "scenes": written}, indent=1) + "\n", encoding="utf-8")
+    BESIDE.write_text(
+        json.dumps(
+            {"host": host, "calls": CALLS, "bare_ms": [round(each, 3) for each in bare], "scenes": written}, indent=1
+        )
+        + "\n",
+        encoding="utf-8",
+    )
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Mood:
 
     says: Sequence[Answer | Fault | Exception | None] = (WELL,)
     latency_s: float = 0.3
-    late_s: float = 0.0
+    late_s: float = 0.3
 
 
 @dataclass(slots=True)

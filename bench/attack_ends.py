@@ -188,7 +188,7 @@ def _of_disk(ended: Ended, kept: int) -> list[str]:
     found = {
         f"exit code {ended.code}": ended.code not in {2, None},
         "no word why": not said,
-        "many words": len(said) > 1 and not ended.trace,
+        "many words": len([line for line in said if "continue with:" not in line]) > 1 and not ended.trace,
         "answered items lost": len(_ids(ended)) < kept,
     }
     return [*ended.told(), *_torn(ended), *(why for why, is_so in found.items() if is_so)]

@@ -298,15 +298,16 @@ def test_prompts_are_shown_as_they_were(page: Parsed) -> None:
 
 def test_a_run_of_very_many_rows_is_not_kept_waiting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     directory = write_run(tmp_path / "trial")
-    write_beside(directory, 100_001, quiet=True)
+    write_beside(directory, 100_001, quiet=True, has_stopped=False)
     assert "router report" in capsys.readouterr().err
     assert not (directory / "report.html").exists()
 
 
+@pytest.mark.parametrize(("has_stopped", "said"), [(False, True), (True, False)], ids=["ended", "stopped"])
 def test_at_the_end_of_a_run_a_report_that_cannot_be_written_changes_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, has_stopped: bool, said: bool
 ) -> None:
     directory = write_run(tmp_path / "trial")
     (directory / "report.html").mkdir()
-    write_beside(directory, 12, quiet=True)
-    assert "there is no report: " in capsys.readouterr().err
+    write_beside(directory, 12, quiet=True, has_stopped=has_stopped)
+    assert ("there is no report: " in capsys.readouterr().err) is said

@@ -211,7 +211,8 @@ def _tell(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet: 
     with suppress(BrokenPipeError):  # whoever read it has gone; how the run ended is to be known all the same
         _print(evaluation, output, as_json=as_json, quiet=quiet)
     if report:
-        write_beside(evaluation.directory, evaluation.items, quiet=quiet)
+        has_stopped = evaluation.stopped is not None
+        write_beside(evaluation.directory, evaluation.items, quiet=quiet, has_stopped=has_stopped)
 
 
 def _print(evaluation: Evaluation, output: Path | None, *, as_json: bool, quiet: bool) -> None:

@@ -35,10 +35,11 @@ def report(
     return 0
 
 
-def write_beside(directory: Path, rows: int, *, quiet: bool) -> None:
+def write_beside(directory: Path, rows: int, *, quiet: bool, has_stopped: bool) -> None:
     """Write a run's report into its directory; that it cannot be written is said, and changes nothing.
 
-    More than MAX_ROWS rows would keep a run waiting, and its memory is not to grow with them.
+    Nor is it said of a run that `has_stopped`: that has told its own reason, most often the same one. More than
+    MAX_ROWS rows would keep a run waiting, and its memory is not to grow with them.
     """
     if rows > MAX_ROWS:
         say(f"report: not written by itself for {rows:,} rows; `router report {directory}` does it")
@@ -46,7 +47,8 @@ def write_beside(directory: Path, rows: int, *, quiet: bool) -> None:
     try:
         path = _written([directory], None)
     except RouterError as error:
-        say(f"router: there is no report: {error}")
+        if not has_stopped:
+            say(f"router: there is no report: {error}")
         return
     if not quiet:
         say(f"report: {path}")

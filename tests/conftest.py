@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,9 +18,9 @@ settings.register_profile("router", deadline=None)
 settings.load_profile("router")
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """One file is run in this process, where a debugger works; with None every core takes files."""
-    return 0 if len(config.args) == 1 and ".py" in config.args[0] else None
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One file is run in this process, where a debugger works; else there is one more than cores, since tests wait."""
+    return 0 if len(config.args) == 1 and ".py" in config.args[0] else len(os.sched_getaffinity(0)) + 1
 
 
 def make_provider(  # noqa: PLR0913 - a declaration's worth, all by name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 import threading
 import tracemalloc
@@ -213,6 +214,12 @@ def test_items_without_an_expected_answer_are_counted(tmp_path: Path) -> None:
     task = data_task(file_of(tmp_path, "d.jsonl", text))
     assert [item.expected for item in task.items()] == ["1", None, None]
     assert task.notes == ("2 of 3 items have no expected answer; what is said to them is kept and not scored",)
+
+
+def test_where_nothing_is_expected_the_fields_are_named_that_could_be(tmp_path: Path) -> None:
+    task = data_task(file_of(tmp_path, "d.jsonl", '{"question": "a", "solution": "1"}\n'))
+    (note,) = task.notes
+    assert re.search(r"The fields are .*question.*solution: --map expected=FIELD", note)
 
 
 # Memory.

@@ -108,6 +108,24 @@ def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        pytest.param(["429"], "rate_limit", id="a status is no empty body"),
+        pytest.param(["--status", "429", "--vendor", "openai"], "rate_limit", id="the same of a vendor"),
+        pytest.param(["402"], "no_credit", id="another status"),
+        pytest.param(["insufficient_quota"], "no_credit", id="a vendor's code"),
+    ],
+)
+def test_what_people_have_at_hand_is_explained(
+    arguments: list[str], fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.run(["explain", *arguments]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{fault} (")
+    assert ("the body says more" in said.err) is (arguments[0] != "insufficient_quota")
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         pytest.param(["explain"], "name one fault or vendor", id="nothing"),

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from router.cli.app import run
+from router.evals.forecast import Share
 from router.jsonl import decode
+from router.reports.plan_text import _whole
 
 CONFIG = """
 providers:
@@ -48,6 +50,19 @@ def test_it_says_time_money_bottleneck_and_caps_and_leaves_nothing(
     assert "fast's 1000/day is enough: 499 of 1,000, if none are used yet" in said
     assert "without fast" in said
     assert set(home.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        pytest.param([1.5, 1.5], [2, 1], id="halves"),
+        pytest.param([0.4, 0.4, 0.4, 9.8], [1, 0, 0, 10], id="the largest remainders"),
+        pytest.param([3.0, 4.0], [3, 4], id="whole already"),
+    ],
+)
+def test_the_calls_of_all_add_up(parts: list[float], whole: list[int]) -> None:
+    shares = [Share(f"p{number}", calls, 1.0, "its rate", 0.0) for number, calls in enumerate(parts)]
+    assert [share.calls for share in _whole(shares)] == whole
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from router.catalog.vendors import Vendor, vendors
 from router.classify import examine
+from router.classify.codes import table
 from router.errors import ConfigError
 from router.faults import REACTIONS, Action, Doubt, Fault, Kind
 from router.suggest import did_you_mean
@@ -142,12 +143,17 @@ def explain_reply(reply: Reply, prefix: str, now: float) -> Explanation | None:
 
 
 def find(name: str) -> Kind | Vendor:
-    """The fault or the vendor of a name, a prefix or a table's title; raises ConfigError with the nearest."""
+    """The fault or vendor that a name, a prefix or a vendor's code means; raises ConfigError with the nearest."""
     wanted = name.strip().lower()
     if wanted in set(Kind):
         return Kind(wanted)
     for vendor in vendors():
         if wanted in {vendor.id, vendor.name.lower(), *vendor.prefixes} and vendor.sources:
             return vendor
+    if entries := table().codes.get(wanted):
+        return entries[0].kind
     known = [*Kind, *(vendor.id for vendor in vendors() if vendor.sources)]
-    raise ConfigError(f"there is no fault or vendor {name!r}{did_you_mean(wanted, known)}; faults: {', '.join(Kind)}")
+    raise ConfigError(
+        f"there is no fault, vendor or code {name!r}{did_you_mean(wanted, known)} (faults: {', '.join(Kind)}); a reply "
+        "is explained by --status and --body"
+    )

@@ -199,6 +199,11 @@ async def _evaluated(plan: Plan, troubles: Troubles | None, display: Display) ->
             from router.simulator.rehearsal import rewritten
             from router.simulator.stage import rehearsal
 
+            if troubles:  # their times count from the vendors' start: LiteLLM is loaded before
+                from router.transport.litellm_import import load
+
+                await asyncio.to_thread(load)
+
             others = rewritten(plan.config)
             notes = (f"rehearsed in OpenAI's dialect instead of their own: {', '.join(others)}",) if others else ()
             config = await stack.enter_async_context(rehearsal(plan.config, seed=plan.seed, troubles=troubles))

@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from router.cli.streams import put
+from router.cli.streams import put, say
 from router.errors import ConfigError
 
 if TYPE_CHECKING:
     from router.catalog.vendors import Vendor
 
 MAX_WIDTH = 100
+NO_BODY = "{}"
+"""Nothing is known of the body; an empty one would be a sign by itself."""
 
 
 def explain(
-    name: Annotated[str | None, typer.Argument(metavar="[FAULT|VENDOR]", help="Such as rate_limit, or groq.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[FAULT|VENDOR|CODE]", help="Such as rate_limit, groq, 429.")
+    ] = None,
     status: Annotated[int | None, typer.Option("--status", min=100, max=599, help="The status of a reply.")] = None,
     body: Annotated[str, typer.Option("--body", help="Its body: a file, or - for stdin.")] = "",
     header: Annotated[list[str] | None, typer.Option("--header", help="One of its headers, NAME: VALUE.")] = None,
@@ -36,6 +40,8 @@ def explain(
     from router.reports.explain_text import explanation_text, vendor_text
     from router.types import Reply
 
+    if name is not None and status is None and name.isdecimal():
+        status, name = int(name), None
     if (name is None) == (status is None):
         raise ConfigError("name one fault or vendor, as in `router explain rate_limit`, or a reply's --status")
     width = min(MAX_WIDTH, shutil.get_terminal_size().columns)
@@ -46,11 +52,13 @@ def explain(
             return 0
         explanation = explain_fault(Kind(found))
     else:
-        reply = Reply(status, dict(map(_header, header or ())), _text(body))
+        reply = Reply(status, dict(map(_header, header or ())), _text(body) if body else NO_BODY)
         if (read := explain_reply(reply, vendor, time.time())) is None:
             put((_json({"fault": None}) if json else "This is an answer; nothing is wrong with it.") + "\n")
             return 0
         explanation = read
+        if not body:
+            say("This is what the status alone says; the body says more: --body FILE, or --body - for stdin.")
     put((_json(asdict(explanation)) if json else explanation_text(explanation, width)) + "\n")
     return 0
 

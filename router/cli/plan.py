@@ -62,6 +62,7 @@ def plan(
 ) -> int:
     """Say what an evaluation will take, and send nothing: time, money, bottleneck, daily caps."""
     from router.evals.expectations import Assumptions
+    from router.evals.money import purse_of
 
     asked = planned(
         prompts=prompts or [],
@@ -89,6 +90,7 @@ def plan(
         log_dir=Path("runs"),
     )
     asked.try_out()
+    purse_of(asked)  # what `router eval` refuses is no plan
     rehearses = asked.config.wants_rehearsal if rehearse is None else rehearse
     assumed = Assumptions(tokens_out, seconds_of("--latency", latency))
     forecast, notes = foreseen(asked, assumed, rehearses=rehearses)

@@ -220,7 +220,11 @@ def _syntax_mistake(text: str, error: yaml.MarkedYAMLError) -> Mistake:
 
 
 _HINTS = (
-    (r"\$\{", "", '; inside {…} and […] YAML wants quotes around ${…}: write {key: "${A}"}, not {key: ${A}}'),
+    (
+        r"\$\{",
+        r"flow|token|found '[}:]'|expected ',' or",
+        '; inside {…} and […] YAML wants quotes around ${…}: write {key: "${A}"}, not {key: ${A}}',
+    ),
     (r"\t", "", "; indent with spaces, YAML takes no tabs"),
     (r"", r"mapping values are not allowed", "; quote a value that holds a colon and a space"),
     (r"", r"alias|directive|token", "; quote a value that begins with * & ! % @ or `"),

@@ -66,7 +66,7 @@ async def _tried(plan: Plan, prompt: Prompt, items: list[Item]) -> AsyncIterator
 def _why_not(scorer: Scorer, item: Item, why: str) -> str:
     expected = f"what is expected of item {item.id}, {shown(item.expected or '')}"
     if scorer.wants:
-        return f"{expected}, is not {scorer.wants}; take it out of the field with --map expected=…"
+        return f"{expected}, is not {scorer.wants}; take another scorer, or make one of the field by --map expected=…"
     return f"given {expected}, it says {why}"
 
 

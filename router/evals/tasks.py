@@ -7,6 +7,7 @@ from pathlib import Path
 
 from router.evals.arithmetic import arithmetic
 from router.evals.datasets import Dataset, Reading, read
+from router.evals.items import Item
 from router.evals.plan import Task
 
 
@@ -40,7 +41,7 @@ def data_task(data: str | Path, how: Reading | None = None) -> Task:
             "bad_rows": dataset.skipped,
             "without_gold": dataset.without_gold,
         },
-        notes=tuple(_notes(dataset)),
+        notes=tuple(_notes(dataset, first)),
     )
 
 
@@ -49,7 +50,7 @@ def file_task(path: Path, limit: int | None = None) -> Task:
     return data_task(path, Reading(limit))
 
 
-def _notes(dataset: Dataset) -> Iterator[str]:
+def _notes(dataset: Dataset, first: Item | None) -> Iterator[str]:
     if dataset.skipped:
         rows = (
             f"{dataset.skipped} rows of {dataset.name} were" if dataset.skipped > 1 else f"a row of {dataset.name} was"
@@ -57,4 +58,6 @@ def _notes(dataset: Dataset) -> Iterator[str]:
         yield f"{rows} skipped; the first: {dataset.bad}"
     if dataset.without_gold:
         of = f"{dataset.without_gold} of {len(dataset.store)} items"
-        yield f"{of} have no expected answer; what is said to them is kept and not scored"
+        fields = ", ".join(sorted(first.variables)) if first and dataset.without_gold == len(dataset.store) else ""
+        hint = f". The fields are {fields}: --map expected=FIELD takes the answer from one of them" if fields else ""
+        yield f"{of} have no expected answer; what is said to them is kept and not scored{hint}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -63,10 +64,20 @@ def _blocks(forecast: Forecast, assumed: tuple[str, ...], width: int) -> Iterato
     )
     if forecast.shares:
         yield Text()
-        yield grid(_COLUMNS, forecast.shares, width=width)
+        yield grid(_COLUMNS, _whole(forecast.shares), width=width)
     if forecast.variants:
         yield Text("\nWhat would change the time", style="bold")
         yield told(*((_seconds(each.seconds), each.what) for each in forecast.variants))
+
+
+def _whole(shares: Sequence[Share]) -> list[Share]:
+    """The shares in whole calls, which add up as the parts of calls do: the largest remainders are rounded up."""
+    calls = [math.floor(share.calls) for share in shares]
+    left = round(math.fsum(share.calls for share in shares)) - sum(calls)
+    by_remainder = sorted(range(len(shares)), key=lambda place: calls[place] - shares[place].calls)
+    for place in by_remainder[:left]:
+        calls[place] += 1
+    return [replace(share, calls=number) for share, number in zip(shares, calls, strict=True)]
 
 
 def _time(forecast: Forecast) -> str:

@@ -37,11 +37,10 @@ def render_runs(runs: Sequence[Listed], width: int, *, color: bool = False) -> s
     columns: tuple[Column[Listed], ...] = (
         Column("run", lambda run: Text(run.name), align="left"),
         Column("items", lambda run: Text(count_text(run.items))),
-        Column("accuracy %", lambda run: Text(percent_text(run.accuracy))),
+        Column("accuracy %", lambda run: Text(percent_text(run.accuracy) + (", simulated" if run.simulated else ""))),
         Column("error", lambda run: Text(count_text(run.error)), drop_order=1),
         Column("state", lambda run: Text(run.state), align="left"),
-        Column("simulated", lambda run: Text("yes" if run.simulated else ""), align="left", drop_order=2),
-        Column("items from", lambda run: words(run.task), align="left", drop_order=3),
+        Column("items from", lambda run: words(run.task), align="left", drop_order=2),
     )
     return printed([grid(columns, runs, width=width, names="fold", min_name=MIN_NAME)], width, color=color)
 
@@ -49,9 +48,9 @@ def render_runs(runs: Sequence[Listed], width: int, *, color: bool = False) -> s
 def _item(shown: Shown, *, whole: bool) -> Iterator[RenderableType]:
     item = shown.item
     yield words(item.id, "bold")
-    if whole:
-        yield from _messages(shown.asked)
-    yield _indented(_lines(item.question or "(its question is not kept)"))
+    yield from _messages(shown.asked) if whole else ()
+    if not (whole and shown.asked):
+        yield _indented(_lines(item.question or "(its question is not kept)"))
     others = {name: value for name, value in item.variables.items() if name not in {"id", "question", "expected"}}
     if whole and others:
         yield _indented(words("   ".join(f"{name}: {value}" for name, value in others.items()), DIM))

@@ -29,7 +29,7 @@ def _parse(text: str, place: Place) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        return BadRow(f"{place}: this is not JSON: {error.msg} at column {error.colno}; expected {expected}")
+        return BadRow(f"{place}: this is not JSON: {error.msg}, after column {error.colno}; expected {expected}")
     except (ValueError, RecursionError):
         return BadRow(f"{place}: {TOO_DEEP}")
 

@@ -73,7 +73,7 @@ def test_what_was_taken_before_is_told() -> None:
         yield b"2"
 
     collector = Collector()
-    with pytest.raises(CannotWrite, match="HTTP 503.*; it had taken 1 requests before. Send all again"):
+    with pytest.raises(CannotWrite, match=r"HTTP 503.*; it had taken 1 requests before. Send all again"):
         asyncio.run(collector.posted(until_it_is_full()))
 
 

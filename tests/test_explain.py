@@ -33,8 +33,8 @@ def test_every_fault_is_explained_by_the_table_by_which_the_router_acts() -> Non
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        pytest.param(Kind.RATE_LIMIT, "Where several accounts fail so together", id="doubted"),
-        pytest.param(Kind.PERMISSION, "where no key serves it", id="key and model"),
+        pytest.param(Kind.RATE_LIMIT, "If several accounts fail like this together", id="doubted"),
+        pytest.param(Kind.PERMISSION, "if no key serves the model", id="key and model"),
         pytest.param(Kind.NO_CREDIT, "6 hours", id="money"),
         pytest.param(Kind.INVALID_KEY, "router check --forget", id="dropped"),
     ],
@@ -96,7 +96,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     assert app.run(["explain", "no_credit"]) == 0
     assert "Top up" in capsys.readouterr().out
     assert app.run(["explain", "deepseek"]) == 0
-    assert "Calls in flight" in capsys.readouterr().out
+    assert "calls in flight" in capsys.readouterr().out
     assert app.run(["explain", "zai", "--json"]) == 0
     assert '"clock": "+08:00"' in capsys.readouterr().out
     monkeypatch.setattr("sys.stdin", io.StringIO(BUSY))

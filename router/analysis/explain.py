@@ -1,4 +1,4 @@
-"""What a fault means, what the router does about it, and what to change; what is known of a vendor."""
+"""Explanations of faults and vendors: what a fault means, what the router does about it, and what to change."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from router.types import Reply
 MEANS: Mapping[Kind, tuple[str, str]] = {
     Kind.RATE_LIMIT: (
         "The account sent more calls in a window than the vendor grants.",
-        "Lower `rate:` (or `key_rate:`) to what the vendor grants; `router check --live` shows what its headers tell.",
+        "Lower `rate:` (or `key_rate:`) to what the vendor grants; `router check --live` shows its limit headers.",
     ),
     Kind.TOKEN_LIMIT: (
         "The account used more tokens in a window than the vendor grants.",
-        "Declare `tokens:` as the vendor grants them, and `max_tokens` under params, since vendors count it ahead.",
+        "Set `tokens:` to what the vendor grants, and `max_tokens` under params, since vendors count it in advance.",
     ),
     Kind.CONCURRENCY: (
         "The account had more calls in flight than the vendor grants.",
         "Lower `concurrency:` of the provider.",
     ),
     Kind.DAILY_QUOTA: (
-        "The quota of a day, or of a longer window, is used up.",
-        "Add it to `rate:`, as in `[60/min, 1000/day]`, or wait for its reset; --max-wait says how long a run waits.",
+        "The daily quota, or one for a longer window, is used up.",
+        "Add it to `rate:`, as in `[60/min, 1000/day]`, or wait for its reset; --max-wait sets how long a run waits.",
     ),
     Kind.NO_CREDIT: ("The account has no money left, or a spending limit is reached.", "Top up, or raise the limit."),
     Kind.INVALID_KEY: (
@@ -37,84 +37,86 @@ MEANS: Mapping[Kind, tuple[str, str]] = {
     ),
     Kind.REVOKED_KEY: (
         "The key was revoked or has expired.",
-        "Make a new key. Keys found in public are revoked within hours.",
+        "Create a new key. Vendors revoke leaked keys within hours.",
     ),
     Kind.ACCOUNT_BANNED: (
         "The account is closed, suspended or restricted.",
-        "Ask the vendor's support; the other accounts go on. More calls only make it worse.",
+        "Contact the vendor's support; other accounts continue. More calls only make it worse.",
     ),
     Kind.PERMISSION: (
         "The key may not use this model or feature, or the plan does not include it.",
-        "Grant the right, change the plan, or take another model.",
+        "Grant the permission, change the plan, or use another model.",
     ),
     Kind.MODEL_NOT_FOUND: (
-        "The vendor has no such model, or not for this account.",
+        "The vendor does not have this model, or does not offer it to this account.",
         "Check `model:`; `router check --live` lists the nearest names.",
     ),
     Kind.IP_BLOCKED: (
-        "The vendor, or a firewall before it, refuses this machine's address, whatever the key.",
-        "Use another network or egress address; switch a VPN off; check the key's list of allowed addresses.",
+        "The vendor, or a firewall in front of it, refuses this machine's IP address, whatever the key.",
+        "Use another network or egress address; turn off any VPN; check the key's list of allowed addresses.",
     ),
     Kind.REGION_BLOCKED: (
         "The vendor does not serve this country or region.",
-        "Take the provider out, or send from a region that it serves.",
+        "Remove the provider, or send from a region that it serves.",
     ),
     Kind.OVERLOADED: (
-        "The vendor has no capacity at the moment; your limits are not touched.",
-        "Nothing; several providers carry a run over it.",
+        "The vendor has no capacity at the moment; you have not exceeded a limit.",
+        "Nothing; with several providers, the others continue the run meanwhile.",
     ),
-    Kind.SERVER_ERROR: ("The vendor failed by itself.", "Nothing; if it lasts, its status page."),
+    Kind.SERVER_ERROR: ("The vendor had an internal error.", "Nothing; if it lasts, see the vendor's status page."),
     Kind.CONNECTION: (
-        "No connection, or one that broke: the machine, a proxy, the network or the vendor.",
-        "Check `base_url:` and that the server runs; `router check --live` tries it.",
+        "The connection failed or broke: because of this machine, a proxy, the network or the vendor.",
+        "Check `base_url:` and that the server is running; `router check --live` tests it.",
     ),
     Kind.TIMEOUT: (
-        "No whole reply within `timeout:`.",
+        "No complete reply arrived within `timeout:`.",
         "Raise `timeout:` for models that think long; lower it where a vendor hangs.",
     ),
     Kind.MALFORMED_REPLY: (
-        "What came was no answer: no JSON, a page, a redirect, an empty text, or too large.",
-        "Check that `base_url:` ends where the vendor says, often in /v1.",
+        "The reply was not an answer: not JSON, a web page, a redirect, an empty text, or too large.",
+        "Check that `base_url:` ends as the vendor documents it, often in /v1.",
     ),
     Kind.BAD_REQUEST: (
-        "The vendor refuses the request itself, mostly a parameter.",
-        "Read the vendor's words: they name the parameter under `params:` or in the prompt's front matter.",
+        "The vendor rejects the request itself, usually because of a parameter.",
+        "Read the vendor's message: it names the parameter to change, under `params:` or in the prompt's front matter.",
     ),
     Kind.CONTEXT_LENGTH: (
-        "Prompt and answer together are longer than the model takes.",
-        "Shorten the prompt, lower `max_tokens`, or take a model with a longer context.",
+        "Prompt and answer together are longer than the model's context.",
+        "Shorten the prompt, lower `max_tokens`, or use a model with a longer context.",
     ),
     Kind.CONTENT_FILTER: (
         "The vendor's filter refused the prompt or cut the answer.",
-        "Nothing to change at the router; the item's row says which vendor it was.",
+        "Nothing in the router; the item's row says which vendor it was.",
     ),
     Kind.UNKNOWN: (
-        "The reply fits no rule.",
-        "The whole reply is in log.jsonl; please report it, so that the rules can learn it.",
+        "The reply matches no known fault.",
+        "The vendor's message is in log.jsonl; please report it, so that a rule can be added.",
     ),
 }
 """By fault: what it means, and what to change."""
 
 DOES: Mapping[Action, str] = {
-    Action.SLOW_DOWN: "The account rests until the time that the vendor names, else 10 s and longer each time, and "
-    "comes back step by step. The item waits in line for any provider.",
-    Action.REST_KEY: "The account rests until the reset that is stated or known, without money for 6 hours. The item "
-    "goes to another account.",
-    Action.DROP_KEY: "The key is dropped, for later runs too; `router check --forget KEY` takes that back. The item "
-    "goes to another key.",
-    Action.RETRY_ELSEWHERE: "The item goes to another provider at once. A provider that keeps failing rests, is tried "
-    "with one call at a time, and comes back step by step.",
+    Action.SLOW_DOWN: "The account rests until the time that the vendor names, or else for 10 s and longer each time; "
+    "then its rate is raised step by step. The item waits for any provider.",
+    Action.REST_KEY: "The account rests until the stated or known reset, or for 6 hours if it has no money left. The "
+    "item goes to another account.",
+    Action.DROP_KEY: "The key is dropped, for later runs too; `router check --forget KEY` undoes that. The item goes "
+    "to another key.",
+    Action.RETRY_ELSEWHERE: "The item goes to another provider at once. A provider that keeps failing rests, is then "
+    "tried with one call at a time, and after that its rate is raised step by step.",
     Action.DROP_PROVIDER: "The provider no longer serves this model in this run.",
-    Action.REST_PROVIDER: "The provider rests with all its keys, which keep their good name. The item goes elsewhere.",
-    Action.GIVE_UP_ITEM: "The item is given up, or tried at one other provider first where that may help.",
+    Action.REST_PROVIDER: "The provider rests with all its keys; no key is blamed. The item goes to another provider.",
+    Action.GIVE_UP_ITEM: "The item is given up, or first tried at one other provider if that may help.",
 }
 """By action: what the router does."""
-KEYS_OF_A_MODEL = "This key is not asked for this model again; where no key serves it, the provider is left out for it."
+KEYS_OF_A_MODEL = (
+    "This key is not used for this model again; if no key serves the model, the provider is not asked for it."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One fault in words; `reply` is the vendor's own where one was given."""
+    """The explanation of one fault; `reply` is the fault found in a given reply, if there was one."""
 
     fault: Kind
     family: str
@@ -127,23 +129,23 @@ class Explanation:
 
 
 def explain(kind: Kind, reply: Fault | None = None) -> Explanation:
-    """Explain a fault, by the same tables by which the router acts."""
+    """Explain a fault, from the same tables that the router acts on."""
     row = REACTIONS[kind]
     means, change = MEANS[kind]
     does = KEYS_OF_A_MODEL if row.family.value == "access" else DOES[row.action]
     if row.doubted is not Doubt.NEVER:
-        does += " Where several accounts fail so together, the provider rests instead."
+        does += " If several accounts fail like this together, the provider rests instead."
     return Explanation(kind, str(row.family), str(row.blame), row.charged, means, does, change, reply)
 
 
 def explain_reply(reply: Reply, prefix: str, now: float) -> Explanation | None:
-    """Explain a reply as it came; None where it is an answer. `now` is in seconds since the epoch."""
+    """Explain a raw reply; None if it is an answer. `now` is in seconds since the epoch."""
     fault = examine(reply, provider=prefix, now=now)
     return explain(fault.kind, fault) if fault else None
 
 
 def find(name: str) -> Kind | Vendor:
-    """The fault or vendor that a name, a prefix or a vendor's code means; raises ConfigError with the nearest."""
+    """Find a fault or vendor by name, prefix or vendor code; raises ConfigError that suggests the nearest name."""
     wanted = name.strip().lower()
     if wanted in set(Kind):
         return Kind(wanted)

@@ -17,7 +17,7 @@ from router.types import Reply
 
 TRACES = "/v1/traces"
 TIMEOUT_S = 30.0
-_AGAIN = "; it had taken {taken} requests before. Send all again: their spans keep their ids, so a store that knows spans by id counts none twice"
+_AGAIN = "; it had taken {taken} requests before. Send all again: their spans keep their ids"
 
 
 def traces_url(address: str) -> URL:

@@ -49,27 +49,27 @@ SETTLED = ItemSettled("i1", "right", 1, 0.9)
     ("events", "expected"),
     [
         pytest.param([], [], id="an empty log"),
-        pytest.param([RunStarted(), RunFinished()], ["run r"], id="no item"),
+        pytest.param([RunStarted(), RunFinished()], ["run"], id="no item"),
         pytest.param(
             [RunStarted(), call(ok=False), call(attempt=2), SETTLED],
-            ["run r > item i1 > chat gpt", "run r > item i1 > chat gpt", "run r > item i1", "run r"],
+            ["run > item > chat gpt", "run > item > chat gpt", "run > item", "run"],
             id="two attempts",
         ),
         pytest.param(
             [RunStarted(), call()],
-            ["run r > item i1 > chat gpt", "run r > item i1", "run r"],
+            ["run > item > chat gpt", "run > item", "run"],
             id="killed before the item was settled",
         ),
         pytest.param(
             [RunStarted(), call(), RunStarted(resumed=True), call(), SETTLED],
-            [*["run r > item i1 > chat gpt", "run r > item i1"] * 2, "run r"],
+            [*["run > item > chat gpt", "run > item"] * 2, "run"],
             id="the same attempt again after it went on",
         ),
         pytest.param(
             [RunStarted(), call(), call("i1/judge"), SETTLED],
             [
-                *("run r > item i1 > chat gpt", "run r > item i1 > item i1/judge > chat gpt"),
-                *("run r > item i1 > item i1/judge", "run r > item i1", "run r"),
+                *("run > item > chat gpt", "run > item > judge > chat gpt"),
+                *("run > item > judge", "run > item", "run"),
             ],
             id="a judge",
         ),
@@ -134,7 +134,7 @@ def test_a_failed_call_is_an_error_without_the_vendors_words() -> None:
     ],
 )
 def test_an_item_without_an_answer_is_an_error(events: list[Event], error: str) -> None:
-    assert next(span.error for span in trace(*events) if span.name == "item i1") == error
+    assert next(span.error for span in trace(*events) if span.name == "item") == error
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,10 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One span: ids in hex, times in seconds since the epoch; `error` is empty where none is known."""
+    """One span: ids in hex, times in seconds since the epoch; `error` is empty where none is known.
+
+    Names are few, as backends group by them: which item it is about stands in the attributes.
+    """
 
     trace: str
     id: str
@@ -108,7 +111,7 @@ class _Trace:
         yield from self._left()
         error = _stopped(self.finished)
         attributes = {**_run(self.started, self.finished), "error.type": error or None}
-        yield self._span((), None, f"run {self.first.run}", Kind.INTERNAL, (self.first.at, self.at), attributes, error)
+        yield self._span((), None, "run", Kind.INTERNAL, (self.first.at, self.at), attributes, error)
 
     def _attempt(self, at: float, call: AttemptFinished) -> Span:
         start = at - call.latency_s
@@ -144,7 +147,7 @@ class _Trace:
     def _item(self, item: str, known: _Open, told: Mapping[str, object], parent: tuple[object, ...]) -> Span:
         attributes = {"router.item": item, **told, "error.type": known.fault or None}
         times = (known.start, known.end)
-        return self._span((item,), parent, f"item {item}", Kind.INTERNAL, times, attributes, known.fault)
+        return self._span((item,), parent, "judge" if parent else "item", Kind.INTERNAL, times, attributes, known.fault)
 
     def _span(  # noqa: PLR0917 - a span's fields
         self,

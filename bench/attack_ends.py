@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -169,8 +170,7 @@ async def _full(commands: Commands, row: Row, case: str, size_kb: int) -> None:
             return
         run = await commands.start(folder, "eval", "prompt.txt", "--limit", str(ITEMS), *QUIET)
         ended = await run.ended(60)
-        # What is in flight when the disk is full has nowhere to go; all that came before it has its row.
-        row.add(case, _of_disk(ended, _answered(vendors) - 2 * len(vendors) * CONCURRENCY))
+        row.add(case, _of_disk(ended, _answered(vendors)))
 
 
 async def _short(commands: Commands, row: Row, case: str, max_file: int) -> None:
@@ -179,16 +179,18 @@ async def _short(commands: Commands, row: Row, case: str, max_file: int) -> None
     async with commands.parallel, at_work(vendors):
         run = await commands.start(folder, "eval", "prompt.txt", "--limit", str(ITEMS), *QUIET, max_file=max_file)
         ended = await run.ended(60)
-        # The log is the longer file and is full first; the results still have room for every answer.
         row.add(case, _of_disk(ended, _answered(vendors)))
 
 
-def _of_disk(ended: Ended, kept: int) -> list[str]:
+def _of_disk(ended: Ended, answered: int) -> list[str]:
+    """What is in flight when nothing more can be written has nowhere to go: every such answer has to be counted."""
+    without_room = re.search(r"(\d+) results? could not be kept", ended.err)
+    kept = len(_ids(ended)) + (int(without_room[1]) if without_room else 0)
     said = [line for line in ended.err.splitlines() if line.strip()]
     found = {
         f"exit code {ended.code}": ended.code not in {2, None},
         "no word why": not said,
         "many words": len([line for line in said if "continue with:" not in line]) > 1 and not ended.trace,
-        "answered items lost": len(_ids(ended)) < kept,
+        "answered items lost": kept < answered,
     }
     return [*ended.told(), *_torn(ended), *(why for why, is_so in found.items() if is_so)]

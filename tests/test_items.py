@@ -152,6 +152,8 @@ def test_an_expression_that_cannot_be_read_is_refused(text: str, message: str) -
         pytest.param("expected=answer.__class__", "unsafe", id="insides"),
         pytest.param("expected=answer[9]", "--map expected: ", id="index"),
         pytest.param("expected='a' * 10**12", "a multiplication would give more than", id="memory"),
+        pytest.param("expected='a' | center(10**9)", "a call is given a number above", id="memory, by a filter"),
+        pytest.param("expected='a'.ljust(10**9)", "a call is given a number above", id="memory, by a method"),
     ],
 )
 def test_an_expression_that_does_not_take_the_row_is_the_rows(text: str, message: str) -> None:

@@ -29,7 +29,7 @@ from router.faults import Blame, Kind
 from router.jsonl import decode, encode
 from router.log.scrub import Scrubber
 from router.transport import reading
-from router.transport.body import MAX_UNPACKED, MAX_WIRE
+from router.transport.body import MAX_OBJECTS, MAX_UNPACKED, MAX_WIRE
 from router.transport.model_list import list_models
 
 DOORS: tuple[tuple[str, Door], ...] = (
@@ -134,6 +134,14 @@ def test_bodies_have_a_ceiling(there: Border, model: str, door: Door, body: str,
     assert "is longer than" in came.fault.message
     assert len(vendor.requests) == 1
     assert vendor.sent < 2 * MAX_WIRE
+
+
+@every_door
+def test_objects_have_a_ceiling_too(there: Border, model: str, door: Door) -> None:
+    body = b'{"choices":[' + b"{}," * (MAX_OBJECTS + 1) + b"{}]}"
+    came = ask_raw(there, RawVendor(HEAD % (200, b"content-length: %d\r\n" % len(body)) + body, b""), model, door)
+    assert came.fault.kind is Kind.MALFORMED_REPLY
+    assert "objects: more than 500,000 are not read" in came.fault.message
 
 
 @every_door

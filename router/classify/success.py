@@ -13,6 +13,8 @@ from router.jsonl import decode
 from router.types import Reply
 
 MAX_REASON = 64
+MAX_CHOICES = 1000
+"""No vendor gives more answers to one question; OpenAI's `n` goes up to 128."""
 _LENGTH = frozenset({"length", "max_tokens", "MAX_TOKENS"})
 _CUT = re.compile(
     r"error|fail|abort|cancel|interrupt|time_?out|insufficient|unavailable|overload|disconnect|sensitive", re.IGNORECASE
@@ -56,9 +58,9 @@ def is_answer(value: object) -> bool:
     if not isinstance(value, Mapping) or _says_error(value):
         return False
     if choices := value.get("choices"):
-        return isinstance(choices, Sequence) and _is_choice(choices[0])
+        return isinstance(choices, Sequence) and len(choices) <= MAX_CHOICES and _is_choice(choices[0])
     if candidates := value.get("candidates"):
-        return isinstance(candidates, Sequence) and _is_candidate(candidates[0])
+        return isinstance(candidates, Sequence) and len(candidates) <= MAX_CHOICES and _is_candidate(candidates[0])
     if value.get("type") == "message" or value.get("object") == "response":
         blocks = value.get("content") or value.get("output")
         return bool(blocks) or value.get("stop_reason") in _LENGTH

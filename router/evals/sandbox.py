@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from functools import wraps
 from typing import Any
 
 from jinja2 import StrictUndefined, Undefined, nodes, pass_context
@@ -32,10 +33,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
         super().__init__(undefined=StrictUndefined, autoescape=False)
         self.code_generator_class = _Counting
         self.filters[_COUNTED] = _counted
+        self.filters |= {name: _narrow(self.filters[name]) for name in ("center", "indent")}
         del self.globals["lipsum"]  # random, and as long as one likes
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call something, at a cost that grows with what it is given to go through."""
+        _check_widths(*args, *kwargs.values())
         _spend(context, CALL_STEPS + sum(map(_elements, args)))
         return super().call(context, obj, *args, **kwargs)
 
@@ -96,6 +99,23 @@ def _each(context: Context, values: Iterable[object]) -> Iterator[object]:
 def _elements(value: object) -> int:
     """How many elements there are to go through; a text is gone through faster than it could be counted."""
     return len(value) if isinstance(value, Sized) and not isinstance(value, str | bytes | Undefined) else 0
+
+
+def _narrow(pad: Callable[..., str]) -> Callable[..., str]:
+    """A filter that pads, and raises OverflowError before it fills the memory."""
+
+    @wraps(pad)
+    def narrow(*args: object, **kwargs: object) -> str:
+        _check_widths(*args, *kwargs.values())
+        return pad(*args, **kwargs)
+
+    return narrow
+
+
+def _check_widths(*values: object) -> None:
+    """No number that is given to a call may be the width of a text that fills the memory."""
+    if any(isinstance(value, int) and value > MAX_LENGTH for value in values):
+        raise OverflowError(f"a call is given a number above {MAX_LENGTH:,}")
 
 
 def _repeated(value: object, times: object) -> int:

@@ -22,6 +22,8 @@ Keys of up to twice as many are taken out as a whole only: their parts may be or
 are dummies, as in `keys: k`, and stay.
 """
 _STRIDE = 4
+MAX_SEARCHED = 16
+"""So many quarters that stand in a text are searched for one by one; for more, the text is gone through once."""
 _ESCAPED = re.compile(
     r"\\+(?:u(?P<u>[0-9a-fA-F]{4})|)"
     r"|%(?P<percent>[2-7][0-9a-fA-F])"
@@ -50,7 +52,7 @@ class Scrubber:
 
     def __init__(self, secrets: Iterable[tuple[str, Secret]] = ()) -> None:
         self._quarters: dict[str, tuple[tuple[str, int], ...]] = {}
-        self._blocks: set[int] = set()
+        self._blocks: dict[int, set[str]] = {}
         self._forms: dict[str, str] = {}
         self._lengths: dict[str, tuple[int, ...]] = {}
         self._heads: set[str] = set()
@@ -78,7 +80,8 @@ class Scrubber:
         for at in range(_STRIDE):
             quarter = anchor[at : at + _STRIDE]
             known = self._quarters.get(quarter, ())
-            self._blocks.update(_blocks(quarter))
+            for block in _blocks(quarter):
+                self._blocks.setdefault(block, set()).add(anchor)
             if (anchor, at) not in known:
                 self._quarters[quarter] = (*known, (anchor, at))
         return anchor
@@ -115,7 +118,10 @@ class Scrubber:
     def _anchors(self, low: str) -> Iterator[tuple[int, str]]:
         """Where an anchor stands, and which."""
         quarters = self._quarters
-        if self._blocks.isdisjoint(_blocks(low)):
+        hits = self._blocks.keys() & _blocks(low)
+        if len(hits) <= MAX_SEARCHED:
+            for anchor in {anchor for block in hits for anchor in self._blocks[block]}:
+                yield from ((at, anchor) for at in _found(low, anchor))
             return
         for at in [at for at in range(0, len(low), _STRIDE) if low[at : at + _STRIDE] in quarters]:
             for anchor, before in quarters[low[at : at + _STRIDE]]:
@@ -159,6 +165,13 @@ def _token_start(text: str, at: int, floor: int) -> int:
 def _is_name(line: str, start: int, end: int) -> bool:
     """Whether it is a whole name of an object: what a vendor said stands inside a text, with its quotes escaped."""
     return line[start - 1 : start] == '"' and line[end : end + 2] == '":' and line[start - 2 : start - 1] in "{,"
+
+
+def _found(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 def _blocks(text: str) -> memoryview[int]:

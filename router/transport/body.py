@@ -12,6 +12,9 @@ from router.text import mended_json
 
 MAX_WIRE = 16 * 2**20
 """Bytes of a body on the wire. The longest answers of today's models are below 1 MB."""
+MAX_OBJECTS = 500_000
+"""JSON's objects in one body: each costs a hundred times its bytes. A long answer's tokens with all their alternatives
+are fewer."""
 MAX_UNPACKED = 32 * 2**20
 PIECE = 2**17
 """Bytes that are unpacked in one go: a fraction of a millisecond."""
@@ -26,6 +29,12 @@ CHARSETS = frozenset({
 
 class TooLong(Exception):
     """A body went over the ceiling; the rest of it was not read."""
+
+
+def check_objects(body: bytearray) -> None:
+    """Raise TooLong for a body of more objects than any answer has."""
+    if (objects := body.count(b"{")) > MAX_OBJECTS:
+        raise TooLong(f"the reply has {objects:,} objects: more than {MAX_OBJECTS:,} are not read")
 
 
 async def unpacked(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:

@@ -11,7 +11,7 @@ import httpx
 from yarl import URL
 
 from router.text import clean
-from router.transport.body import TooLong, as_text, unpacked
+from router.transport.body import TooLong, as_text, check_objects, unpacked
 from router.transport.sse import Event, EventStream
 from router.types import Reply
 
@@ -53,6 +53,7 @@ class Opened:
         try:
             while (piece := await self.next_piece()) is not None:
                 body += piece
+            check_objects(body)
         except TooLong as error:
             return Reply(self.head.status, self.head.headers, error=str(error))
         text = as_text(bytes(body), self._response.charset)

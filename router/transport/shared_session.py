@@ -19,7 +19,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from router.classify import end_of
+from router.classify import end_of, is_fault
 from router.transport.opened import Opened
 from router.transport.session import OnSent, Session
 from router.transport.sse import Event, EventStream, is_broken_event, parsed
@@ -31,6 +31,7 @@ _HIDDEN = frozenset(
 )  # fmt: skip
 """Headers that LiteLLM is not shown: the body is unpacked text by now, redirects and cookies are nobody's business."""
 
+LARGE = 2**18
 LOOKED_UP_AT = "huggingface.co"
 """For some vendors LiteLLM asks there for a model's chat template, with our headers; without one it uses its own."""
 
@@ -134,8 +135,13 @@ def _response(reply: Reply, request: httpx.Request, stream: httpx.AsyncByteStrea
 
 
 def _body(reply: Reply) -> bytes:
-    """LiteLLM reads answers. What a failure means is read from the reply itself, however long its text is."""
-    return reply.body.encode() if not reply.error and (reply.status or 0) < 300 else b"{}"  # noqa: PLR2004
+    """LiteLLM reads answers. What a failure means is read from the reply itself, however long its text is.
+
+    Something large is judged first: a million empty answers would keep LiteLLM busy for most of a minute.
+    """
+    is_good = not reply.error and (reply.status or 0) < 300  # noqa: PLR2004
+    is_shown = is_good and (len(reply.body) < LARGE or not is_fault(reply))
+    return reply.body.encode() if is_shown else b"{}"
 
 
 def _headers(reply: Reply) -> list[tuple[bytes, bytes]]:

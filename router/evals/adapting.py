@@ -78,15 +78,15 @@ def _thinking(made: Adapted, asked: Sequence[_Asked], level: str) -> Adapted:
 
 
 def _words(params: Mapping[str, Json]) -> str:
-    return encode(params).decode() if params else "nothing, which is its way to say that"
+    return encode(params).decode() if params else "no parameter, which means this level there"
 
 
 def _keeping(made: Adapted, asked: Sequence[_Asked], schema: Schema) -> Adapted:
     native = [each for each in asked if takes_schema(each.model)]
     prompted = [each.name for each in asked if each not in native]
-    notes = [f"--schema {schema.path}: native for {', '.join(each.name for each in native) or 'nobody'}"]
+    notes = [f"--schema {schema.path}: sent natively to {', '.join(each.name for each in native) or 'no provider'}"]
     if prompted:
-        notes = [f"{notes[0]}; in words, for all alike, because of {', '.join(prompted)}"]
+        notes = [f"{notes[0]}; added to every question as text, as needed for {', '.join(prompted)}"]
     modes: dict[str, Mapping[str, Json]] = {each.name: {"schema_mode": "native"} for each in native}
     modes |= {name: {"schema_mode": "prompted"} for name in prompted}
     made = _with_params(made, native, {"response_format": schema.response_format}, modes, notes)

@@ -1,4 +1,4 @@
-"""One wish, said in each vendor's own way: how much to think, and which schema to keep."""
+"""Translates a reasoning level and a JSON Schema into each vendor's own parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
-    """A configuration in which every provider says the wishes in its own way.
+    """A configuration in which every provider has its own parameters for the reasoning level and the schema.
 
     `sent` is what each is sent for them, for run.json; `notes` say it to people. With `in_words` the schema must stand
     in the messages, too: some model would not know of it else, and all are to be asked the same.
@@ -40,7 +40,7 @@ class _Asked(NamedTuple):
 
 
 def adapted(config: Config, models: Sequence[str], *, reasoning: str | None, schema: Schema | None) -> Adapted:
-    """Say the wishes to every model that takes them; raises ConfigError where none takes a reasoning level.
+    """Set the parameters of every model that accepts them; raises ConfigError if no model accepts the level.
 
     LiteLLM is asked what each of `models` takes, which imports it; none means the first of each provider.
     """

@@ -1,4 +1,4 @@
-"""Continuing a run: which of its rows still stand, which are asked again and why, which are only marked again.
+"""Continuing a run: which rows are kept, which are asked again and why, and which are only scored again.
 
 A row stands if what would be asked now is what was asked then, by its fingerprint.
 """

@@ -213,7 +213,7 @@ def test_items_without_an_expected_answer_are_counted(tmp_path: Path) -> None:
     text = '{"question": "a", "answer": "1"}\n{"question": "b"}\n{"question": "c", "answer": null}\n'
     task = data_task(file_of(tmp_path, "d.jsonl", text))
     assert [item.expected for item in task.items()] == ["1", None, None]
-    assert task.notes == ("2 of 3 items have no expected answer; what is said to them is kept and not scored",)
+    assert task.notes == ("2 of 3 items have no expected answer; their answers are kept but not scored",)
 
 
 def test_where_nothing_is_expected_the_fields_are_named_that_could_be(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_marking_again_leaves_the_old_run_alone(ran: Mapping[str, tuple[int, str
 def test_a_schema_is_asked_for_and_noted(ran: Mapping[str, tuple[int, str, Path]]) -> None:
     (command,) = (command for command in COMMANDS if "--schema" in command)
     assert (
-        "--schema answer.schema.json: native for nobody; in words, for all alike, because of acme"
+        "--schema answer.schema.json: sent natively to no provider; added to every question as text, as needed for acme"
         in (ran[command][2] / "summary.json").read_text()
     )
 

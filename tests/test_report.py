@@ -310,4 +310,4 @@ def test_at_the_end_of_a_run_a_report_that_cannot_be_written_changes_nothing(
     directory = write_run(tmp_path / "trial")
     (directory / "report.html").mkdir()
     write_beside(directory, 12, quiet=True, has_stopped=has_stopped)
-    assert ("there is no report: " in capsys.readouterr().err) is said
+    assert ("the report was not written: " in capsys.readouterr().err) is said

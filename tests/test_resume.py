@@ -161,13 +161,13 @@ def with_records(bench: Bench, *changes: tuple[int, str, object]) -> Bench:
         ),
         pytest.param(
             lambda b: with_records(b, (3, "expected", "8"), (4, "expected", "9")),
-            "expected has changed since: acme: 2 answers are marked again",
+            "expected answer has changed since: acme: 2 answers are scored again",
             0,
             id="what is expected",
         ),
         pytest.param(
             lambda b: replace(b, scorer="exact"),
-            "the scorer or what is expected has changed since: acme: 10 answers are marked again",
+            "the scorer or expected answer has changed since: acme: 10 answers are scored again",
             0,
             id="scorer",
         ),
@@ -222,7 +222,7 @@ def test_what_would_be_asked_again_is_told_before_it_is(tmp_path: Path) -> None:
     assert foreseen(plan, first.evaluation.directory) == (
         f"{first.evaluation.directory} is continued: 0 of 8 were done",
         f"{tmp_path / 'ask.txt'} has changed since: its 8 rows are asked again",
-        "2 rows are of items that are no longer asked: they do not count, and stay on disk",
+        "2 rows belong to items that are no longer asked: they do not count, but stay on disk",
     )
     assert (first.evaluation.directory / "results.jsonl").read_bytes() == before
 
@@ -260,7 +260,7 @@ def test_fewer_items_count_no_more_and_are_not_paid_for_twice_when_they_come_bac
     bench = Bench(tmp_path)
     directory = bench.run(10).evaluation.directory
     fewer = replace(bench, resume=directory).run(6)
-    assert "4 rows are of items that are no longer asked" in told(fewer)
+    assert "4 rows belong to items that are no longer asked" in told(fewer)
     assert (fewer.calls, fewer.evaluation.items, len(kept(fewer))) == (0, 6, 6)
     more = replace(bench, resume=directory).run(12)
     assert (more.calls, more.evaluation.items, len(kept(more))) == (2, 12, 12)
@@ -283,7 +283,7 @@ def test_errors_are_asked_again_where_that_is_wanted(
     assert first.evaluation.errors == 4
     again = Bench(tmp_path, resume=first.evaluation.directory, retry_errors=retry_errors).run(40)
     assert (again.calls, again.evaluation.errors, len(kept(again))) == (asked, errors, 40)
-    assert ("--retry-errors: acme: 4 without an answer, or a mark, are tried again" in told(again)) is retry_errors
+    assert ("--retry-errors: acme: 4 without an answer or a score are tried again" in told(again)) is retry_errors
 
 
 def test_an_item_that_could_not_be_sent_is_asked_once_it_can_be(tmp_path: Path) -> None:

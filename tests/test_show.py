@@ -52,7 +52,7 @@ def test_which_items_are_shown(capsys: pytest.CaptureFixture[str], options: list
     assert run(["show", *options]) == 0
     said = capsys.readouterr()
     assert sorted(line for line in said.out.splitlines() if line.startswith("i")) == expected
-    assert ("no item is like that" in said.err) is (not expected)
+    assert ("no item matches these options" in said.err) is (not expected)
     assert run(["show", *options, "--json"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(expected)
 

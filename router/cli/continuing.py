@@ -23,7 +23,7 @@ NOT_KEPT = frozenset({"resume", "retry_errors", "dry_run"})
 def run_to_resume(named: str | None, log_dir: Path, *, retry_errors: bool) -> Path | None:
     """The directory of the run that is meant, by path or by its name in `log_dir`; raises ConfigError for no run."""
     if named is None and retry_errors:
-        raise ConfigError("--retry-errors is for a run that goes on; add --resume")
+        raise ConfigError("--retry-errors is for continuing a run; add --resume")
     if named is None:
         return None
     place = next((each for each in (Path(named), log_dir / named) if each.is_dir()), None)
@@ -53,7 +53,9 @@ def go_on(context: typer.Context, directory: Path) -> int:
 
     began = described(directory).get("command")
     if not isinstance(began, list) or not began:
-        raise ConfigError(f"{directory}: its run.json names no command; repeat PROMPT and options beside --resume")
+        raise ConfigError(
+            f"{directory}: its run.json records no command; give PROMPT and the options again, with --resume"
+        )
     added = command_of(context, frozenset({"resume"}))
     code: Any = context.command.main(
         [*map(str, began), *added, f"--resume={directory}"], prog_name="router eval", standalone_mode=False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,29 +25,34 @@ class To(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     INSPECT = "inspect"
+    OTEL = "otel"
 
 
 def export(
     run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's name or directory. [runs/latest]")] = None,
     to: Annotated[To, typer.Option("--to", help="In which shape.")] = To.CSV,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
-            help="The file; of inspect a directory. [stdout for junit and csv, else beside the results]",
+            help="The file; of inspect a directory, of otel also a collector's address."
+            " [stdout for junit and csv, else beside the results]",
         ),
     ] = None,
     log_dir: Annotated[Path, typer.Option("--log-dir", envvar="ROUTER_LOG_DIR", help="Where runs are kept.")] = Path(
         "runs"
     ),
 ) -> int:
-    """Write a run as JUnit's XML, CSV, Parquet, or logs that `inspect view` opens."""
+    """Write a run as JUnit's XML, CSV, Parquet, logs that `inspect view` opens, or OpenTelemetry spans."""
     from router.analysis.results import open_results
 
     results = open_results(run, log_dir)
     try:
-        _WRITERS[to](results, output)
+        if to is To.OTEL and output is not None and output.startswith(("http://", "https://")):
+            _send(results, output)
+        else:
+            _WRITERS[to](results, Path(output) if output is not None else None)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -99,9 +106,34 @@ def _inspect(results: Results, output: Path | None) -> None:
     say(f"look at it with: inspect view --log-dir {directory}")
 
 
+def _otel(results: Results, output: Path | None) -> None:
+    path = output or results.directory / "otel.jsonl"
+    with path.open("wb") as file:
+        file.writelines(line + b"\n" for line in _requests(results))
+    say(f"written: {path}")
+
+
+def _send(results: Results, address: str) -> None:
+    from router.transport.collector import headers_of, post_traces
+
+    headers = headers_of(os.environ.get("OTEL_EXPORTER_OTLP_HEADERS", ""))
+    taken = asyncio.run(post_traces(address, _requests(results), headers))
+    say(f"sent: {taken} {'request' if taken == 1 else 'requests'} to {address}")
+
+
+def _requests(results: Results) -> Iterator[bytes]:
+    from router.analysis.otlp import requests
+    from router.analysis.reading import LOG, rows
+    from router.analysis.rows import parse
+    from router.analysis.spans import spans
+
+    return requests(spans(line for row in rows([results.directory / LOG]) if (line := parse(row))))
+
+
 _WRITERS: dict[To, Callable[[Results, Path | None], None]] = {
     To.JUNIT: _junit,
     To.CSV: _csv,
     To.PARQUET: _parquet,
     To.INSPECT: _inspect,
+    To.OTEL: _otel,
 }

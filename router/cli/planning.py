@@ -103,7 +103,7 @@ def _task(
     if data is not None:
         return data_task(data, Reading(limit, FieldMap.parse(mapped), bad_rows.value, shuffle, seed))
     if idle := [name for name, given in (("--map", mapped), ("--shuffle", shuffle)) if given]:
-        raise ConfigError(f"{idle[0]} is for --data; arithmetic has no file and is made from --seed alone")
+        raise ConfigError(f"{idle[0]} is for --data; the built-in arithmetic is generated from --seed alone")
     return arithmetic_task(limit or 100, ops, seed)
 
 

@@ -42,13 +42,13 @@ def write_beside(directory: Path, rows: int, *, quiet: bool, has_stopped: bool) 
     MAX_ROWS rows would keep a run waiting, and its memory is not to grow with them.
     """
     if rows > MAX_ROWS:
-        say(f"report: not written by itself for {rows:,} rows; `router report {directory}` does it")
+        say(f"report: not written automatically for {rows:,} rows; write it with `router report {directory}`")
         return
     try:
         path = _written([directory], None)
     except RouterError as error:
         if not has_stopped:
-            say(f"router: there is no report: {error}")
+            say(f"router: the report was not written: {error}")
         return
     if not quiet:
         say(f"report: {path}")

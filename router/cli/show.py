@@ -46,7 +46,7 @@ def show(
     width = shutil.get_terminal_size().columns
     put(render_items(items[:limit], width, color=wants_color(sys.stdout), whole=bool(item)))
     if not items:
-        say("no item is like that")
+        say("no item matches these options")
     elif len(items) > limit:
         say(f"these are the first {limit}; --limit shows more")
     return 0

@@ -1,4 +1,4 @@
-"""One wish, said in each vendor's own way: how much to think, and which schema to keep."""
+"""Translates a reasoning level and a JSON Schema into each vendor's own parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
-    """A configuration in which every provider says the wishes in its own way.
+    """A configuration in which every provider has its own parameters for the reasoning level and the schema.
 
     `sent` is what each is sent for them, for run.json; `notes` say it to people. With `in_words` the schema must stand
     in the messages, too: some model would not know of it else, and all are to be asked the same.
@@ -40,7 +40,7 @@ class _Asked(NamedTuple):
 
 
 def adapted(config: Config, models: Sequence[str], *, reasoning: str | None, schema: Schema | None) -> Adapted:
-    """Say the wishes to every model that takes them; raises ConfigError where none takes a reasoning level.
+    """Set the parameters of every model that accepts them; raises ConfigError if no model accepts the level.
 
     LiteLLM is asked what each of `models` takes, which imports it; none means the first of each provider.
     """
@@ -78,15 +78,15 @@ def _thinking(made: Adapted, asked: Sequence[_Asked], level: str) -> Adapted:
 
 
 def _words(params: Mapping[str, Json]) -> str:
-    return encode(params).decode() if params else "nothing, which is its way to say that"
+    return encode(params).decode() if params else "no parameter, which means this level there"
 
 
 def _keeping(made: Adapted, asked: Sequence[_Asked], schema: Schema) -> Adapted:
     native = [each for each in asked if takes_schema(each.model)]
     prompted = [each.name for each in asked if each not in native]
-    notes = [f"--schema {schema.path}: native for {', '.join(each.name for each in native) or 'nobody'}"]
+    notes = [f"--schema {schema.path}: sent natively to {', '.join(each.name for each in native) or 'no provider'}"]
     if prompted:
-        notes = [f"{notes[0]}; in words, for all alike, because of {', '.join(prompted)}"]
+        notes = [f"{notes[0]}; added to every question as text, as needed for {', '.join(prompted)}"]
     modes: dict[str, Mapping[str, Json]] = {each.name: {"schema_mode": "native"} for each in native}
     modes |= {name: {"schema_mode": "prompted"} for name in prompted}
     made = _with_params(made, native, {"response_format": schema.response_format}, modes, notes)

@@ -1,4 +1,4 @@
-"""Looks ahead while a run goes on: what is left of it, how fast it went lately, and what has bound it for longest."""
+"""Estimates during a run what is left, from its recent speed, and records which limit has applied for longest."""
 
 from __future__ import annotations
 

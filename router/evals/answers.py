@@ -1,4 +1,4 @@
-"""What stands in a model's text: thinking, JSON objects, numbers."""
+"""Finds thinking, JSON objects and numbers in a model's text."""
 
 from __future__ import annotations
 

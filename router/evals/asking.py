@@ -1,4 +1,4 @@
-"""Asks the cache where there is one, and then the router."""
+"""Asks the cache, if there is one, and then the router."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that were paid for once: one SQLite file, kept by what was asked of which model, shared by processes.
+"""A cache of paid answers in one SQLite file, keyed by question and model and shared by processes.
 
 Questions are in it as hashes alone. It is read on the event loop, which takes some 20 microseconds, and written in a
 thread of its own, since a disk may take its time.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 BadRows: TypeAlias = Literal["refuse", "skip"]
-"""What becomes of a row that is no item: the data set is refused, or the row is skipped and counted."""
+"""What to do with an invalid row: refuse the data set, or skip and count the row."""
 
 
 @dataclass(slots=True)

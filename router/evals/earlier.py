@@ -1,4 +1,4 @@
-"""What a run's log says of the parts before this one: how long they took, and how many calls went where."""
+"""What a run's log says about earlier parts of the run: how long they took, and their calls by provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Items that are asked several times: what they add up to item by item, in memory that does not grow with them."""
+"""Aggregates items that are asked several times, in memory that does not grow with their number."""
 
 from __future__ import annotations
 

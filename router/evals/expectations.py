@@ -1,4 +1,4 @@
-"""What the calls of an evaluation are taken to be before any was sent: from its own questions, and from assumptions."""
+"""Estimates the calls of an evaluation before any is sent, from its questions and from assumptions."""
 
 from __future__ import annotations
 

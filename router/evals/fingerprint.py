@@ -1,4 +1,4 @@
-"""What a row is the answer to, as a few short hashes: by them a later run sees what has changed since."""
+"""Short hashes of what a row answers, by which a resumed run sees what has changed since."""
 
 from __future__ import annotations
 

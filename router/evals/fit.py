@@ -64,7 +64,7 @@ async def _tried(plan: Plan, prompt: Prompt, items: list[Item]) -> AsyncIterator
 
 
 def _why_not(scorer: Scorer, item: Item, why: str) -> str:
-    expected = f"what is expected of item {item.id}, {shown(item.expected or '')}"
+    expected = f"the expected answer of item {item.id}, {shown(item.expected or '')}"
     if scorer.wants:
         return f"{expected}, is not {scorer.wants}; take another scorer, or make one of the field by --map expected=…"
     return f"given {expected}, it says {why}"
@@ -143,7 +143,7 @@ async def _advice(kept: list[tuple[Item, Row]], used: str, run: str) -> str:
     counts = {name: await _right(name, kept) for name in OTHERS if name != used}
     best = max(counts, key=lambda name: counts[name])
     if not counts[best]:
-        return "; router score marks again, without a call, once the scorer is another"
+        return "; try another scorer with `router score`, which makes no calls"
     return f"; --scorer {best} finds {counts[best]} of {len(kept)} right: router score {run} --scorer {best}"
 
 

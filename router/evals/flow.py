@@ -1,4 +1,4 @@
-"""How long work takes that several providers share, each at its own rate, with rests and budgets that run out.
+"""Computes how long work takes when several providers share it, each with its own rate, rests and budgets.
 
 Calls flow like water: nothing is random, and no call is looked at by itself. A plan asks it before a run, and the time
 left during one.

@@ -1,4 +1,4 @@
-"""What an evaluation will take, from its configuration alone: time, money, and whether daily caps are enough."""
+"""Forecasts an evaluation from its configuration alone: time, cost, and whether daily caps suffice."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class Item:
                 choice=cast("int | None", record["choice"]),
             )
         except (KeyError, TypeError) as error:
-            raise ValueError(f"this is no item: {error}") from None
+            raise ValueError(f"this is not an item: {error}") from None
 
 
 def _plain(value: object) -> object:

@@ -63,7 +63,9 @@ class JudgeScorer:
         number = number_in(value)
         grade = _WORDS.get(value, float(number) if number is not None else None)
         if grade is None or not 0 <= grade <= 1:
-            raise ScorerFailed(f"the judge of {self.prompt.path} did not say {_FORM}; it said {text[:200]!r}")
+            raise ScorerFailed(
+                f"the judge of {self.prompt.path} did not answer with {_FORM}; it answered {text[:200]!r}"
+            )
         return grade
 
 
@@ -71,5 +73,5 @@ def judge(name: str, argument: str, directory: Path) -> JudgeScorer:
     """The scorer `judge:PROMPT`, whose prompt is looked for in `directory`; raises ConfigError."""
     prompt = load(directory / argument)
     if '"score"' not in "".join(turn.text.source for turn in prompt.turns):
-        raise ConfigError(f"{prompt.path}: a judge must be told to answer with {_FORM}")
+        raise ConfigError(f"{prompt.path}: the prompt of a judge must ask for an answer such as {_FORM}")
     return JudgeScorer(name, prompt)

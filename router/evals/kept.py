@@ -82,7 +82,7 @@ class KeptRows:
             record = decode(line)
             return Row.from_json(record if isinstance(record, Mapping) else {})
         except ValueError as error:
-            raise ConfigError(f"{self.path}: the row {line[:80]!r} is none: {error}") from None
+            raise ConfigError(f"{self.path}: {line[:80]!r} is not a row of results: {error}") from None
 
 
 class KeptItems:

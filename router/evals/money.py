@@ -102,8 +102,8 @@ def purse_of(plan: Plan) -> Purse:
     if unknown := [f"{name} ({model})" for (name, model), tariffs in priced.items() if not tariffs]:
         raise ConfigError(
             f"--max-cost {plan.max_cost_usd:g}: no price is known for {', '.join(unknown)}; write price: "
-            f"{{input: …, output: …}} there, in dollars a million tokens, in {plan.config.path}, or leave it out with "
-            "--providers"
+            f"{{input: …, output: …}} there in {plan.config.path}, in dollars per million tokens, or leave it out "
+            "with --providers"
         )
     usage = _usage(plan)
     return Purse(plan.max_cost_usd, max((cost_usd(usage, tariffs) or 0.0 for tariffs in priced.values()), default=0.0))

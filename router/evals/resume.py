@@ -1,4 +1,4 @@
-"""Continuing a run: which of its rows still stand, which are asked again and why, which are only marked again.
+"""Continuing a run: which rows are kept, which are asked again and why, and which are only scored again.
 
 A row stands if what would be asked now is what was asked then, by its fingerprint.
 """
@@ -76,7 +76,7 @@ def described(directory: Path) -> Mapping[str, object]:
     except ValueError as error:
         raise ConfigError(f"{path}: {error}; the run cannot be continued") from None
     if not isinstance(found, dict):
-        raise ConfigError(f"{path}: this is no description of a run; it cannot be continued")
+        raise ConfigError(f"{path}: this file does not describe a run, so the run cannot be continued")
     return found
 
 
@@ -176,7 +176,7 @@ def _why_ask(changed: Collection[str]) -> str:
 
 def _require_same(plan: Plan, about: Mapping[str, object], path: Path) -> None:
     if "scored" in about:
-        raise ConfigError(f"{path}: this run only marked the answers of another, {about['scored']}; continue that one")
+        raise ConfigError(f"{path}: this run only scored the answers of {about['scored']} again; continue that one")
     if (about.get("simulated") is True) is not plan.config.simulated:
         was, now = ("simulated", "--rehearse") if about.get("simulated") else ("real", "--live")
         raise ConfigError(f"{path}: this run asked {was} vendors and cannot be continued with others; add {now}")
@@ -184,8 +184,8 @@ def _require_same(plan: Plan, about: Mapping[str, object], path: Path) -> None:
     if differing := [name for name in shape if shape[name] != was_shape[name]]:
         name = differing[0]
         raise ConfigError(
-            f"{path}: this run has {was_shape[name]}, and the command asks for {shape[name]}, which are "
-            "other trials; use the same as before, or begin a new run"
+            f"{path}: this run has {was_shape[name]}, but the command asks for {shape[name]}; "
+            "use the same as before, or begin a new run"
         )
 
 
@@ -232,11 +232,11 @@ def _notes(changes: Counter[tuple[str, str]], plan: Plan) -> Iterator[str]:
             case "model":
                 yield f"the model of {where} has changed since: {rows} asked again"
             case "marking":
-                yield f"the scorer or what is expected has changed since: {where}: {number:,} answers are marked again"
+                yield f"the scorer or expected answer has changed since: {where}: {number:,} answers are scored again"
             case "errors":
-                yield f"--retry-errors: {where or 'not sent'}: {number:,} without an answer, or a mark, are tried again"
+                yield f"--retry-errors: {where or 'not sent'}: {number:,} without an answer or a score are tried again"
             case "withdrawn":
-                yield f"{number:,} rows are of items that are no longer asked: they do not count, and stay on disk"
+                yield f"{number:,} rows belong to items that are no longer asked: they do not count, but stay on disk"
 
 
 def _listed(value: object) -> Sequence[Mapping[str, object]]:

@@ -45,7 +45,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Multiply, or raise to a power; raises OverflowError where the result would fill the memory."""
         if operator == "*" and max(_repeated(left, right), _repeated(right, left)) > MAX_LENGTH:
-            raise OverflowError(f"a multiplication makes more than {MAX_LENGTH:,} characters or elements")
+            raise OverflowError(f"a multiplication would give more than {MAX_LENGTH:,} characters or elements")
         if operator == "**" and _power_bits(left, right) > MAX_BITS:
             raise OverflowError(f"a power has more than {MAX_BITS:,} bits")
         return super().call_binop(context, operator, left, right)

@@ -149,7 +149,7 @@ class ChoiceScorer:
     async def score(self, item: Item, completion: Completion, ask: Ask) -> Score:  # noqa: ARG002 - asks nobody
         """Mark an answer; raises ScorerFailed where the item has no right choice."""
         if item.choice is None:
-            raise ScorerFailed(f"what is expected of item {item.id}, {item.expected!r:.60}, is not {self.wants}")
+            raise ScorerFailed(f"the expected answer of item {item.id}, {item.expected!r:.60}, is not {self.wants}")
         text = without_thinking(completion.text)
         found = named_choice(_said(text), item.choices)
         return UNPARSABLE if found is None else _score(item.choices[found], is_right=found == item.choice)

@@ -41,7 +41,7 @@ Ask: TypeAlias = Callable[[Request, str | None], Awaitable[Completion]]
 
 
 class ScorerFailed(CallError):
-    """An answer is there and got no mark: its scorer broke, took too long, or asked a judge in vain."""
+    """An answer could not be scored: its scorer failed, took too long, or got no grade from its judge."""
 
     code: ClassVar[str] = "scorer_failed"
 

@@ -1,4 +1,4 @@
-"""From a trial to its row: asked, answered, marked."""
+"""Turns a trial into its row: asks, receives the answer, and scores it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers about numbers: intervals of an accuracy, percentiles, durations for people."""
+"""Statistics: intervals of an accuracy, percentiles, and durations as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What many rows add up to, in bounded memory, and what a person must know beside it."""
+"""Aggregates rows in bounded memory, with the notes that a reader of the figures needs."""
 
 from __future__ import annotations
 

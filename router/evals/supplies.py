@@ -1,4 +1,4 @@
-"""What a provider can take, by what it declares: the tightest of its limits, and its budgets."""
+"""A provider's capacity according to its declared limits: the tightest rate, and its budgets."""
 
 from __future__ import annotations
 

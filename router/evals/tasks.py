@@ -60,4 +60,4 @@ def _notes(dataset: Dataset, first: Item | None) -> Iterator[str]:
         of = f"{dataset.without_gold} of {len(dataset.store)} items"
         fields = ", ".join(sorted(first.variables)) if first and dataset.without_gold == len(dataset.store) else ""
         hint = f". The fields are {fields}: --map expected=FIELD takes the answer from one of them" if fields else ""
-        yield f"{of} have no expected answer; what is said to them is kept and not scored{hint}"
+        yield f"{of} have no expected answer; their answers are kept but not scored{hint}"

@@ -146,7 +146,9 @@ def _bounded(pieces: Iterable[str], text: Text) -> Iterator[str]:
     for piece in pieces:
         length += len(piece)
         if length > MAX_CHARACTERS:
-            raise ConfigError(f"{text.at(1)}: the template makes more than {MAX_CHARACTERS:,} characters of this item")
+            raise ConfigError(
+                f"{text.at(1)}: with this item the template gives more than {MAX_CHARACTERS:,} characters"
+            )
         yield piece
 
 

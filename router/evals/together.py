@@ -20,7 +20,7 @@ from router.evals.trials import Trial, trials
 from router.faults import Proof
 
 MAX_MOVES = 3
-"""So often the trials of an item go elsewhere together."""
+"""How many times the trials of an item may move to another place together."""
 
 
 @dataclass(frozen=True, slots=True)

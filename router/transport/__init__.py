@@ -1,4 +1,4 @@
-"""The border to the vendors: one call goes out, an Answer or exactly one Fault comes back."""
+"""The boundary to the vendors: each call returns an Answer or exactly one Fault."""
 
 from router.transport.base import Call, Transport
 

@@ -1,4 +1,4 @@
-"""The wide door: `litellm.acompletion`, which works for every vendor that LiteLLM knows."""
+"""The wide door: `litellm.acompletion`, which works for every vendor that LiteLLM supports."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from router.types import Answer, Reply
 
 
 class WideDoor:
-    """Calls `litellm.acompletion` with its own retries off, and shows the reply behind whatever it makes of it."""
+    """Calls `litellm.acompletion` without its retries, and keeps the raw reply behind its result or error."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     async def send(self, call: Call, on_sent: OnSent) -> tuple[Reply, Answer | None]:
-        """Send once: the reply as it came, and LiteLLM's reading of it where it found an answer; raises Refused."""
+        """Send once; returns the raw reply, and LiteLLM's parsed answer if there is one. Raises Refused."""
         litellm, arguments = self._prepared(call)
         loan = Loan(self._session, call.provider.headers, on_sent)
         with lending(loan), blind():
@@ -84,7 +84,7 @@ class WideDoor:
         return arguments
 
     def close(self) -> None:
-        """Have LiteLLM forget the clients that it keeps, each with its key."""
+        """Clear LiteLLM's cache of clients, each of which holds a key."""
         load().in_memory_llm_clients_cache.flush_cache()
 
 

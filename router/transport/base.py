@@ -1,4 +1,4 @@
-"""What the engine hands to a transport, and the seam that tests replace."""
+"""The interface between the engine and a transport, which tests replace."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Transport(Protocol):
     """Sends calls."""
 
     async def prepare(self) -> None:
-        """Do what would delay the first call and bunch the next ones up behind it: importing, connecting."""
+        """Do in advance what would delay the first calls: importing and connecting."""
         ...
 
     async def send(self, call: Call, on_sent: Callable[[], None]) -> Answer | Fault:
-        """Send once, and say what came back; never raises for what a vendor or the network did.
+        """Send once and return the result; never raises for failures of a vendor or the network.
 
         `on_sent` is called when the request is on the wire: after connecting, which may take a while.
         """
@@ -45,7 +45,7 @@ class Transport(Protocol):
 
 @runtime_checkable
 class Streaming(Protocol):
-    """A transport that can hand an answer over while it comes."""
+    """A transport that can yield an answer while it is being received."""
 
     def stream(self, call: Call, on_sent: Callable[[], None]) -> AsyncGenerator[Piece, None]:
         """Send once, and yield the answer piece by piece; the last is what `send` would have returned.
@@ -56,7 +56,7 @@ class Streaming(Protocol):
 
 
 def stream(transport: Transport, call: Call, on_sent: Callable[[], None]) -> AsyncGenerator[Piece, None]:
-    """Send once and yield the answer piece by piece, in one where the transport cannot do better."""
+    """Send once and yield the answer piece by piece, or in one piece if the transport cannot stream."""
     if isinstance(transport, Streaming):
         return transport.stream(call, on_sent)
     return _in_one(transport, call, on_sent)

@@ -1,4 +1,4 @@
-"""A reply's body: unpacked piece by piece up to a ceiling, and made a text that can be encoded."""
+"""A reply's body: decompressed piece by piece up to a limit, and decoded to text."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ MAX_UNPACKED = 32 * 2**20
 PIECE = 2**17
 """Bytes that are unpacked in one go: a fraction of a millisecond."""
 PACKED = ("gzip", "x-gzip", "deflate")
-"""What can be unpacked; requests ask for nothing else."""
+"""The encodings that can be decompressed; requests accept no others."""
 CHARSETS = frozenset({
     "ascii", "us-ascii", "iso-8859-1", "latin-1", "latin1", "windows-1252", "cp1252", "utf-16", "utf-16le", "utf-16be",
     "gbk", "gb2312", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr",
 })  # fmt: skip
-"""Charsets that are heeded; every other name is read as UTF-8. Python's list of codecs has more than encodings."""
+"""Supported charsets; any other name is read as UTF-8, because not all of Python's codecs are text encodings."""
 
 
 class TooLong(Exception):
-    """A body went over the ceiling; the rest of it was not read."""
+    """A body exceeded the limit; the rest of it was not read."""
 
 
 def check_objects(body: bytearray) -> None:
@@ -38,7 +38,7 @@ def check_objects(body: bytearray) -> None:
 
 
 async def unpacked(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    """Yield the body as it comes, unpacked; raises TooLong at the ceiling."""
+    """Yield the body as it arrives, decompressed; raises TooLong at the limit."""
     if (response.content_length or 0) > MAX_WIRE:
         raise TooLong(_too_long("", MAX_WIRE))
     unpack = _Unpacker(response.headers.get("content-encoding", "").strip().lower())

@@ -1,4 +1,4 @@
-"""The direct door: LiteLLM's knowledge of a vendor, our own HTTP call.
+"""The direct door: LiteLLM's knowledge of a vendor, with our own HTTP call.
 
 What LiteLLM knows of a vendor (URL, authentication, parameter names, shape of the request) stands in its
 configuration classes. Called directly, around one session of ours, a call costs a tenth of `acompletion`'s CPU,
@@ -29,7 +29,7 @@ _NOT_SENT = ("fake_stream", "json_mode", "max_retries")
 
 
 USAGE = {"stream_options": {"include_usage": True}}
-"""Asks for the tokens that a stream used, which are else not told."""
+"""Asks for the token usage of a stream, which is not reported otherwise."""
 MAX_MAPPED = 256
 """Sets of parameters kept as LiteLLM maps them: a file and its prompts have a few, an item may have its own."""
 
@@ -64,7 +64,7 @@ class DirectDoor:
     _mapped: dict[tuple[object, ...], _Mapped] = field(default_factory=dict, repr=False)
 
     def warm(self, call: Call) -> None:
-        """Work out what the first call would, without sending it; raises Refused."""
+        """Build a request without sending it, so that the first call finds everything cached; raises Refused."""
         self._put_together(call)
 
     async def send(self, call: Call, on_sent: OnSent) -> Reply:

@@ -1,4 +1,4 @@
-"""What LiteLLM sees of the environment while it works for us: nothing of any vendor's.
+"""Hides vendors' environment variables from LiteLLM while it works for us.
 
 It and OpenAI's SDK look keys, organisations and addresses up in some three hundred variables wherever an argument is
 missing. What a key is for is said by providers.yaml alone, so while a call is put together these variables are not
@@ -27,7 +27,7 @@ _is_blind: ContextVar[bool] = ContextVar("vendors' variables are hidden", defaul
 
 
 class _Guarded(os._Environ[str]):  # noqa: SLF001 - what os.environ is
-    """os.environ, in which vendors' variables are not there for whoever works under `blind`."""
+    """os.environ, in which vendors' variables are hidden from code that runs under `blind`."""
 
     def __getitem__(self, name: str) -> str:
         if _is_blind.get() and _is_hidden(name):
@@ -45,14 +45,14 @@ def _is_hidden(name: str) -> bool:
 
 
 def guard() -> None:
-    """Make os.environ one that `blind` works on; twice is as good as once."""
+    """Make `blind` work on os.environ; idempotent."""
     # The object stays, for many modules hold it.
     os.environ.__class__ = _Guarded
 
 
 @contextmanager
 def blind() -> Iterator[None]:
-    """Hide vendors' variables from this task, and from the threads that it has work for it."""
+    """Hide vendors' variables from this task and from the threads that it starts."""
     token = _is_blind.set(True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The transport that real calls take: it chooses the door, bounds the call, and decides what came back."""
+"""The transport for real calls: it chooses the door, enforces the timeout, and interprets the result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from router.types import Answer, Reply, Request
 SPARE_CONNECTIONS = 16
 CONNECTING_S = 2.0
 NOWHERE = "http://127.0.0.1:9/v1"
-"""A port on which nothing listens: the discard service of old, refused at once."""
+"""A port on which nothing listens (the old discard service), so that connections are refused at once."""
 NO_KEY = Key("nobody#1", Secret("warming-up"), "nobody")
 
 
@@ -48,7 +48,7 @@ class LiteLLMTransport:
         self._reader = Reader(config, wall, scrub)
 
     async def prepare(self) -> None:
-        """Import LiteLLM beside the loop and open the one session; raises ConfigError for what it cannot send."""
+        """Import LiteLLM in a thread and open the session; raises ConfigError for calls that LiteLLM cannot send."""
         await asyncio.to_thread(load)
         in_flight = sum(provider.max_in_flight for provider in self._config.usable)
         self._session = Session(in_flight + len(self._config.usable) + SPARE_CONNECTIONS)

@@ -1,4 +1,4 @@
-"""What parameters become on their way to a vendor, and whether a model takes a JSON Schema; nothing is sent."""
+"""How parameters are translated for a vendor, and whether a model accepts a JSON Schema; nothing is sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OWN = frozenset({"stream", "extra_body", "max_retries", "fake_stream", "json_mo
 
 
 def mapped(model: str, params: Mapping[str, Json]) -> dict[str, Json]:
-    """The parameters as the model's vendor is sent them; raises Refused where LiteLLM would not send them."""
+    """The parameters as they are sent to the model's vendor; raises Refused if LiteLLM would not send them."""
     arguments: dict[str, Any] = dict(params)
     with blind():
         try:
@@ -29,7 +29,7 @@ def mapped(model: str, params: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def takes_schema(model: str) -> bool:
-    """Whether the model keeps a JSON Schema by itself, by LiteLLM's list; unknown models do not."""
+    """Whether the model supports JSON Schemas natively, according to LiteLLM; false for unknown models."""
     litellm = load()
     with blind():
         try:

@@ -1,4 +1,4 @@
-"""Pictures and files in messages: what may go to a vendor by its address, and what must come inline.
+"""Images and files in messages: what may be sent to a vendor as a URL, and what must be inline.
 
 Where a vendor wants them inline, LiteLLM would fetch the address from this machine: whatever an item names, in a
 network that only this machine can see, and for some vendors with the event loop held up meanwhile. So it never gets

@@ -1,4 +1,4 @@
-"""Asks a vendor which models a key may use; costs nothing, and its reply tells the vendor's time too."""
+"""Asks a vendor which models a key may use; free of charge, and the reply also carries the vendor's time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Listing:
 
 
 async def list_models(provider: Provider, key: Key) -> Listing:
-    """Ask once; never raises for what a vendor or the network did."""
+    """Ask once; never raises for failures of a vendor or the network."""
     prefix = prefix_of(next(iter(provider.models.values()), ""))
     base = provider.base_url or base_of(prefix)
     if base is None:

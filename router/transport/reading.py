@@ -1,4 +1,4 @@
-"""What came back: a Reply, or the events of a stream, read into an Answer or exactly one Fault, clean of keys."""
+"""Reads a Reply, or the events of a stream, into an Answer or exactly one Fault, with all keys removed."""
 
 from __future__ import annotations
 

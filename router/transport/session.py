@@ -1,4 +1,4 @@
-"""The one way to every vendor: one aiohttp session for all keys, through which all doors send.
+"""The only connection to vendors: one aiohttp session for all keys, which both doors use.
 
 Whatever a vendor's server does is met here, for all of them: no redirect is followed, no cookie kept (a shared jar
 would send the `__cf_bm` that one key was given with the next key, and so link the accounts behind them), no `.netrc`

@@ -192,7 +192,7 @@ def _for_others() -> httpx.AsyncBaseTransport:
 
 
 def install(litellm: Any) -> None:
-    """Have every client that LiteLLM makes from now on borrow."""
+    """Make every client that LiteLLM creates from now on use the lent session."""
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
     borrowed = _Borrowed()

@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes, however a server cuts and ends its lines."""
+"""Parses server-sent events from bytes, however the server splits and ends its lines."""
 
 from __future__ import annotations
 

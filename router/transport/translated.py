@@ -1,4 +1,4 @@
-"""A reply in another dialect than OpenAI's, which LiteLLM reads into OpenAI's shape, event by event."""
+"""A stream in a dialect other than OpenAI's, which LiteLLM translates into OpenAI's event by event."""
 
 from __future__ import annotations
 

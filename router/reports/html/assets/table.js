@@ -55,7 +55,7 @@ function openTable(rows, columns, onOpen, onSort) {
     rowHeight: 30,
     layout: "fitColumns",
     responsiveLayout: "hide",
-    placeholder: "No item is like that.",
+    placeholder: "No item matches.",
   });
   table.on("rowClick", (_, row) => onOpen(rows[row.getData().number]));
   table.on("dataSorted", (sorters) => onSort(sorters[0]));

@@ -15,17 +15,6 @@ from router.analysis.rows import Logged, fault_of
 from router.catalog.vendors import of_prefix, prefix_of
 from router.log.events import AttemptFinished, ItemSettled, RunFinished, RunStarted
 
-PROVIDERS: Mapping[str, str] = {
-    "azure": "azure.ai.openai",
-    "gemini": "gcp.gemini",
-    "vertex": "gcp.vertex_ai",
-    "bedrock": "aws.bedrock",
-    "mistral": "mistral_ai",
-    "xai": "x_ai",
-    "moonshot": "moonshot_ai",
-    "ibm": "ibm.watsonx.ai",
-}
-"""The conventions' names of vendors where they are not LiteLLM's prefix."""
 JUDGE = "/judge"
 """What the id of a call that marks an item's answer has at its end."""
 
@@ -210,7 +199,7 @@ def _vendor(call: AttemptFinished) -> str:
     """Whose API it is: by LiteLLM's prefix, else the provider's name in the file."""
     prefix = prefix_of(call.model)
     vendor = of_prefix(prefix)
-    return PROVIDERS.get(vendor.id, prefix) if vendor else call.provider
+    return vendor.telemetry or prefix if vendor else call.provider
 
 
 def _call(call: AttemptFinished, model: str) -> dict[str, object]:

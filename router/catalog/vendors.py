@@ -55,7 +55,8 @@ class Vendor:
     of this vendor from all others. `credentials` are what it takes beside a key, `params` what its models take beside
     OpenAI's parameters, `clock` the zone of its times that name none. `retry_arguments` is false where LiteLLM would
     put them into the body, `hidden_retries` true where it retries without listing the vendor among those like OpenAI;
-    `instead` is the prefix to write, `standard_tier` its name of the service tier that is not flex; `images` is how it
+    `instead` is the prefix to write, `standard_tier` its name of the service tier that is not flex,
+    `telemetry` OpenTelemetry's name of it where that is not its prefix; `images` is how it
     is sent images, where `direct` does not tell. `shares`, `limits` and `bans` are for people, from `sources`.
     """
 
@@ -84,6 +85,7 @@ class Vendor:
     images: Images | None = None
     instead: str = ""
     standard_tier: str = "default"
+    telemetry: str = ""
     shares: str = ""
     limits: str = ""
     bans: str = ""

@@ -38,7 +38,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call something, at a cost that grows with what it is given to go through."""
-        _check_widths(*args, *kwargs.values())
+        if not isinstance(obj, Undefined):  # that has its own message
+            _check_widths(*args, *kwargs.values())
         _spend(context, CALL_STEPS + sum(map(_elements, args)))
         return super().call(context, obj, *args, **kwargs)
 
